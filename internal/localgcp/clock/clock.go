@@ -1,0 +1,150 @@
+// Package clock is the policy clock of the embedded Google Cloud: rotation
+// periods, propagation, schedules and certificate validity are read from it,
+// while protocol times (token lifetimes, acknowledgement deadlines) stay on
+// the machine's clock.
+package clock
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+)
+
+// Clock tells policy time. It flows with the machine's clock unless it was
+// made frozen, and either kind can be moved forward by Advance.
+// It is safe for concurrent use.
+type Clock struct {
+	mu      sync.Mutex
+	frozen  bool
+	offset  time.Duration // policy time minus machine time, of a flowing clock
+	at      time.Time     // policy time, of a frozen clock
+	pending timers
+	wake    *time.Timer // fires the next timer of a flowing clock
+	moving  sync.Mutex  // serialises Advance, so that timers fire in order
+}
+
+// New returns a flowing clock that starts at the machine's time.
+func New() *Clock { return &Clock{} }
+
+// NewFrozen returns a clock that stands at start until it is advanced.
+func NewFrozen(start time.Time) *Clock { return &Clock{frozen: true, at: start.UTC()} }
+
+// Now returns the policy time, in UTC.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now()
+}
+
+func (c *Clock) now() time.Time {
+	if c.frozen {
+		return c.at
+	}
+	return time.Now().Add(c.offset).UTC()
+}
+
+// Advance moves the clock forward by d. Every timer that falls due on the way
+// runs, in order and in the caller's goroutine, with the clock standing at its
+// own time: a job due every five minutes fires twelve times in an hour.
+func (c *Clock) Advance(d time.Duration) {
+	c.moving.Lock()
+	defer c.moving.Unlock()
+	target := c.Now().Add(d)
+	for {
+		f := c.takeDue(target)
+		if f == nil {
+			break
+		}
+		f()
+	}
+	c.mu.Lock()
+	c.moveTo(target)
+	c.arm()
+	c.mu.Unlock()
+}
+
+// At runs f once the clock has reached t, in a goroutine of the clock's own or
+// in that of the caller of Advance; f must not call Advance. The returned
+// function cancels it.
+func (c *Clock) At(t time.Time, f func()) (cancel func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	tm := &timer{at: t, f: f}
+	heap.Push(&c.pending, tm)
+	c.arm()
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if tm.index >= 0 {
+			heap.Remove(&c.pending, tm.index)
+			c.arm()
+		}
+	}
+}
+
+// takeDue removes the earliest timer due by target, moves the clock to its
+// time and returns its function; nil when none is due.
+func (c *Clock) takeDue(target time.Time) func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.pending) == 0 || c.pending[0].at.After(target) {
+		return nil
+	}
+	tm := heap.Pop(&c.pending).(*timer)
+	c.moveTo(tm.at)
+	return tm.f
+}
+
+// moveTo never moves backwards: a timer set for the past fires now.
+func (c *Clock) moveTo(t time.Time) {
+	if t.Before(c.now()) {
+		return
+	}
+	if c.frozen {
+		c.at = t
+		return
+	}
+	c.offset = time.Until(t)
+}
+
+// arm sets the wake-up of a flowing clock to its earliest timer.
+func (c *Clock) arm() {
+	if c.frozen {
+		return
+	}
+	if c.wake != nil {
+		c.wake.Stop()
+	}
+	if len(c.pending) > 0 {
+		c.wake = time.AfterFunc(c.pending[0].at.Sub(c.now()), func() { c.Advance(0) })
+	}
+}
+
+type timer struct {
+	at    time.Time
+	f     func()
+	index int // in the heap; -1 once taken out
+}
+
+type timers []*timer
+
+func (q timers) Len() int           { return len(q) }
+func (q timers) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
+func (q timers) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].index, q[j].index = i, j
+}
+
+func (q *timers) Push(x any) {
+	tm := x.(*timer)
+	tm.index = len(*q)
+	*q = append(*q, tm)
+}
+
+func (q *timers) Pop() any {
+	last := len(*q) - 1
+	tm := (*q)[last]
+	*q = (*q)[:last]
+	tm.index = -1
+	return tm
+}
