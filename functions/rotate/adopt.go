@@ -1,0 +1,174 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"time"
+
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/rotation"
+)
+
+// Adoption registers a secret as a credential.
+type Adoption struct {
+	Secret string // projects/P/secrets/S; must exist
+	Kind   rotation.Kind
+	Target string // projects/P/serviceAccounts/E or projects/P/locations/global/keys/K
+	Policy rotation.Policy
+}
+
+// reminderLead is the least that Secret Manager asks between now and the next
+// rotation, with a margin.
+const reminderLead = 10 * time.Minute
+
+// Adopt registers a secret. The key that its newest version holds becomes the
+// current one, and ages from when it was made; a secret without versions gets
+// its first key from the next sweep. Adopting again changes the policy and
+// leaves the journal alone.
+func (f *Function) Adopt(ctx context.Context, a Adoption) (Report, error) {
+	if err := a.Policy.Validate(); err != nil {
+		return Report{}, err
+	}
+	secret, err := f.cloud.Secret(ctx, a.Secret)
+	if gcp.IsNotFound(err) {
+		return Report{}, fmt.Errorf("%w; create it first: gcloud secrets create %s --replication-policy=automatic", err, path.Base(a.Secret))
+	}
+	if err != nil {
+		return Report{}, err
+	}
+	cred := rotation.Credential{Secret: secret.Name, Kind: a.Kind, Target: a.Target, Policy: a.Policy}
+	if secret.Labels[rotation.Label] == rotation.Managed {
+		err = f.readopt(&cred, secret)
+	} else {
+		cred.Journal.Current, err = f.inUse(ctx, cred)
+	}
+	if err != nil {
+		return Report{}, fmt.Errorf("adopting %s: %w", a.Secret, err)
+	}
+	if err := f.register(ctx, cred, secret); err != nil {
+		return Report{}, fmt.Errorf("adopting %s: %w", a.Secret, err)
+	}
+	return Report{Secret: secret.Name, Kind: string(cred.Kind), Journal: standing(cred), Next: rotation.NextDue(cred.Policy, cred.Journal)}, nil
+}
+
+// readopt keeps the journal of a credential that is managed already.
+func (f *Function) readopt(cred *rotation.Credential, secret gcp.Secret) error {
+	known, err := rotation.ParseCredential(secret.Name, secret.Labels, secret.Annotations)
+	if err != nil {
+		return err
+	}
+	if known.Kind != cred.Kind || known.Target != cred.Target {
+		return fmt.Errorf("it is registered for %s already; release it first", known.Target)
+	}
+	cred.Journal = known.Journal
+	return nil
+}
+
+// inUse is the key that the secret's newest version gives to consumers; nil for
+// a secret without versions.
+func (f *Function) inUse(ctx context.Context, cred rotation.Credential) (*rotation.Key, error) {
+	versions, err := f.cloud.Versions(ctx, cred.Secret)
+	if err != nil {
+		return nil, err
+	}
+	if len(versions) == 0 {
+		return nil, f.mustExist(ctx, cred)
+	}
+	newest := versions[0]
+	if !newest.Enabled {
+		return nil, fmt.Errorf("its newest version, %s, is not enabled, so that readers of latest fail; add a version with the key in use first", newest.Number)
+	}
+	payload, err := f.cloud.AccessVersion(ctx, cred.Secret, newest.Number)
+	if err != nil {
+		return nil, err
+	}
+	id, born, err := f.identify(ctx, cred, payload)
+	if err != nil {
+		return nil, fmt.Errorf("version %s: %w", newest.Number, err)
+	}
+	if now := f.now(); born.After(now) {
+		born = now
+	}
+	return &rotation.Key{ID: id, Version: newest.Number, Phase: rotation.Active, Since: born.UTC()}, nil
+}
+
+func (f *Function) mustExist(ctx context.Context, cred rotation.Credential) (err error) {
+	if cred.Kind == rotation.APIKey {
+		_, err = f.cloud.APIKeyCreated(ctx, cred.Target)
+	} else {
+		_, err = f.cloud.AccountKeys(ctx, cred.Target)
+	}
+	return err
+}
+
+// identify makes sure that a payload is a key of the target and tells which,
+// and since when.
+func (f *Function) identify(ctx context.Context, cred rotation.Credential, payload []byte) (string, time.Time, error) {
+	if cred.Kind == rotation.APIKey {
+		return f.identifyAPIKey(ctx, cred, payload)
+	}
+	id := keyIDOf(payload)
+	if id == "" {
+		return "", time.Time{}, errors.New("it does not hold a service-account key file")
+	}
+	listed, err := f.cloud.AccountKeys(ctx, cred.Target)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	for _, k := range listed {
+		if k.ID == id {
+			return id, k.ValidAfter, nil
+		}
+	}
+	return "", time.Time{}, fmt.Errorf("it holds key %s, which is not among the keys of %s; a key made just now can take a minute to be listed: try again", id, path.Base(cred.Target))
+}
+
+func (f *Function) identifyAPIKey(ctx context.Context, cred rotation.Credential, payload []byte) (string, time.Time, error) {
+	held, err := apiKeys{f.cloud, &cred}.holds(ctx, payload, cred.Target)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if !held {
+		return "", time.Time{}, fmt.Errorf("it does not hold the string of %s", cred.Target)
+	}
+	born, err := f.cloud.APIKeyCreated(ctx, cred.Target)
+	return cred.Target, born, err
+}
+
+// register writes label, annotations, aliases and reminder in one write.
+func (f *Function) register(ctx context.Context, cred rotation.Credential, secret gcp.Secret) error {
+	own, err := cred.Annotations()
+	if err != nil {
+		return err
+	}
+	labels := with(secret.Labels, map[string]string{rotation.Label: rotation.Managed})
+	if _, err := rotation.ParseCredential(secret.Name, labels, own); err != nil {
+		return err // what could not be read back is not written
+	}
+	next := rotation.NextDue(cred.Policy, cred.Journal)
+	if soonest := f.now().Add(reminderLead); next.Before(soonest) {
+		next = soonest
+	}
+	_, err = f.cloud.UpdateSecret(ctx, gcp.Change{
+		Name: secret.Name, Etag: secret.Etag,
+		Labels:      labels,
+		Annotations: with(secret.Annotations, own),
+		Aliases:     aliases(secret.Aliases, cred.Journal),
+		Reminder:    &gcp.Reminder{Topic: event.TopicRotate, Next: next, Period: time.Duration(cred.Policy.Period)},
+	})
+	return err
+}
+
+// with is a map with further entries.
+func with(m, more map[string]string) map[string]string {
+	out := maps.Clone(m)
+	if out == nil {
+		out = map[string]string{}
+	}
+	maps.Copy(out, more)
+	return out
+}

@@ -1,0 +1,65 @@
+package rotate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/rotation"
+)
+
+// apiKeys makes and unmakes API keys. Their ids are chosen here and their
+// strings can be read again, so nothing needs staging and nothing can be lost.
+type apiKeys struct {
+	cloud *gcp.Cloud
+	cred  *rotation.Credential
+}
+
+func (a apiKeys) stage(context.Context) (rotation.Outcome, error) {
+	return rotation.Outcome{}, fmt.Errorf("staging %s: API keys have no private half to stage", a.cred.Secret)
+}
+
+// find has nothing to look for: publishing again answers with the same key.
+func (a apiKeys) find(context.Context, rotation.Key) (rotation.Outcome, bool, error) {
+	return rotation.Outcome{}, false, nil
+}
+
+func (a apiKeys) publish(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
+	from := a.cred.Target
+	if cur := a.cred.Journal.Current; cur != nil {
+		from = cur.ID
+	}
+	name, err := a.cloud.CloneAPIKey(ctx, from, a.keyID(k))
+	return rotation.Outcome{ID: name}, err
+}
+
+// keyID is the same for every attempt at one rotation, and another one after
+// the secret was released and adopted again.
+func (a apiKeys) keyID(k rotation.Key) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d", a.cred.Secret, a.cred.Journal.Rotation, k.Since.UnixNano()))
+	return "keyturn-" + hex.EncodeToString(sum[:8])
+}
+
+func (a apiKeys) payload(ctx context.Context, k rotation.Key) ([]byte, error) {
+	s, err := a.cloud.APIKeyString(ctx, k.ID)
+	return []byte(s), err
+}
+
+func (a apiKeys) probe(ctx context.Context, payload []byte) error {
+	return a.cloud.ProbeAPIKey(ctx, strings.TrimSpace(string(payload)))
+}
+
+// holds compares with the key's string. A key that is gone is held by nothing.
+func (a apiKeys) holds(ctx context.Context, payload []byte, id string) (bool, error) {
+	s, err := a.cloud.APIKeyString(ctx, id)
+	if gcp.IsNotFound(err) {
+		return false, nil
+	}
+	return s == strings.TrimSpace(string(payload)), err
+}
+
+func (a apiKeys) disable(ctx context.Context, id string) error { return a.cloud.DisableAPIKey(ctx, id) }
+func (a apiKeys) remove(ctx context.Context, id string) error  { return a.cloud.DeleteAPIKey(ctx, id) }

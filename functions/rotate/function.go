@@ -1,0 +1,106 @@
+// Package rotate is the function that rotates credentials. Each trigger, by
+// topic or by hand, goes the same way: decode the command, observe the
+// credential, decide what is due (package rotation), act, and publish what
+// happened. Nothing sleeps: what has to wait is in the journal, and the next
+// trigger goes on with it.
+package rotate
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/rotation"
+	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+)
+
+// Config is what the function works with.
+type Config struct {
+	Cloud *gcp.Cloud
+	Now   func() time.Time // policy time; nil is the machine's clock
+	Log   *slog.Logger     // nil discards
+}
+
+// Function is the rotate function. It is safe for concurrent use and keeps no
+// state between triggers.
+type Function struct {
+	cloud *gcp.Cloud
+	now   func() time.Time
+	log   *slog.Logger
+}
+
+// New returns a function that dials nothing yet.
+func New(c Config) *Function {
+	f := &Function{cloud: c.Cloud, now: c.Now, log: c.Log}
+	if f.now == nil {
+		f.now = time.Now
+	}
+	if f.log == nil {
+		f.log = slog.New(slog.DiscardHandler)
+	}
+	return f
+}
+
+// errRedeliver is all that the framework, which logs and answers with it, is told.
+var errRedeliver = errors.New("keyturn: rotate could not finish; deliver again")
+
+// HandleEvent takes a Pub/Sub message. A message that can never be carried out
+// goes to the dead-letter topic and is acknowledged; only what may go better
+// next time is an error, which makes Pub/Sub deliver again.
+func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error {
+	m, err := event.DecodeMessage(ce)
+	if err != nil {
+		return f.bury(ctx, m, err)
+	}
+	c, err := event.DecodeCommand(m)
+	if errors.Is(err, event.ErrIgnored) {
+		return nil
+	}
+	if err != nil {
+		return f.bury(ctx, m, err)
+	}
+	_, err = f.Do(ctx, c)
+	switch {
+	case err == nil, errors.Is(err, ErrBusy), errors.Is(err, errRecorded):
+		return nil // done, or in hand, or in the journal for the next sweep
+	case hopeless(err):
+		return f.bury(ctx, m, err)
+	}
+	f.log.ErrorContext(ctx, "command failed", "command", c.Verb, "secret", c.Secret, "error", err.Error())
+	return errRedeliver
+}
+
+// Do carries out a command, whichever door it came through.
+func (f *Function) Do(ctx context.Context, c event.Command) (Report, error) {
+	switch c.Verb {
+	case event.Sweep:
+		return f.sweep(ctx)
+	case event.Status:
+		return f.status(ctx, c.Secret)
+	}
+	return f.turn(ctx, c.Secret, func(j rotation.Journal) rotation.Intent {
+		after := j.Rotation
+		if c.After != nil {
+			after = *c.After
+		}
+		return rotation.Intent{Rotate: c.Verb == event.Rotate, After: after, Revoke: c.Key}
+	})
+}
+
+// hopeless reports whether delivering the same command again cannot help.
+func hopeless(err error) bool {
+	return errors.Is(err, rotation.ErrUnmanaged) || errors.Is(err, errUnreadable) || errors.Is(err, ErrUnknownKey) || gcp.IsNotFound(err)
+}
+
+// bury sends a message that cannot be handled to the dead-letter topic.
+func (f *Function) bury(ctx context.Context, m event.Message, reason error) error {
+	f.log.WarnContext(ctx, "message goes to the dead-letter topic", "message", m.ID, "reason", reason.Error())
+	if err := f.cloud.Publish(ctx, event.DeadLetter("rotate", m, reason)); err != nil {
+		f.log.ErrorContext(ctx, "dead letter not published", "message", m.ID, "error", err.Error())
+		return errRedeliver
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package rotate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/rotation"
+)
+
+// Report is what a command did, in the form that both doors and the command
+// line answer with.
+type Report struct {
+	Secret  string       `json:"secret,omitempty"`
+	Kind    string       `json:"kind,omitempty"`
+	Steps   []StepReport `json:"steps,omitempty"`
+	Next    time.Time    `json:"next,omitzero"`      // when the next rotation is due
+	Journal *Standing    `json:"standing,omitempty"` // of status
+	Swept   int          `json:"swept,omitempty"`    // of sweep: credentials looked at
+	Sent    int          `json:"sent,omitempty"`     // of sweep: credentials that have something due
+	Broken  []string     `json:"broken,omitempty"`   // of sweep: secrets whose annotations cannot be read
+}
+
+// StepReport is one step and how it went: "done", "waiting" or what failed.
+type StepReport struct {
+	Step   rotation.Action `json:"step"`
+	Key    string          `json:"key,omitempty"`
+	Why    string          `json:"why"`
+	Result string          `json:"result"`
+}
+
+func (r *Report) add(s rotation.Step, result string) {
+	r.Steps = append(r.Steps, StepReport{Step: s.Action, Key: s.Key.ID, Why: s.Reason, Result: result})
+}
+
+// milestones are the steps that others are told of.
+var milestones = map[rotation.Action]event.Milestone{
+	rotation.Begin:   event.Started,
+	rotation.Promote: event.Promoted,
+	rotation.Disable: event.Disabled,
+	rotation.Delete:  event.Retired,
+	rotation.Discard: event.Failed,
+}
+
+func (t *turn) tellDone(ctx context.Context, s rotation.Step) {
+	if m, ok := milestones[s.Action]; ok {
+		t.tell(ctx, m, s, s.Reason)
+	}
+}
+
+// tell publishes a milestone. The journal already holds it: a milestone that
+// cannot be published is logged and never undoes the step.
+func (t *turn) tell(ctx context.Context, m event.Milestone, s rotation.Step, reason string) {
+	t.announce(ctx, event.Rotation{
+		ID:        milestoneID(t.cred.Secret, t.cred.Journal.Rotation, m, s.Key.ID, s.Action),
+		Milestone: m, Time: t.now(), Project: t.cloud.Project(), Secret: t.cred.Secret, Kind: string(t.cred.Kind),
+		Rotation: t.cred.Journal.Rotation, Key: s.Key.ID, Step: string(s.Action), Reason: reason, Severity: m.SeverityOf(),
+	})
+}
+
+func (f *Function) announce(ctx context.Context, r event.Rotation) {
+	out, err := event.RotationEvent(r)
+	if err == nil {
+		err = f.cloud.Publish(ctx, out)
+	}
+	if err != nil {
+		f.log.ErrorContext(ctx, "rotation event not published", "secret", r.Secret, "milestone", r.Milestone, "error", err.Error())
+	}
+}
+
+// milestoneID is the same for the same milestone, so that telling it twice can
+// be recognised.
+func milestoneID(parts ...any) string {
+	sum := sha256.Sum256([]byte(fmt.Sprintln(parts...)))
+	return hex.EncodeToString(sum[:16])
+}
+
+func keyIDs(j rotation.Journal) string {
+	var ids []string
+	for _, k := range j.Keys() {
+		if k.ID != "" {
+			ids = append(ids, k.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return "no keys yet"
+	}
+	return strings.Join(ids, ", ")
+}

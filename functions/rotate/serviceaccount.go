@@ -1,0 +1,233 @@
+package rotate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/rotation"
+)
+
+// accountKeys makes and unmakes the keys of a service account.
+type accountKeys struct {
+	cloud *gcp.Cloud
+	now   func() time.Time
+	cred  *rotation.Credential
+}
+
+// keyLimit is how many user-managed keys Google lets an account have.
+const keyLimit = 10
+
+// stage makes the pair here, so that its private half is stored before Google
+// hears of it.
+func (a accountKeys) stage(ctx context.Context) (rotation.Outcome, error) {
+	account := path.Base(a.cred.Target)
+	file, err := newKeyFile(a.cred.Project(), account, a.cloud.TokenURL())
+	if err != nil {
+		return rotation.Outcome{}, err
+	}
+	staged, err := a.store(ctx, file)
+	return rotation.Outcome{Staged: staged}, err
+}
+
+// store puts a key file into the staging secret, making that at first use.
+func (a accountKeys) store(ctx context.Context, keyFile []byte) (string, error) {
+	staged, err := a.cloud.AddVersion(ctx, a.cred.StagingSecret(), keyFile)
+	if !gcp.IsNotFound(err) {
+		return staged, err
+	}
+	labels := map[string]string{rotation.Label: rotation.Staging}
+	if err := a.cloud.EnsureSecret(ctx, a.cred.StagingSecret(), labels); err != nil {
+		return "", err
+	}
+	return a.cloud.AddVersion(ctx, a.cred.StagingSecret(), keyFile)
+}
+
+func (a accountKeys) publish(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
+	if err := a.headRoom(ctx); err != nil {
+		return rotation.Outcome{}, err
+	}
+	if k.Mode == rotation.Create {
+		return a.create(ctx)
+	}
+	private, err := a.stagedKey(ctx, k)
+	if err != nil {
+		return rotation.Outcome{}, err
+	}
+	now := a.now()
+	cert, err := certificate(private, path.Base(a.cred.Target), now, now.Add(a.cred.Policy.KeyLifetime()))
+	if err != nil {
+		return rotation.Outcome{}, err
+	}
+	id, err := a.cloud.UploadAccountKey(ctx, a.cred.Target, cert)
+	return rotation.Outcome{ID: id, Staged: k.Staged}, err
+}
+
+// create has Google make the pair and stores the private half, which exists
+// nowhere else, at once.
+func (a accountKeys) create(ctx context.Context) (rotation.Outcome, error) {
+	id, file, err := a.cloud.CreateAccountKey(ctx, a.cred.Target)
+	if err != nil {
+		return rotation.Outcome{}, err
+	}
+	staged, err := a.store(ctx, file)
+	if err != nil {
+		err = errors.Join(err, a.cloud.DeleteAccountKey(ctx, a.cred.Target, id)) // nobody holds its private half
+	}
+	return rotation.Outcome{ID: id, Staged: staged}, err
+}
+
+// headRoom refuses to make a key where Google would, and says which keys are in
+// the way: Google's own error does not.
+func (a accountKeys) headRoom(ctx context.Context) error {
+	listed, err := a.cloud.AccountKeys(ctx, a.cred.Target)
+	if err != nil {
+		return err
+	}
+	if len(listed) < keyLimit {
+		return nil
+	}
+	var names []string
+	for _, k := range listed {
+		owner := "not keyturn's"
+		if a.cred.Journal.Names(k.ID) {
+			owner = "keyturn's"
+		}
+		names = append(names, k.ID+" ("+owner+")")
+	}
+	return fmt.Errorf("%s has %d user-managed keys and Google allows %d; delete one that nobody uses with 'gcloud iam service-accounts keys delete': %s",
+		path.Base(a.cred.Target), len(listed), keyLimit, strings.Join(names, ", "))
+}
+
+func (a accountKeys) find(ctx context.Context, k rotation.Key) (rotation.Outcome, bool, error) {
+	listed, err := a.cloud.AccountKeys(ctx, a.cred.Target)
+	if err != nil {
+		return rotation.Outcome{}, false, err
+	}
+	listed = slices.DeleteFunc(listed, func(l gcp.AccountKey) bool { return a.cred.Journal.Names(l.ID) })
+	if k.Mode == rotation.Create {
+		return a.findCreated(ctx, k, listed)
+	}
+	return a.findUploaded(ctx, k, listed)
+}
+
+// findUploaded recognises the key by its public half.
+func (a accountKeys) findUploaded(ctx context.Context, k rotation.Key, listed []gcp.AccountKey) (rotation.Outcome, bool, error) {
+	private, err := a.stagedKey(ctx, k)
+	if err != nil {
+		return rotation.Outcome{}, false, err
+	}
+	for _, l := range listed {
+		if !l.Uploaded {
+			continue
+		}
+		public, err := a.cloud.AccountKeyPublic(ctx, a.cred.Target, l.ID)
+		if gcp.IsNotFound(err) {
+			continue // deleted, or not everywhere yet
+		}
+		if err != nil {
+			return rotation.Outcome{}, false, err
+		}
+		if private.PublicKey.Equal(public) {
+			return rotation.Outcome{ID: l.ID, Staged: k.Staged}, true, nil
+		}
+	}
+	return rotation.Outcome{}, false, nil
+}
+
+// findCreated takes up the key whose private half was staged, and deletes one
+// whose private half was lost with Google's reply. It is keyturn's if it is the
+// only one that appeared while keyturn was creating one; of several none is
+// touched, because one of them may be somebody else's.
+func (a accountKeys) findCreated(ctx context.Context, k rotation.Key, listed []gcp.AccountKey) (rotation.Outcome, bool, error) {
+	staged, id, err := a.stagedID(ctx)
+	if err != nil {
+		return rotation.Outcome{}, false, err
+	}
+	var born []string
+	for _, l := range listed {
+		if l.ID == id {
+			return rotation.Outcome{ID: id, Staged: staged}, true, nil
+		}
+		if !l.Uploaded && l.ValidAfter.After(k.Tried.Add(-creationSkew)) && l.ValidAfter.Before(k.Tried.Add(leaseTime)) {
+			born = append(born, l.ID)
+		}
+	}
+	switch len(born) {
+	case 0:
+		return rotation.Outcome{}, false, nil
+	case 1:
+		return rotation.Outcome{}, false, a.cloud.DeleteAccountKey(ctx, a.cred.Target, born[0])
+	}
+	return rotation.Outcome{}, false, fmt.Errorf("%d keys of %s appeared while keyturn was creating one, and none can be told to be its own: %s; delete those that nobody uses",
+		len(born), path.Base(a.cred.Target), strings.Join(born, ", "))
+}
+
+// creationSkew is how far Google's clock may be behind.
+const creationSkew = time.Minute
+
+// stagedID is the newest staged key file's version and key id, if there is one.
+func (a accountKeys) stagedID(ctx context.Context) (version, id string, err error) {
+	versions, err := a.cloud.Versions(ctx, a.cred.StagingSecret())
+	if gcp.IsNotFound(err) {
+		return "", "", nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	for _, v := range versions {
+		if !v.Enabled {
+			continue
+		}
+		file, err := a.cloud.AccessVersion(ctx, a.cred.StagingSecret(), v.Number)
+		if err != nil {
+			return "", "", err
+		}
+		return v.Number, keyIDOf(file), nil
+	}
+	return "", "", nil
+}
+
+func (a accountKeys) payload(ctx context.Context, k rotation.Key) ([]byte, error) {
+	file, err := a.cloud.AccessVersion(ctx, a.cred.StagingSecret(), k.Staged)
+	if err != nil {
+		return nil, err
+	}
+	if k.Mode == rotation.Create {
+		return file, nil // as Google wrote it
+	}
+	return withKeyID(file, k.ID)
+}
+
+func (a accountKeys) probe(ctx context.Context, payload []byte) error {
+	return a.cloud.ProbeAccountKey(ctx, payload)
+}
+
+func (a accountKeys) holds(_ context.Context, payload []byte, id string) (bool, error) {
+	return keyIDOf(payload) == id, nil
+}
+
+func (a accountKeys) disable(ctx context.Context, id string) error {
+	return a.cloud.DisableAccountKey(ctx, a.cred.Target, id)
+}
+
+func (a accountKeys) remove(ctx context.Context, id string) error {
+	return a.cloud.DeleteAccountKey(ctx, a.cred.Target, id)
+}
+
+// keyIDOf is the key id in a key file; empty for anything else.
+func keyIDOf(file []byte) string {
+	var f struct {
+		ID string `json:"private_key_id"`
+	}
+	if json.Unmarshal(file, &f) != nil {
+		return ""
+	}
+	return f.ID
+}

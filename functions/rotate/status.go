@@ -1,0 +1,55 @@
+package rotate
+
+import (
+	"context"
+	"time"
+
+	"example.com/keyturn/shared/rotation"
+)
+
+// Standing is how a credential stands.
+type Standing struct {
+	Target   string            `json:"target"`
+	Rotation int               `json:"rotation"` // number of the latest rotation begun
+	Due      time.Time         `json:"due,omitzero"`
+	Incoming *rotation.Key     `json:"incoming,omitempty"`
+	Current  *rotation.Key     `json:"current,omitempty"`
+	Retiring []rotation.Key    `json:"retiring,omitempty"`
+	Failure  *rotation.Failure `json:"failure,omitempty"`
+	Policy   rotation.Policy   `json:"policy"`
+}
+
+func (f *Function) status(ctx context.Context, secret string) (Report, error) {
+	t, err := f.observe(ctx, secret)
+	if err != nil {
+		return Report{}, err
+	}
+	t.report.Journal = standing(t.cred)
+	return t.report, nil
+}
+
+func standing(c rotation.Credential) *Standing {
+	return &Standing{
+		Target: c.Target, Rotation: c.Journal.Rotation, Due: rotation.NextDue(c.Policy, c.Journal),
+		Incoming: c.Journal.Incoming, Current: c.Journal.Current, Retiring: c.Journal.Retiring,
+		Failure: c.Journal.Failure, Policy: c.Policy,
+	}
+}
+
+// StatusAll is how every credential of the project stands. A secret whose
+// annotations cannot be read is in Report.Broken.
+func (f *Function) StatusAll(ctx context.Context) ([]Report, error) {
+	var all []Report
+	for secret, err := range f.cloud.Secrets(ctx, managed) {
+		if err != nil {
+			return all, err
+		}
+		cred, err := rotation.ParseCredential(secret.Name, secret.Labels, secret.Annotations)
+		if err != nil {
+			all = append(all, Report{Secret: secret.Name, Broken: []string{err.Error()}})
+			continue
+		}
+		all = append(all, Report{Secret: secret.Name, Kind: string(cred.Kind), Journal: standing(cred)})
+	}
+	return all, nil
+}

@@ -1,0 +1,52 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/rotation"
+)
+
+// managed selects the secrets that are credentials.
+const managed = "labels." + rotation.Label + "=" + rotation.Managed
+
+// sweep sends one message for each credential that has something due, so that
+// Pub/Sub and Cloud Run spread the work and one bad credential stops no other.
+func (f *Function) sweep(ctx context.Context) (Report, error) {
+	var r Report
+	var problems []error
+	for secret, err := range f.cloud.Secrets(ctx, managed) {
+		if err != nil {
+			return r, errors.Join(append(problems, err)...)
+		}
+		r.Swept++
+		cred, err := rotation.ParseCredential(secret.Name, secret.Labels, secret.Annotations)
+		if err != nil {
+			r.Broken = append(r.Broken, secret.Name)
+			f.refuse(ctx, secret, err)
+			continue
+		}
+		if len(rotation.Decide(f.now(), cred.Policy, cred.Journal, rotation.Observed{Aliases: secret.Aliases}, rotation.Intent{})) == 0 {
+			continue
+		}
+		if err := f.cloud.Publish(ctx, event.Command{Verb: event.Continue, Secret: secret.Name}.Outgoing()); err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		r.Sent++
+	}
+	return r, errors.Join(problems...)
+}
+
+// refuse tells that a credential cannot be rotated until somebody mends it. It
+// is told at each sweep; alerting sees to it that people hear it once.
+func (f *Function) refuse(ctx context.Context, secret gcp.Secret, cause error) {
+	f.log.ErrorContext(ctx, "credential cannot be read", "secret", secret.Name, "error", cause.Error())
+	f.announce(ctx, event.Rotation{
+		ID:        milestoneID(secret.Name, secret.Etag, event.Refused),
+		Milestone: event.Refused, Time: f.now(), Project: f.cloud.Project(), Secret: secret.Name,
+		Reason: cause.Error(), Severity: event.Refused.SeverityOf(),
+	})
+}

@@ -1,0 +1,145 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Verb is what a command asks for.
+type Verb string
+
+// The verbs of the rotate function.
+const (
+	Sweep    Verb = "sweep"    // find every credential that has something due, and send each a Continue
+	Continue Verb = "continue" // do what is due for one credential
+	Rotate   Verb = "rotate"   // begin a rotation of one credential now
+	Revoke   Verb = "revoke"   // make one key stop working, after replacing it where it is in use
+	Status   Verb = "status"   // tell how one credential stands; changes nothing
+)
+
+// Command is what a person or a machine asks of the rotate function, through
+// either of its doors.
+type Command struct {
+	Verb   Verb   `json:"command"`
+	Secret string `json:"secret,omitempty"` // projects/P/secrets/S; every verb but Sweep needs it
+	After  *int   `json:"after,omitempty"`  // Rotate: only if this is the latest rotation's number, so that a duplicate does nothing; nil is whatever it is
+	Key    string `json:"key,omitempty"`    // Revoke: the id of the key
+}
+
+// ErrIgnored means that a message is well formed and not for keyturn to act on,
+// such as Secret Manager's echo of keyturn's own writes.
+var ErrIgnored = errors.New("nothing to do for this message")
+
+var secretName = regexp.MustCompile(`^projects/[a-z0-9][a-z0-9:.-]{0,61}(/locations/[a-z0-9-]{1,40})?/secrets/[A-Za-z0-9_-]{1,255}$`)
+
+// DecodeCommand reads a command from a Pub/Sub message: from Secret Manager's
+// rotation notice, from the attributes alone (as Cloud Scheduler sends it), or
+// from a JSON body. A message may be delivered twice, so a rotate command must
+// say after which rotation it is meant.
+func DecodeCommand(m Message) (Command, error) {
+	c, err := decodeCommand(m)
+	if err == nil && c.Verb == Rotate && c.After == nil {
+		return c, errors.New("command rotate needs after, the number of the latest rotation, so that a duplicate does nothing: 'keyturn status' shows it")
+	}
+	return c, err
+}
+
+func decodeCommand(m Message) (Command, error) {
+	if kind, ok := m.Attributes["eventType"]; ok {
+		return decodeSecretEvent(kind, m.Attributes["secretId"])
+	}
+	if len(m.Data) > 0 {
+		return DecodeCommandJSON(bytes.NewReader(m.Data))
+	}
+	return decodeAttributes(m.Attributes)
+}
+
+// decodeSecretEvent takes SECRET_ROTATE and leaves every other event alone:
+// most of them are the echo of what keyturn itself wrote.
+func decodeSecretEvent(kind, secret string) (Command, error) {
+	if kind != "SECRET_ROTATE" {
+		return Command{}, ErrIgnored
+	}
+	c := Command{Verb: Continue, Secret: secret}
+	return c, c.Validate()
+}
+
+// DecodeCommandJSON reads one JSON command and refuses what it does not know.
+func DecodeCommandJSON(r io.Reader) (Command, error) {
+	var c Command
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		return Command{}, fmt.Errorf("command is not the JSON object that is expected: %w; send for example {\"command\":\"sweep\"}", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return Command{}, errors.New("command is followed by something else: send one JSON object and nothing after it")
+	}
+	return c, c.Validate()
+}
+
+func decodeAttributes(attributes map[string]string) (Command, error) {
+	c := Command{Verb: Verb(attributes["command"]), Secret: attributes["secret"], Key: attributes["key"]}
+	if after, ok := attributes["after"]; ok {
+		n, err := strconv.Atoi(after)
+		if err != nil {
+			return Command{}, fmt.Errorf("attribute after is %q: want the number of a rotation", after)
+		}
+		c.After = &n
+	}
+	for name := range attributes {
+		known := slices.Contains([]string{"command", "secret", "key", "after"}, name)
+		if !known && !strings.HasPrefix(name, "googclient_") { // the prefix is Pub/Sub's own
+			return Command{}, fmt.Errorf("attribute %q belongs to no command: the message is not for keyturn", name)
+		}
+	}
+	return c, c.Validate()
+}
+
+// Attributes is the command in the form that DecodeCommand reads from attributes.
+func (c Command) Attributes() map[string]string {
+	a := map[string]string{"command": string(c.Verb)}
+	if c.Secret != "" {
+		a["secret"] = c.Secret
+	}
+	if c.Key != "" {
+		a["key"] = c.Key
+	}
+	if c.After != nil {
+		a["after"] = strconv.Itoa(*c.After)
+	}
+	return a
+}
+
+// Validate reports what is missing or does not belong together.
+func (c Command) Validate() error {
+	switch {
+	case !slices.Contains([]Verb{Sweep, Continue, Rotate, Revoke, Status}, c.Verb):
+		return fmt.Errorf("command %q is none of sweep, continue, rotate, revoke, status", c.Verb)
+	case c.Verb == Sweep && (c.Secret != "" || c.Key != "" || c.After != nil):
+		return errors.New("command sweep takes no secret, key or after: it looks at all of them")
+	case c.Verb == Sweep:
+		return nil
+	case !secretName.MatchString(c.Secret):
+		return fmt.Errorf("secret %q is not a secret's full name: give projects/PROJECT/secrets/SECRET", c.Secret)
+	case c.Verb == Revoke && c.Key == "":
+		return errors.New("command revoke needs the key's id: 'keyturn status' shows it")
+	case c.Verb != Revoke && c.Key != "":
+		return fmt.Errorf("command %s takes no key", c.Verb)
+	case c.Verb != Rotate && c.After != nil:
+		return fmt.Errorf("command %s takes no after", c.Verb)
+	}
+	return nil
+}
+
+// Outgoing is the command as a message to the rotate function.
+func (c Command) Outgoing() Outgoing {
+	return Outgoing{Topic: TopicRotate, Attributes: c.Attributes()}
+}

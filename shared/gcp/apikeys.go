@@ -1,0 +1,121 @@
+package gcp
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"time"
+
+	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+)
+
+// nowhere is an address that no caller has (RFC 5737): a key restricted to it
+// is disabled in effect, and can be brought back.
+const nowhere = "192.0.2.1"
+
+// CloneAPIKey makes a key with the given id that may do what the key from may
+// do, and returns its name. A key of that id that exists already is the answer
+// to an earlier try whose reply was lost.
+func (c *Cloud) CloneAPIKey(ctx context.Context, from, id string) (string, error) {
+	client, err := c.apiKeys(ctx)
+	if err != nil {
+		return "", err
+	}
+	parent := path.Dir(path.Dir(from))
+	name := parent + "/keys/" + id
+	original, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: from})
+	if err != nil {
+		return "", fmt.Errorf("reading API key %s to clone it: %w", from, err)
+	}
+	op, err := client.CreateKey(ctx, &apikeyspb.CreateKeyRequest{Parent: parent, KeyId: id, Key: cloneOf(original)})
+	if err == nil {
+		_, err = op.Wait(ctx)
+	}
+	if err != nil && !IsAlreadyExists(err) {
+		return "", fmt.Errorf("creating API key %s: %w", name, err)
+	}
+	return name, nil
+}
+
+func cloneOf(k *apikeyspb.Key) *apikeyspb.Key {
+	return &apikeyspb.Key{
+		DisplayName:  k.GetDisplayName(),
+		Annotations:  k.GetAnnotations(),
+		Restrictions: proto.CloneOf(k.GetRestrictions()),
+	}
+}
+
+// APIKeyString reads the secret string of a key. Unlike a service-account
+// key's private half it can be read again at any time.
+func (c *Cloud) APIKeyString(ctx context.Context, name string) (string, error) {
+	client, err := c.apiKeys(ctx)
+	if err != nil {
+		return "", err
+	}
+	r, err := client.GetKeyString(ctx, &apikeyspb.GetKeyStringRequest{Name: name})
+	if err != nil {
+		return "", fmt.Errorf("reading the string of API key %s: %w", name, err)
+	}
+	return r.GetKeyString(), nil
+}
+
+// APIKeyCreated is when a key was made.
+func (c *Cloud) APIKeyCreated(ctx context.Context, name string) (time.Time, error) {
+	client, err := c.apiKeys(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	k, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: name})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading API key %s: %w", name, err)
+	}
+	return k.GetCreateTime().AsTime(), nil
+}
+
+// DisableAPIKey keeps everybody from using a key, in a way that can be taken
+// back: API keys have no disabled state, so it is restricted to an address that
+// nobody has.
+func (c *Cloud) DisableAPIKey(ctx context.Context, name string) error {
+	client, err := c.apiKeys(ctx)
+	if err != nil {
+		return err
+	}
+	k, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: name})
+	if err != nil {
+		return fmt.Errorf("reading API key %s to disable it: %w", name, err)
+	}
+	impossible := &apikeyspb.Restrictions{
+		ApiTargets:         k.GetRestrictions().GetApiTargets(),
+		ClientRestrictions: &apikeyspb.Restrictions_ServerKeyRestrictions{ServerKeyRestrictions: &apikeyspb.ServerKeyRestrictions{AllowedIps: []string{nowhere}}},
+	}
+	op, err := client.UpdateKey(ctx, &apikeyspb.UpdateKeyRequest{
+		Key:        &apikeyspb.Key{Name: name, Restrictions: impossible},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"restrictions"}},
+	})
+	if err == nil {
+		_, err = op.Wait(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("disabling API key %s: %w", name, err)
+	}
+	return nil
+}
+
+// DeleteAPIKey deletes a key, which Google keeps for 30 days; one that is gone
+// already is fine.
+func (c *Cloud) DeleteAPIKey(ctx context.Context, name string) error {
+	client, err := c.apiKeys(ctx)
+	if err != nil {
+		return err
+	}
+	op, err := client.DeleteKey(ctx, &apikeyspb.DeleteKeyRequest{Name: name})
+	if err == nil {
+		_, err = op.Wait(ctx)
+	}
+	if err != nil && !IsNotFound(err) {
+		return fmt.Errorf("deleting API key %s: %w", name, err)
+	}
+	return nil
+}

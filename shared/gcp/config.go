@@ -1,0 +1,101 @@
+// Package gcp holds thin adapters over the Google Cloud clients. A client is
+// dialled on first use and kept only when that worked.
+package gcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+// Config says which cloud to talk to.
+type Config struct {
+	Project  string // project id; required
+	Endpoint string // host:port of an embedded Google Cloud on loopback; empty is Google's own, by Application Default Credentials
+}
+
+// Cloud is a connection to Google Cloud. It is safe for concurrent use.
+type Cloud struct {
+	config  Config
+	http    *http.Client
+	clients clients
+}
+
+// New returns a connection that dials nothing yet.
+func New(c Config) (*Cloud, error) {
+	if c.Project == "" {
+		return nil, errors.New("no project: set KEYTURN_PROJECT or give --project")
+	}
+	if c.Endpoint != "" {
+		host, _, err := net.SplitHostPort(c.Endpoint)
+		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+			return nil, fmt.Errorf("endpoint %q is not a loopback host:port: it is meant for the embedded Google Cloud of 'keyturn local'; leave it empty for Google's own", c.Endpoint)
+		}
+	}
+	return &Cloud{config: c, http: &http.Client{Timeout: 20 * time.Second, CheckRedirect: refuseRedirect}}, nil
+}
+
+// refuseRedirect keeps credentials from following a redirect to another host.
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// Project is the project id.
+func (c *Cloud) Project() string { return c.config.Project }
+
+// TokenURL is where service-account keys are exchanged for tokens.
+func (c *Cloud) TokenURL() string {
+	if c.config.Endpoint != "" {
+		return "http://" + c.config.Endpoint + "/token"
+	}
+	return "https://oauth2.googleapis.com/token"
+}
+
+// geminiURL is the API that new API keys are tried on.
+func (c *Cloud) geminiURL() string {
+	if c.config.Endpoint != "" {
+		return "http://" + c.config.Endpoint
+	}
+	return "https://generativelanguage.googleapis.com"
+}
+
+// options dials the embedded cloud in clear text, and Google's own as usual.
+func (c *Cloud) options() []option.ClientOption {
+	if c.config.Endpoint == "" {
+		return nil
+	}
+	return []option.ClientOption{
+		option.WithEndpoint(c.config.Endpoint),
+		option.WithoutAuthentication(),
+		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
+	}
+}
+
+// lazy holds a client that is dialled on first use. A failed dial is tried
+// again by the next caller, unlike with sync.Once.
+type lazy[C any] struct {
+	mu     sync.Mutex
+	client C
+	dialed bool
+}
+
+func (l *lazy[C]) get(ctx context.Context, what string, dial func(context.Context) (C, error)) (C, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dialed {
+		return l.client, nil
+	}
+	// The client outlives the request that happened to come first.
+	client, err := dial(context.WithoutCancel(ctx))
+	if err != nil {
+		return client, fmt.Errorf("connecting to %s: %w", what, err)
+	}
+	l.client, l.dialed = client, true
+	return client, nil
+}

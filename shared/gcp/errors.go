@@ -1,0 +1,19 @@
+package gcp
+
+import (
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// The kinds of failure that callers tell apart. All adapters speak gRPC, where
+// FAILED_PRECONDITION stays apart from INVALID_ARGUMENT (over REST both are 400).
+
+// IsNotFound reports whether what was asked for does not exist, or not yet.
+func IsNotFound(err error) bool { return status.Code(err) == codes.NotFound }
+
+// IsAlreadyExists reports whether the name is taken.
+func IsAlreadyExists(err error) bool { return status.Code(err) == codes.AlreadyExists }
+
+// IsFailedPrecondition reports whether the state of the resource forbids the
+// call: a stale etag, an organisation policy, a full account.
+func IsFailedPrecondition(err error) bool { return status.Code(err) == codes.FailedPrecondition }

@@ -1,0 +1,257 @@
+package gcp
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"iter"
+	"maps"
+	"path"
+	"strconv"
+	"time"
+
+	secretmanager "cloud.google.com/go/secretmanager/apiv1"
+	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
+	"google.golang.org/api/iterator"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Secret is a secret's metadata.
+type Secret struct {
+	Name         string // projects/P/secrets/S
+	Etag         string
+	Labels       map[string]string
+	Annotations  map[string]string
+	Aliases      map[string]string // alias → version number
+	NextRotation time.Time         // zero without a rotation schedule
+}
+
+// Version is one version of a secret.
+type Version struct {
+	Number    string
+	Created   time.Time
+	Enabled   bool
+	Destroyed bool
+}
+
+// Change is a compare-and-swap of a secret's metadata. What is nil stays as it is.
+type Change struct {
+	Name        string
+	Etag        string // of the Secret that the change was made from
+	Labels      map[string]string
+	Annotations map[string]string
+	Aliases     map[string]string
+	Reminder    *Reminder
+}
+
+// Reminder has Secret Manager publish SECRET_ROTATE to a topic. It reminds
+// whether or not anybody rotates.
+type Reminder struct {
+	Topic  string // short id, in the project of the Cloud
+	Next   time.Time
+	Period time.Duration
+}
+
+// Secret reads a secret's metadata.
+func (c *Cloud) Secret(ctx context.Context, name string) (Secret, error) {
+	client, err := c.secretManager(ctx)
+	if err != nil {
+		return Secret{}, err
+	}
+	s, err := client.GetSecret(ctx, &secretmanagerpb.GetSecretRequest{Name: name})
+	if err != nil {
+		return Secret{}, fmt.Errorf("reading secret %s: %w", name, err)
+	}
+	return secretOf(s), nil
+}
+
+// Secrets lists the project's secrets that match filter.
+func (c *Cloud) Secrets(ctx context.Context, filter string) iter.Seq2[Secret, error] {
+	return func(yield func(Secret, error) bool) {
+		client, err := c.secretManager(ctx)
+		if err != nil {
+			yield(Secret{}, err)
+			return
+		}
+		it := client.ListSecrets(ctx, &secretmanagerpb.ListSecretsRequest{Parent: "projects/" + c.config.Project, Filter: filter})
+		for {
+			s, err := it.Next()
+			if err == iterator.Done {
+				return
+			}
+			if err != nil {
+				yield(Secret{}, fmt.Errorf("listing secrets of %s: %w", c.config.Project, err))
+				return
+			}
+			if !yield(secretOf(s), nil) {
+				return
+			}
+		}
+	}
+}
+
+// UpdateSecret writes a change if nobody wrote since Change.Etag was read;
+// otherwise the error satisfies IsFailedPrecondition.
+func (c *Cloud) UpdateSecret(ctx context.Context, ch Change) (Secret, error) {
+	client, err := c.secretManager(ctx)
+	if err != nil {
+		return Secret{}, err
+	}
+	s := &secretmanagerpb.Secret{Name: ch.Name, Etag: ch.Etag, Labels: ch.Labels, Annotations: ch.Annotations}
+	mask := &fieldmaskpb.FieldMask{}
+	for field, changed := range map[string]bool{
+		"labels": ch.Labels != nil, "annotations": ch.Annotations != nil, "version_aliases": ch.Aliases != nil,
+		"topics": ch.Reminder != nil, "rotation": ch.Reminder != nil,
+	} {
+		if changed {
+			mask.Paths = append(mask.Paths, field)
+		}
+	}
+	if r := ch.Reminder; r != nil {
+		s.Topics = []*secretmanagerpb.Topic{{Name: "projects/" + c.config.Project + "/topics/" + r.Topic}}
+		s.Rotation = &secretmanagerpb.Rotation{NextRotationTime: timestamppb.New(r.Next), RotationPeriod: durationpb.New(r.Period)}
+	}
+	if s.VersionAliases, err = aliasNumbers(ch.Aliases); err != nil {
+		return Secret{}, fmt.Errorf("updating secret %s: %w", ch.Name, err)
+	}
+	got, err := client.UpdateSecret(ctx, &secretmanagerpb.UpdateSecretRequest{Secret: s, UpdateMask: mask})
+	if err != nil {
+		return Secret{}, fmt.Errorf("updating secret %s: %w", ch.Name, err)
+	}
+	return secretOf(got), nil
+}
+
+// EnsureSecret creates a secret with automatic replication unless it exists.
+func (c *Cloud) EnsureSecret(ctx context.Context, name string, labels map[string]string) error {
+	client, err := c.secretManager(ctx)
+	if err != nil {
+		return err
+	}
+	parent := path.Dir(path.Dir(name))
+	_, err = client.CreateSecret(ctx, &secretmanagerpb.CreateSecretRequest{
+		Parent: parent, SecretId: path.Base(name),
+		Secret: &secretmanagerpb.Secret{
+			Labels:      labels,
+			Replication: &secretmanagerpb.Replication{Replication: &secretmanagerpb.Replication_Automatic_{Automatic: &secretmanagerpb.Replication_Automatic{}}},
+		},
+	})
+	if err != nil && !IsAlreadyExists(err) {
+		return fmt.Errorf("creating secret %s: %w", name, err)
+	}
+	return nil
+}
+
+// AddVersion stores payload as a new version and returns its number. It is not
+// idempotent: after a lost reply, look for the payload before adding it again.
+func (c *Cloud) AddVersion(ctx context.Context, secret string, payload []byte) (string, error) {
+	client, err := c.secretManager(ctx)
+	if err != nil {
+		return "", err
+	}
+	sum := int64(crc32.Checksum(payload, crc32.MakeTable(crc32.Castagnoli)))
+	v, err := client.AddSecretVersion(ctx, &secretmanagerpb.AddSecretVersionRequest{
+		Parent: secret, Payload: &secretmanagerpb.SecretPayload{Data: payload, DataCrc32C: &sum},
+	})
+	if err != nil {
+		return "", fmt.Errorf("adding a version to %s: %w", secret, err)
+	}
+	return path.Base(v.GetName()), nil
+}
+
+// AccessVersion reads the payload of a version, given by number or alias.
+// Only access by number is strongly consistent.
+func (c *Cloud) AccessVersion(ctx context.Context, secret, version string) ([]byte, error) {
+	client, err := c.secretManager(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := client.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{Name: secret + "/versions/" + version})
+	if err != nil {
+		return nil, fmt.Errorf("reading version %s of %s: %w", version, secret, err)
+	}
+	return v.GetPayload().GetData(), nil
+}
+
+// Versions lists a secret's versions, newest first.
+func (c *Cloud) Versions(ctx context.Context, secret string) ([]Version, error) {
+	client, err := c.secretManager(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var versions []Version
+	it := client.ListSecretVersions(ctx, &secretmanagerpb.ListSecretVersionsRequest{Parent: secret})
+	for {
+		v, err := it.Next()
+		if err == iterator.Done {
+			return versions, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listing the versions of %s: %w", secret, err)
+		}
+		versions = append(versions, Version{
+			Number:    path.Base(v.GetName()),
+			Created:   v.GetCreateTime().AsTime(),
+			Enabled:   v.GetState() == secretmanagerpb.SecretVersion_ENABLED,
+			Destroyed: v.GetState() == secretmanagerpb.SecretVersion_DESTROYED,
+		})
+	}
+}
+
+// DisableVersion disables a version; one that is destroyed already is fine.
+func (c *Cloud) DisableVersion(ctx context.Context, secret, version string) error {
+	client, err := c.secretManager(ctx)
+	if err != nil {
+		return err
+	}
+	name := secret + "/versions/" + version
+	_, err = client.DisableSecretVersion(ctx, &secretmanagerpb.DisableSecretVersionRequest{Name: name})
+	if err == nil || destroyed(ctx, client, name) {
+		return nil
+	}
+	return fmt.Errorf("disabling version %s of %s: %w", version, secret, err)
+}
+
+// DestroyVersion destroys a version's payload for good; a version that is
+// destroyed already is fine.
+func (c *Cloud) DestroyVersion(ctx context.Context, secret, version string) error {
+	client, err := c.secretManager(ctx)
+	if err != nil {
+		return err
+	}
+	name := secret + "/versions/" + version
+	_, err = client.DestroySecretVersion(ctx, &secretmanagerpb.DestroySecretVersionRequest{Name: name})
+	if err == nil || IsNotFound(err) || destroyed(ctx, client, name) {
+		return nil
+	}
+	return fmt.Errorf("destroying version %s of %s: %w", version, secret, err)
+}
+
+func destroyed(ctx context.Context, client *secretmanager.Client, name string) bool {
+	v, err := client.GetSecretVersion(ctx, &secretmanagerpb.GetSecretVersionRequest{Name: name})
+	return err == nil && v.GetState() == secretmanagerpb.SecretVersion_DESTROYED
+}
+
+func secretOf(s *secretmanagerpb.Secret) Secret {
+	out := Secret{Name: s.GetName(), Etag: s.GetEtag(), Labels: maps.Clone(s.GetLabels()), Annotations: maps.Clone(s.GetAnnotations()), Aliases: map[string]string{}}
+	for alias, n := range s.GetVersionAliases() {
+		out.Aliases[alias] = strconv.FormatInt(n, 10)
+	}
+	if next := s.GetRotation().GetNextRotationTime(); next != nil {
+		out.NextRotation = next.AsTime()
+	}
+	return out
+}
+
+func aliasNumbers(aliases map[string]string) (map[string]int64, error) {
+	numbers := map[string]int64{}
+	for alias, version := range aliases {
+		n, err := strconv.ParseInt(version, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("alias %s: version %q is not a number", alias, version)
+		}
+		numbers[alias] = n
+	}
+	return numbers, nil
+}
