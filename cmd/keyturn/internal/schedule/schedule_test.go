@@ -1,0 +1,67 @@
+package schedule
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var vars = map[string]string{"PROJECT_ID": "acme", "REGION": "europe-west1"}
+
+func TestTheProjectsOwnSchedule(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "scheduler.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := Parse(text, vars)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(jobs) != 2 {
+		t.Fatalf("%d jobs, want 2", len(jobs))
+	}
+	sweep := jobs[0]
+	if got, want := sweep.GetName(), "projects/acme/locations/europe-west1/jobs/keyturn-sweep"; got != want {
+		t.Errorf("name %q, want %q", got, want)
+	}
+	if got, want := sweep.GetPubsubTarget().GetTopicName(), "projects/acme/topics/keyturn-rotate"; got != want {
+		t.Errorf("topic %q, want %q", got, want)
+	}
+	if sweep.GetPubsubTarget().GetAttributes()["command"] != "sweep" || sweep.GetRetryConfig().GetRetryCount() != 3 {
+		t.Errorf("job was not read whole: %v", sweep)
+	}
+}
+
+func TestMistakesAreNamed(t *testing.T) {
+	const job = "jobs:\n- name: projects/p/locations/l/jobs/j\n  schedule: '* * * * *'\n  pubsubTarget: {topicName: projects/p/topics/t}\n"
+	for name, tt := range map[string]struct{ text, want string }{
+		"unknown variable":     {strings.Replace(job, "projects/p/topics", "projects/${PROJET}/topics", 1), "${PROJET}"},
+		"unclosed variable":    {strings.Replace(job, "projects/p/topics", "projects/${REGION/topics", 1), "line 4"},
+		"bare variable":        {strings.Replace(job, "projects/p/topics", "projects/$REGION/topics", 1), "$REGION"},
+		"unknown field of job": {job + "  shedule: x\n", "shedule"},
+		"unknown field":        {job + "job: x\n", "job"},
+		"no schedule":          {strings.Replace(job, "schedule: '* * * * *'", "description: x", 1), "schedule"},
+		"no jobs":              {"jobs: []\n", "jobs"},
+		"bad duration":         {job + "  attemptDeadline: ten\n", "attemptDeadline"},
+		"not YAML":             {"jobs: [\n", "schedule"},
+		"empty":                {"", "jobs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Parse([]byte(tt.text), vars); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v does not name %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("jobs:\n- name: a\n  schedule: b\n  pubsubTarget: {topicName: ${REGION}}\n")
+	f.Add("jobs: [1, {a: b}]")
+	f.Fuzz(func(t *testing.T, text string) {
+		jobs, err := Parse([]byte(text), vars)
+		if err == nil && len(jobs) == 0 {
+			t.Error("no jobs and no error")
+		}
+	})
+}
