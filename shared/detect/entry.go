@@ -1,0 +1,58 @@
+// Package detect finds credential abuse in audit log entries. It is pure: every
+// detector is a function from a state and an entry to the next state and what
+// was found. Nothing here logs, reads a clock or does I/O.
+package detect
+
+import "time"
+
+// Entry is what the detectors read of one log entry. A field that the log entry
+// did not have is empty; nothing in it is to be trusted to be short or printable.
+type Entry struct {
+	Audit    bool // whether it is a Cloud Audit Log entry; of others only the next four fields are filled
+	LogName  string
+	InsertID string
+	Time     time.Time // of the call, or of receipt where the entry has no other
+	Project  string    // id or number
+
+	Service  string // such as iam.googleapis.com
+	Method   string // such as google.iam.admin.v1.CreateServiceAccountKey; short for token minting
+	Resource string
+	Account  string // e-mail of the service account acted upon, when the resource is one
+
+	Principal        string // e-mail; Google leaves it out, or masks it, for denied reads by outsiders
+	PrincipalSubject string // such as principal://iam.googleapis.com/projects/…; sometimes the only identity
+	KeyName          string // //iam.googleapis.com/projects/…/keys/… when a user-managed key was used directly
+	CallerIP         string // an address, "private" or "gce-internal-ip"
+	UserAgent        string
+
+	Code        int32 // of google.rpc.Code; 0 is success, and so is an absent status
+	Message     string
+	Permissions []Permission
+}
+
+// Permission is one check that Google made before the call.
+type Permission struct {
+	Name     string
+	Resource string
+	Granted  bool // false when the entry does not say: JSON written by Google leaves false out
+}
+
+const permissionDenied = 7 // google.rpc.Code
+
+// Denied reports whether the call was refused for lack of permission: by code,
+// or by any other failure of which a permission was not granted. Artifact
+// Registry, for one, reports such a refusal with code 2.
+func Denied(e Entry) bool {
+	return e.Audit && e.Code != 0 && (e.Code == permissionDenied || len(e.ungranted()) > 0)
+}
+
+// ungranted are the names of the permissions that the caller lacked.
+func (e Entry) ungranted() []string {
+	var names []string
+	for _, p := range e.Permissions {
+		if !p.Granted && p.Name != "" {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
