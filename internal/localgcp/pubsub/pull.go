@@ -152,7 +152,7 @@ func failure(ackIDs []string, err error) error {
 	for _, id := range ackIDs {
 		reasons[id] = "PERMANENT_FAILURE_INVALID_ACK_ID"
 	}
-	st, err := status.New(codes.FailedPrecondition, "Some acknowledgement ids in the request were invalid. "+
+	st, err := status.New(codes.InvalidArgument, "Some acknowledgement ids in the request were invalid. "+
 		"This could be because the acknowledgement ids have expired or the acknowledgement ids were malformed.").
 		WithDetails(&errdetails.ErrorInfo{Reason: "EXACTLY_ONCE_ACKID_FAILURE", Domain: "pubsub.googleapis.com", Metadata: reasons})
 	if err != nil {

@@ -33,17 +33,19 @@ const (
 	FlowControl Feature = "flow control"
 	Filter      Feature = "filter"
 	Limits      Feature = "limits of publishing"
+	Labels      Feature = "labels of topics"
 	Ordering    Feature = "ordering"
 	Push        Feature = "push"
+	PushAttempt Feature = "delivery attempt in pushes"
 	PushToken   Feature = "identity token on push"
-	RetryPolicy Feature = "retry policy"
+	RetryPolicy Feature = "retry policy on pull"
+	StreamEnd   Feature = "end of streams"
 )
 
 // Target is a server to check.
 type Target struct {
-	Addr   string             // host:port of its gRPC endpoint, in clear text
-	Lacks  map[Feature]string // features it lacks or has wrong, and in which way
-	Serial bool               // it cannot take behaviours side by side; false: it can
+	Addr  string             // host:port of its gRPC endpoint, in clear text
+	Lacks map[Feature]string // features it lacks or has wrong, and in which way
 }
 
 // behaviour is one thing that a Pub/Sub server does.
@@ -68,9 +70,7 @@ func Run(t *testing.T, target Target) {
 					t.Skipf("needs %s: %s", f, why)
 				}
 			}
-			if !target.Serial {
-				t.Parallel()
-			}
+			t.Parallel()
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			defer cancel()
 			b.check(&bench{T: t, ctx: ctx, Client: client, id: fmt.Sprintf("c%x", rand.Uint64())})

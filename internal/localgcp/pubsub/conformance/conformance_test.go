@@ -37,7 +37,14 @@ func TestPstest(t *testing.T) {
 	s := pstest.NewServer()
 	t.Cleanup(func() { _ = s.Close() })
 	Run(t, Target{Addr: s.Addr, Lacks: map[Feature]string{
-		Push:       "pstest stores the configuration and delivers nothing",
-		DeadLetter: "pstest republishes a dead message for ever",
+		DeadLetter:  "pstest republishes a dead message for ever",
+		Detach:      "pstest goes on delivering",
+		ErrorTexts:  "pstest has texts of its own and takes any name",
+		ExactlyOnce: "pstest takes any ack id",
+		FlowControl: "pstest ignores what a raw stream asks for",
+		Limits:      "pstest knows no limits",
+		Push:        "pstest stores the configuration and delivers nothing",
+		StreamEnd:   "pstest leaves the streams of a deleted subscription open",
+		RetryPolicy: "pstest stores the policy and redelivers at once",
 	}})
 }

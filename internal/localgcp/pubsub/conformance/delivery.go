@@ -122,9 +122,12 @@ var delivery = []behaviour{
 		}))
 		b.must(st.Send(&pubsubpb.StreamingPullRequest{AckIds: ackIDs(st.next(2))}))
 	}},
-	{"a stream ends with its subscription", nil, func(b *bench) {
-		sub := b.subscribe(b.topic("t"), "s", nil)
+	{"a stream ends with its subscription", []Feature{StreamEnd}, func(b *bench) {
+		topic := b.topic("t")
+		sub := b.subscribe(topic, "s", nil)
 		st := openStream(b, &pubsubpb.StreamingPullRequest{Subscription: sub, StreamAckDeadlineSeconds: 60})
+		b.publish(topic, text("x"))
+		st.next(1)
 		b.must(b.SubscriptionAdminClient.DeleteSubscription(b.ctx, &pubsubpb.DeleteSubscriptionRequest{Subscription: sub}))
 		b.code("receiving", <-st.ended, codes.NotFound)
 	}},

@@ -73,7 +73,7 @@ var leases = []behaviour{
 		m := b.pull(sub, 1)
 		b.deadline(sub, 0, m...)
 		err := b.SubscriptionAdminClient.Acknowledge(b.ctx, &pubsubpb.AcknowledgeRequest{Subscription: sub, AckIds: ackIDs(m)})
-		b.code("acknowledging late", err, codes.FailedPrecondition)
+		b.code("acknowledging late", err, codes.InvalidArgument)
 		b.ack(sub, b.pull(sub, 1)...)
 	}},
 }
