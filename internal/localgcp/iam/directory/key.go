@@ -1,0 +1,221 @@
+package directory
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"cloud.google.com/go/iam/admin/apiv1/adminpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// NeverExpires is the validBeforeTime of keys without an expiry date.
+var NeverExpires = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
+// Key describes a service account's key at the moment it was read. It holds no
+// private half.
+type Key struct {
+	Name      string // projects/{PROJECT}/serviceAccounts/{EMAIL}/keys/{ID}
+	ID        string // 40 hex digits that cannot be derived from the key
+	Origin    adminpb.ServiceAccountKeyOrigin
+	Type      adminpb.ListServiceAccountKeysRequest_KeyType
+	Algorithm adminpb.ServiceAccountKeyAlgorithm
+	Disabled  bool
+
+	ValidAfter  time.Time
+	ValidBefore time.Time
+	PublicKey   *rsa.PublicKey
+	Certificate []byte // PEM
+}
+
+// CoversTime reports whether the key is valid at t by its dates.
+func (k Key) CoversTime(t time.Time) bool {
+	return !t.Before(k.ValidAfter) && !t.After(k.ValidBefore)
+}
+
+// UserManaged reports whether the key is the user's, as opposed to Google's own.
+func (k Key) UserManaged() bool {
+	return k.Type == adminpb.ListServiceAccountKeysRequest_USER_MANAGED
+}
+
+type state int
+
+const (
+	enabled state = iota
+	disabled
+	deleted
+)
+
+// key remembers its states so that a late reader can be shown an old one.
+type key struct {
+	Key
+	history []change // oldest first, never empty
+}
+
+type change struct {
+	at time.Time
+	to state
+}
+
+func (k *key) latest() state { return k.history[len(k.history)-1].to }
+
+// created is when the key was made, as opposed to when its certificate begins.
+func (k *key) created() time.Time { return k.history[0].at }
+
+// at is the state at t; the first state for times before the key was made.
+func (k *key) at(t time.Time) state {
+	s := k.history[0].to
+	for _, c := range k.history {
+		if !c.at.After(t) {
+			s = c.to
+		}
+	}
+	return s
+}
+
+func (k *key) set(to state, now time.Time) {
+	if k.latest() != to {
+		k.history = append(k.history, change{now, to})
+	}
+}
+
+func (k *key) snapshot(a *account, s state) Key {
+	out := k.Key
+	out.Name = a.Name() + "/keys/" + k.ID
+	out.Disabled = s == disabled
+	return out
+}
+
+func newSystemKey(now time.Time) key {
+	return key{
+		Key: Key{
+			ID:     newKeyID(),
+			Origin: adminpb.ServiceAccountKeyOrigin_GOOGLE_PROVIDED, Type: adminpb.ListServiceAccountKeysRequest_SYSTEM_MANAGED,
+			Algorithm:  adminpb.ServiceAccountKeyAlgorithm_KEY_ALG_RSA_2048,
+			ValidAfter: now, ValidBefore: NeverExpires,
+		},
+		history: []change{{at: now, to: enabled}},
+	}
+}
+
+func newKeyID() string {
+	b := make([]byte, 20)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// Keys lists an account's keys, oldest first and the system-managed one last,
+// as they were StaleLists ago and without those younger than KeyLag.
+func (d *Directory) Keys(accountName string) ([]Key, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, err := d.find(accountName)
+	if err != nil {
+		return nil, err
+	}
+	now := d.cfg.Clock.Now()
+	asOf := now.Add(-d.cfg.StaleLists)
+	var list []Key
+	for _, k := range a.keys {
+		s := k.at(asOf)
+		if s == deleted || k.created().After(asOf) || d.unseen(k, now) {
+			continue
+		}
+		list = append(list, k.snapshot(a, s))
+	}
+	return append(list, a.system.snapshot(a, enabled)), nil
+}
+
+// unseen reports whether a user-managed key is still propagating.
+func (d *Directory) unseen(k *key, now time.Time) bool {
+	return k.UserManaged() && now.Before(k.created().Add(d.cfg.KeyLag))
+}
+
+// Key returns one key. A key younger than KeyLag does not exist yet.
+func (d *Directory) Key(name string) (Key, error) {
+	k, err := d.readKey(name)
+	if err != nil || k.PublicKey != nil {
+		return k, err
+	}
+	accountName, _, _ := strings.Cut(name, "/keys/")
+	if _, _, err := d.SystemKey(accountName); err != nil {
+		return Key{}, err
+	}
+	return d.readKey(name)
+}
+
+// readKey returns a system-managed key without its public half unless that was
+// needed before.
+func (d *Directory) readKey(name string) (Key, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, k, err := d.findKey(name)
+	if err != nil {
+		return Key{}, err
+	}
+	if d.unseen(k, d.cfg.Clock.Now()) {
+		return Key{}, keyNotFound(k.ID)
+	}
+	return k.snapshot(a, k.latest()), nil
+}
+
+// SetKeyDisabled disables or enables a user-managed key; doing it twice is fine.
+func (d *Directory) SetKeyDisabled(name string, off bool) error {
+	to := enabled
+	if off {
+		to = disabled
+	}
+	return d.setKey(name, to)
+}
+
+// DeleteKey deletes a user-managed key, whether it is disabled or not.
+func (d *Directory) DeleteKey(name string) error { return d.setKey(name, deleted) }
+
+func (d *Directory) setKey(name string, to state) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, k, err := d.findKey(name)
+	if err != nil {
+		return err
+	}
+	if k == &a.system {
+		return status.Error(codes.FailedPrecondition, preconditionFailed)
+	}
+	now := d.cfg.Clock.Now()
+	k.set(to, now)
+	d.forget(a, now)
+	return nil
+}
+
+// forget drops the keys whose deletion everyone has seen.
+func (d *Directory) forget(a *account, now time.Time) {
+	seen := now.Add(-max(d.cfg.DisableLag, d.cfg.StaleLists))
+	a.keys = slices.DeleteFunc(a.keys, func(k *key) bool { return k.at(seen) == deleted })
+}
+
+// Verifiers returns the keys that authenticate the account of that e-mail
+// address now: propagated, enabled as far as the token endpoint has heard, and
+// valid by their dates. The system-managed key comes last, if it was ever used.
+func (d *Directory) Verifiers(email string) ([]Key, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, err := d.find("projects/-/serviceAccounts/" + email)
+	if err != nil {
+		return nil, err
+	}
+	now := d.cfg.Clock.Now()
+	var list []Key
+	for _, k := range a.keys {
+		if !d.unseen(k, now) && k.at(now.Add(-d.cfg.DisableLag)) == enabled && k.CoversTime(now) {
+			list = append(list, k.snapshot(a, enabled))
+		}
+	}
+	if a.system.PublicKey != nil {
+		list = append(list, a.system.snapshot(a, enabled))
+	}
+	return list, nil
+}

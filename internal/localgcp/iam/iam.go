@@ -1,0 +1,211 @@
+// Package iam is the identity side of the embedded Google Cloud: IAM Admin v1,
+// IAM Service Account Credentials v1, the OAuth token endpoint with its JWKS,
+// and the projects' allow policies, over one directory of service accounts.
+package iam
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"cloud.google.com/go/iam/apiv1/iampb"
+	"cloud.google.com/go/logging/apiv2/loggingpb"
+	"google.golang.org/grpc"
+
+	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/fault"
+	"example.com/keyturn/internal/localgcp/iam/access"
+	"example.com/keyturn/internal/localgcp/iam/admin"
+	"example.com/keyturn/internal/localgcp/iam/credentials"
+	"example.com/keyturn/internal/localgcp/iam/directory"
+	"example.com/keyturn/internal/localgcp/iam/oauth"
+	"example.com/keyturn/internal/localgcp/iam/policy"
+	"example.com/keyturn/internal/localgcp/iam/resourcemanager"
+	"example.com/keyturn/internal/localgcp/principal"
+)
+
+// Config sets up a Service.
+type Config struct {
+	// Clock is the policy clock: propagation and the validity of keys. Required.
+	Clock *clock.Clock
+	// ProjectID is the project of Allowed. Required.
+	ProjectID string
+	// Owner is the e-mail address under which audit logs and the project's policy
+	// know the developer at the machine. Empty stands for owner@example.com.
+	Owner string
+
+	// KeyLag is how long a new key is unknown to get, list and /token. Zero: not
+	// at all.
+	KeyLag time.Duration
+	// DisableLag is how long /token goes on as if a key had not been disabled,
+	// enabled or deleted. Zero: not at all.
+	DisableLag time.Duration
+	// StaleLists is how old the state is that key lists show. Zero: the present.
+	StaleLists time.Duration
+	// MinAccountID is the length of the shortest account id. Zero stands for 3;
+	// Google demands 6.
+	MinAccountID int
+	// OrgPolicy constrains keys from the start; see SetOrgPolicy. The zero
+	// OrgPolicy allows everything.
+	OrgPolicy OrgPolicy
+
+	// Audit takes the audit entries; nil writes none.
+	Audit interface{ WriteEntry(*loggingpb.LogEntry) }
+	// NoDataAccess leaves Data Access entries (reads, and all of the credentials
+	// API) out, which is Google's default.
+	NoDataAccess bool
+	// Metrics counts each key's authentications; nil counts none.
+	Metrics interface {
+		Count(metricType string, metricLabels map[string]string, resourceType string, resourceLabels map[string]string, n int64)
+	}
+	// Faults goes wrong on purpose for "POST /token"; nil never. The gRPC methods
+	// are left to the server's own interceptor.
+	Faults *fault.Injector
+}
+
+// OrgPolicy is what the organisation forbids about user-managed keys.
+type OrgPolicy = directory.OrgPolicy
+
+// Service is the identity side of one embedded Google Cloud. It is safe for
+// concurrent use.
+type Service struct {
+	cfg         Config
+	baseURL     atomic.Value // string
+	directory   *directory.Directory
+	policies    *policy.Store
+	tokens      *oauth.Server
+	admin       *admin.Service
+	credentials *credentials.Service
+	projects    *resourcemanager.Service
+}
+
+// New returns a service without accounts, in a project that belongs to the
+// owner. Its own address must be told by SetBaseURL before keys are created.
+func New(cfg Config) *Service {
+	if cfg.Owner == "" {
+		cfg.Owner = "owner@example.com"
+	}
+	s := &Service{cfg: cfg, policies: policy.NewStore()}
+	s.baseURL.Store("https://oauth2.googleapis.com")
+	s.directory = directory.New(directory.Config{
+		Clock: cfg.Clock, KeyLag: cfg.KeyLag, DisableLag: cfg.DisableLag, StaleLists: cfg.StaleLists,
+		MinAccountID: cfg.MinAccountID, OrgPolicy: cfg.OrgPolicy,
+	})
+	s.tokens = oauth.New(oauth.Config{Directory: s.directory, TokenURL: s.tokenURL, Metrics: cfg.Metrics, Faults: cfg.Faults})
+	s.admin = admin.New(admin.Config{
+		Directory: s.directory, Policies: s.policies, TokenURL: s.tokenURL, Log: s.log("iam.googleapis.com"),
+	})
+	s.credentials = credentials.New(credentials.Config{
+		Directory: s.directory, Tokens: s.tokens, Allows: s.policies.Allows, Log: s.log("iamcredentials.googleapis.com"),
+	})
+	s.projects = resourcemanager.New(resourcemanager.Config{Policies: s.policies, Caller: s.caller})
+	s.ownProject()
+	return s
+}
+
+func (s *Service) log(service string) access.Log {
+	l := access.Log{Writer: s.cfg.Audit, Service: service, Owner: s.cfg.Owner, NoDataAccess: s.cfg.NoDataAccess}
+	if service == "iam.googleapis.com" {
+		l.MethodPrefix = "google.iam.admin.v1."
+	} else {
+		l.Terse = true
+	}
+	return l
+}
+
+// ownProject makes the owner the owner in the project's policy too.
+func (s *Service) ownProject() {
+	s.policies.Exists = func(email string) bool {
+		_, err := s.directory.Account("projects/-/serviceAccounts/" + email)
+		return err == nil
+	}
+	_, err := s.policies.Set(access.ProjectPolicy(s.cfg.ProjectID), &iampb.Policy{
+		Version:  1,
+		Bindings: []*iampb.Binding{{Role: "roles/owner", Members: []string{"user:" + s.cfg.Owner}}},
+	})
+	if err != nil {
+		panic(err) // the policy above is valid
+	}
+}
+
+// SetBaseURL tells the service the URL, without a trailing slash, at which it
+// is served: key files name it for their token endpoint, and /token takes it
+// for an audience. Until then it is Google's.
+func (s *Service) SetBaseURL(url string) { s.baseURL.Store(strings.TrimSuffix(url, "/")) }
+
+func (s *Service) tokenURL() string { return s.baseURL.Load().(string) + "/token" }
+
+// SetOrgPolicy replaces the constraints on keys, for the accounts of those
+// e-mail addresses if any are given and else for all others.
+func (s *Service) SetOrgPolicy(p OrgPolicy, emails ...string) {
+	if len(emails) == 0 {
+		s.directory.SetOrgPolicy(p)
+	}
+	for _, e := range emails {
+		s.directory.OverrideOrgPolicy(e, &p)
+	}
+}
+
+// Register adds IAM Admin v1.
+func (s *Service) Register(r grpc.ServiceRegistrar) { s.admin.Register(r) }
+
+// RegisterCredentials adds IAM Service Account Credentials v1, whose REST paths
+// clash with IAM Admin's: give it a transcoder of its own.
+func (s *Service) RegisterCredentials(r grpc.ServiceRegistrar) { s.credentials.Register(r) }
+
+// OAuth serves POST /token, GET /oauth2/v3/certs, GET /oauth2/v1/certs and GET
+// /robot/v1/metadata/x509/{EMAIL}.
+func (s *Service) OAuth() http.Handler { return s.tokens }
+
+// Projects serves Resource Manager v1 for the paths that ServesProjects accepts.
+func (s *Service) Projects() http.Handler { return s.projects }
+
+// ServesProjects reports whether a URL path belongs to Projects.
+func ServesProjects(path string) bool { return resourcemanager.Serves(path) }
+
+// ServesCredentials reports whether a URL path belongs to the REST form of what
+// RegisterCredentials adds, rather than to IAM Admin's. The signing methods,
+// which are deprecated in IAM Admin, are taken to be the credentials API's.
+func ServesCredentials(path string) bool {
+	if strings.HasPrefix(path, "/google.iam.credentials.v1.") {
+		return true
+	}
+	_, verb, _ := strings.Cut(path[strings.LastIndex(path, "/")+1:], ":")
+	switch verb {
+	case "generateAccessToken", "generateIdToken", "signBlob", "signJwt":
+		return strings.HasPrefix(path, "/v1/projects/")
+	}
+	return false
+}
+
+// Unary puts the caller's principal into the context of unary calls: no
+// credentials, or an opaque token never issued here, is the owner; an access
+// token or JWT that fails is UNAUTHENTICATED.
+func (s *Service) Unary() grpc.UnaryServerInterceptor { return s.tokens.Unary() }
+
+// Stream is Unary for streaming calls.
+func (s *Service) Stream() grpc.StreamServerInterceptor { return s.tokens.Stream() }
+
+// Authenticate tells who presents a bearer token, given without the word
+// Bearer, and counts one use of the key behind it. Anything but an access token
+// minted here or a JWT that a service account signed is UNAUTHENTICATED.
+func (s *Service) Authenticate(bearer string) (principal.Principal, error) {
+	return s.tokens.Authenticate(bearer)
+}
+
+// IdentityToken returns an OpenID Connect token of the account for an audience.
+// NOT_FOUND when no account has that e-mail address.
+func (s *Service) IdentityToken(email, audience string) (string, error) {
+	return s.tokens.IdentityToken(email, audience)
+}
+
+// Allowed reports whether the project's policy grants a service account the
+// permission.
+func (s *Service) Allowed(email, permission string) bool {
+	return s.policies.Allows(email, permission, access.ProjectPolicy(s.cfg.ProjectID))
+}
+
+func (s *Service) caller(r *http.Request) (principal.Principal, error) {
+	return s.tokens.Caller(r.Header.Get("Authorization"))
+}

@@ -1,0 +1,150 @@
+// Package policy keeps IAM allow policies and roles and decides what they grant.
+// Errors are gRPC statuses with Google's texts.
+package policy
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"sync"
+
+	"cloud.google.com/go/iam/apiv1/iampb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// emptyEtag is the etag of a resource that never had a policy: "ACAB" in JSON.
+var emptyEtag = []byte{0x00, 0x20, 0x01}
+
+// Store holds the allow policies of resources. It is safe for concurrent use.
+type Store struct {
+	// Roles says what the roles in the policies grant.
+	Roles *Roles
+	// Exists reports whether there is a service account of that e-mail address.
+	// Policies that name one that does not exist are refused. Nil accepts all.
+	Exists func(email string) bool
+
+	mu       sync.Mutex
+	policies map[string]*iampb.Policy // by resource name
+	version  uint64                   // of the newest etag
+}
+
+// NewStore returns a store without policies.
+func NewStore() *Store {
+	return &Store{Roles: newRoles(), policies: map[string]*iampb.Policy{}}
+}
+
+// Get returns the policy of a resource; an empty one if it has none.
+func (s *Store) Get(resource string) *iampb.Policy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return proto.Clone(s.get(resource)).(*iampb.Policy)
+}
+
+func (s *Store) get(resource string) *iampb.Policy {
+	if p, ok := s.policies[resource]; ok {
+		return p
+	}
+	return &iampb.Policy{Etag: emptyEtag}
+}
+
+// Set replaces the policy of a resource. An etag that is not the current one is
+// ABORTED; without an etag the policy is replaced blindly, as at Google.
+func (s *Store) Set(resource string, p *iampb.Policy) (*iampb.Policy, error) {
+	if err := s.validate(p); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(p.GetEtag()) > 0 && !bytes.Equal(p.GetEtag(), s.get(resource).GetEtag()) {
+		return nil, status.Error(codes.Aborted,
+			"There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.")
+	}
+	stored := proto.Clone(p).(*iampb.Policy)
+	s.version++
+	stored.Etag = binary.BigEndian.AppendUint64(nil, 0x07<<56|s.version)
+	s.policies[resource] = stored
+	return proto.Clone(stored).(*iampb.Policy), nil
+}
+
+func (s *Store) validate(p *iampb.Policy) error {
+	if p == nil {
+		return status.Error(codes.InvalidArgument, "The policy is missing: send it in the field policy.")
+	}
+	for _, b := range p.GetBindings() {
+		if err := s.Roles.check(b.GetRole()); err != nil {
+			return err
+		}
+		for _, m := range b.GetMembers() {
+			if err := s.validateMember(m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) validateMember(m string) error {
+	if m == "allUsers" || m == "allAuthenticatedUsers" {
+		return nil
+	}
+	kind, id, ok := strings.Cut(m, ":")
+	if !ok || kind == "" || id == "" {
+		return status.Errorf(codes.InvalidArgument, "Invalid member %q: members have the form user:EMAIL, serviceAccount:EMAIL and so on.", m)
+	}
+	if s.Exists != nil && kind == "serviceAccount" && userAccount(id) && !s.Exists(id) {
+		return status.Errorf(codes.InvalidArgument, "Service account %s does not exist.", id)
+	}
+	return nil
+}
+
+// userAccount tells the accounts that people create from Google's service agents.
+func userAccount(email string) bool {
+	return strings.HasSuffix(email, ".iam.gserviceaccount.com") && !strings.Contains(email, "@gcp-sa-")
+}
+
+// Delete forgets the policy of a resource that is gone.
+func (s *Store) Delete(resource string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.policies, resource)
+}
+
+// Allows reports whether the policy of any of the resources grants a service
+// account the permission. Bindings with a condition grant nothing: conditions
+// are kept but not evaluated.
+func (s *Store) Allows(email, permission string, resources ...string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range resources {
+		for _, b := range s.get(r).GetBindings() {
+			if b.GetCondition() == nil && binds(b, email) && s.Roles.Grants(b.GetRole(), permission) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func binds(b *iampb.Binding, email string) bool {
+	return slices.ContainsFunc(b.GetMembers(), func(m string) bool {
+		return m == "serviceAccount:"+email || m == "allUsers" || m == "allAuthenticatedUsers"
+	})
+}
+
+// Test returns those of the permissions that allowed accepts, as
+// testIamPermissions does; wildcards are INVALID_ARGUMENT.
+func Test(permissions []string, allowed func(permission string) bool) ([]string, error) {
+	var granted []string
+	for _, p := range permissions {
+		if !ValidPermission(p) {
+			return nil, invalidPermission(p)
+		}
+		if allowed(p) {
+			granted = append(granted, p)
+		}
+	}
+	return granted, nil
+}
