@@ -76,8 +76,8 @@ type State string
 
 // The states of an incident that are told.
 const (
-	Open   State = "open"
-	Update State = "update"
+	Open   State = "open"   // something new
+	Update State = "update" // the same, but worse, or still going on
 )
 
 // Alert is a notice after routing and deduplication.

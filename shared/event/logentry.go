@@ -107,10 +107,12 @@ func (l logEntry) isAudit() bool {
 		l.Payload.Type == "" && strings.Contains(l.LogName, "/logs/cloudaudit.googleapis.com"))
 }
 
+// time is in UTC; the zero time where the entry has none that can be written down again.
 func (l logEntry) time() time.Time {
 	for _, s := range []string{l.Time, l.Received} {
-		if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-			return t.UTC()
+		t, err := time.Parse(time.RFC3339Nano, s)
+		if t = t.UTC(); err == nil && t.Year() >= 0 && t.Year() <= 9999 {
+			return t
 		}
 	}
 	return time.Time{}

@@ -23,6 +23,9 @@ const (
 	TopicDead     = "keyturn-dead"     // what could not be handled
 )
 
+// Topics are all of keyturn's topics, by their short ids.
+var Topics = []string{TopicRotate, TopicLogs, TopicAudit, TopicFindings, TopicAlerts, TopicDead}
+
 // Message is one Pub/Sub message as it was delivered.
 type Message struct {
 	ID              string

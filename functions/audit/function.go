@@ -1,0 +1,145 @@
+// Package audit is the function that looks for credential abuse. Each log entry,
+// streamed by the sink or read by the scheduled sweep, goes the same way: decode
+// it, observe the state of its subject, decide (package detect), and publish
+// what was found before the new state is kept.
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"example.com/keyturn/shared/detect"
+	"example.com/keyturn/shared/event"
+	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+)
+
+// Publisher publishes one message and returns once it is safe.
+type Publisher interface {
+	Publish(ctx context.Context, out event.Outgoing) error
+}
+
+// Logs yields, as LogEntry JSON, the audit entries that Cloud Logging received
+// from since until before until, and stops at the first error of yield.
+type Logs interface {
+	Entries(ctx context.Context, since, until time.Time, yield func([]byte) error) error
+}
+
+// Config is what the function works with.
+type Config struct {
+	Publisher Publisher        // of findings and dead letters; required
+	Logs      Logs             // what a sweep reads; nil lets sweeps do nothing
+	Limits    detect.Limits    // of the detectors; zero fields are their defaults
+	Subjects  int              // whose state is kept in memory, at most, the latest ones; 0 is 2048, which is 200 MB at worst and 1 MB as a rule
+	Lookback  time.Duration    // how far back an instance's first sweep reads; 0 is 2 hours
+	Now       func() time.Time // policy time; nil is the machine's clock
+	Log       *slog.Logger     // nil discards
+}
+
+// Function is the audit function. It is safe for concurrent use.
+type Function struct {
+	config Config
+	now    func() time.Time
+	log    *slog.Logger
+	memory *memory
+
+	sweeping sync.Mutex
+	swept    time.Time // up to which the last sweep has read; guarded by sweeping
+}
+
+// New returns a function that remembers no subject yet.
+func New(c Config) *Function {
+	f := &Function{config: c, now: c.Now, log: c.Log, memory: newMemory(c.Subjects)}
+	if f.now == nil {
+		f.now = time.Now
+	}
+	if f.log == nil {
+		f.log = slog.New(slog.DiscardHandler)
+	}
+	return f
+}
+
+// errRedeliver is all that the framework, which logs and answers with it, is told.
+var errRedeliver = errors.New("keyturn: audit could not finish; deliver again")
+
+// HandleEvent takes a Pub/Sub message: a log entry, or the command to sweep. A
+// message that can never be read goes to the dead-letter topic and is
+// acknowledged; an error makes Pub/Sub deliver again.
+func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error {
+	m, err := event.DecodeMessage(ce)
+	if err != nil {
+		return f.bury(ctx, m, err)
+	}
+	if m.TopicID() == event.TopicAudit {
+		return f.handleSweep(ctx, m)
+	}
+	e, err := event.DecodeLogEntry(m.Data)
+	if err != nil {
+		return f.bury(ctx, m, err)
+	}
+	return f.redeliver(ctx, f.observe(ctx, e))
+}
+
+// observe takes one entry into the state of its subject. The state is kept only
+// if what was found is published: an entry delivered again finds it again.
+func (f *Function) observe(ctx context.Context, e detect.Entry) error {
+	return f.memory.update(e, f.config.Limits, func(found detect.Finding) error { return f.publish(ctx, found) })
+}
+
+func (f *Function) publish(ctx context.Context, found detect.Finding) error {
+	out, err := event.FindingEvent(found)
+	if err != nil {
+		return err
+	}
+	if err := f.config.Publisher.Publish(ctx, out); err != nil {
+		return fmt.Errorf("publishing finding %s: %w", found.ID, err)
+	}
+	f.log.WarnContext(ctx, "finding", "id", found.ID, "detector", found.Detector, "severity", found.Severity, "reason", found.Reason)
+	return nil
+}
+
+func (f *Function) handleSweep(ctx context.Context, m event.Message) error {
+	if err := isSweep(m); err != nil {
+		return f.bury(ctx, m, err)
+	}
+	return f.redeliver(ctx, f.sweep(ctx))
+}
+
+// isSweep accepts the one command that comes by topic, in either of its forms.
+func isSweep(m event.Message) error {
+	var c struct {
+		Command string `json:"command"`
+	}
+	c.Command = m.Attributes["command"]
+	if len(m.Data) > 0 {
+		if err := json.Unmarshal(m.Data, &c); err != nil {
+			return fmt.Errorf("message is no command: %w; send attribute command=sweep and no data", err)
+		}
+	}
+	if c.Command != "sweep" {
+		return fmt.Errorf("command %q does not come by topic: send sweep, and scan or replay by HTTP", c.Command)
+	}
+	return nil
+}
+
+// redeliver logs why something failed and asks for the message again.
+func (f *Function) redeliver(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	f.log.ErrorContext(ctx, "not finished; the message comes again", "error", err.Error())
+	return errRedeliver
+}
+
+// bury sends a message that cannot be read to the dead-letter topic.
+func (f *Function) bury(ctx context.Context, m event.Message, reason error) error {
+	f.log.WarnContext(ctx, "message goes to the dead-letter topic", "message", m.ID, "reason", reason.Error())
+	if err := f.config.Publisher.Publish(ctx, event.DeadLetter("audit", m, reason)); err != nil {
+		return f.redeliver(ctx, fmt.Errorf("publishing a dead letter: %w", err))
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package audit
+
+import (
+	"context"
+	"errors"
+
+	"example.com/keyturn/shared/detect"
+	"example.com/keyturn/shared/event"
+)
+
+// Report is the answer to a command.
+type Report struct {
+	Entries  int              `json:"entries"`
+	Audit    int              `json:"audit"` // of them audit entries
+	Denials  int              `json:"denials"`
+	Rejected []Rejected       `json:"rejected,omitempty"`
+	Findings []detect.Finding `json:"findings"`
+}
+
+// Rejected is an entry that could not be read.
+type Rejected struct {
+	Entry  int    `json:"entry"` // counted from 0
+	Reason string `json:"reason"`
+}
+
+var errNoLogs = errors.New("replay reads Cloud Logging, which is not configured for this function: send the entries with command scan")
+
+// Do carries out a command on a memory of its own.
+func (f *Function) Do(ctx context.Context, c Command) (Report, error) {
+	s := scan{limits: f.config.Limits, memory: newMemory(f.config.Subjects), Report: Report{Findings: []detect.Finding{}}}
+	if c.Verb == "scan" {
+		for _, line := range c.Entries {
+			s.line(line)
+		}
+		return s.Report, nil
+	}
+	if f.config.Logs == nil {
+		return Report{}, errNoLogs
+	}
+	until := c.Until
+	if until.IsZero() {
+		until = f.now()
+	}
+	err := f.config.Logs.Entries(ctx, c.Since, until, func(line []byte) error {
+		s.line(line)
+		return nil
+	})
+	return s.Report, err
+}
+
+// scan runs the detectors over entries and collects what they find.
+type scan struct {
+	Report
+	limits detect.Limits
+	memory *memory
+}
+
+func (s *scan) line(line []byte) {
+	n := s.Entries
+	s.Entries++
+	e, err := event.DecodeLogEntry(line)
+	if err != nil {
+		s.Rejected = append(s.Rejected, Rejected{n, err.Error()})
+		return
+	}
+	if e.Audit {
+		s.Audit++
+	}
+	if detect.Denied(e) {
+		s.Denials++
+	}
+	_ = s.memory.update(e, s.limits, func(found detect.Finding) error { // collecting cannot fail
+		s.Findings = append(s.Findings, found)
+		return nil
+	})
+}
