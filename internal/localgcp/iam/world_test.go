@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/big"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,7 @@ import (
 
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/iam"
+	"example.com/keyturn/internal/localgcp/iam/jwt"
 	"example.com/keyturn/internal/localgcp/wire"
 )
 
@@ -216,7 +218,7 @@ func (c *counter) of(keyID string) (int64, map[string]string) {
 	return c.counts[keyID], c.last
 }
 
-// certificate is a self-signed certificate in PEM; edit may change its template.
+// certificate is a self-signed certificate in PEM.
 func certificate(t testing.TB, bits int, from, to time.Time) (*rsa.PrivateKey, []byte) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, bits)
@@ -229,4 +231,13 @@ func certificate(t testing.TB, bits int, from, to time.Time) (*rsa.PrivateKey, [
 
 func keyID(k *adminpb.ServiceAccountKey) string {
 	return k.GetName()[strings.LastIndex(k.GetName(), "/")+1:]
+}
+
+// buy asks the token endpoint for a token for claims signed by key.
+func (w *world) buy(t *testing.T, claims jwt.Claims, kid string, key *rsa.PrivateKey) (int, map[string]any) {
+	t.Helper()
+	assertion, err := jwt.Sign(claims, kid, key)
+	must(t, err)
+	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {assertion}}
+	return w.rest("POST", "/token", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 }
