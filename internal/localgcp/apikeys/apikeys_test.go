@@ -10,13 +10,11 @@ import (
 	client "cloud.google.com/go/apikeys/apiv2"
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"example.com/keyturn/internal/localgcp/apikeys"
-	"example.com/keyturn/internal/localgcp/clock"
 )
 
 func TestLifeOfAKeyOverBothProtocols(t *testing.T) {

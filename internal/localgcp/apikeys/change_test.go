@@ -8,7 +8,6 @@ import (
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/api/iterator"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/testing/protocmp"
 

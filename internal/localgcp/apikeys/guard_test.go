@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"example.com/keyturn/internal/localgcp/apikeys"
-	"example.com/keyturn/internal/localgcp/clock"
 )
 
 func TestUsageGuard(t *testing.T) {
