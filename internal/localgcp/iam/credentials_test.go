@@ -290,6 +290,33 @@ func TestKeyCreationIsLoggedAsGoogleLogsIt(t *testing.T) {
 	}
 }
 
+func TestProjectPolicyChangeIsLogged(t *testing.T) {
+	w := newWorld(t, iam.Config{Owner: "dev@example.com"})
+	caller := w.account("caller")
+	tok, err := w.token(w.key(caller).GetPrivateKeyData())
+	must(t, err)
+	body := `{"policy":{"bindings":[{"role":"roles/owner","members":["serviceAccount:` + caller.GetEmail() + `"]}]}}`
+	if code, answer := w.rest("POST", "/v1/projects/local:setIamPolicy", body, "Authorization", "Bearer "+tok.AccessToken, "X-Forwarded-For", "203.0.113.9"); code != 403 {
+		t.Fatalf("an account without a role made itself owner: %d %v", code, answer)
+	}
+	got := w.audited(t)
+	payload := got["protoPayload"].(map[string]any)
+	if got["severity"] != "ERROR" || payload["serviceName"] != "cloudresourcemanager.googleapis.com" || payload["methodName"] != "SetIamPolicy" ||
+		payload["status"].(map[string]any)["code"] != 7.0 || payload["requestMetadata"].(map[string]any)["callerIp"] != "203.0.113.9" ||
+		payload["authenticationInfo"].(map[string]any)["principalEmail"] != caller.GetEmail() || got["resource"].(map[string]any)["type"] != "project" {
+		t.Errorf("denied entry is %v", got)
+	}
+	if code, answer := w.rest("POST", "/v1/projects/local:setIamPolicy", body); code != 200 {
+		t.Fatal(answer)
+	}
+	got = w.audited(t)
+	payload = got["protoPayload"].(map[string]any)
+	if got["severity"] != "NOTICE" || payload["authorizationInfo"].([]any)[0].(map[string]any)["granted"] != true ||
+		payload["requestMetadata"].(map[string]any)["callerIp"] != "127.0.0.1" {
+		t.Errorf("granted entry is %v", got)
+	}
+}
+
 func TestDataAccessEntriesCanBeLeftOut(t *testing.T) {
 	w := newWorld(t, iam.Config{NoDataAccess: true})
 	a := w.account("rot")

@@ -99,16 +99,19 @@ func New(cfg Config) *Service {
 	s.credentials = credentials.New(credentials.Config{
 		Directory: s.directory, Tokens: s.tokens, Allows: s.policies.Allows, Log: s.log("iamcredentials.googleapis.com"),
 	})
-	s.projects = resourcemanager.New(resourcemanager.Config{Policies: s.policies, Caller: s.caller})
+	s.projects = resourcemanager.New(resourcemanager.Config{
+		Policies: s.policies, Caller: s.caller, Log: s.log("cloudresourcemanager.googleapis.com"),
+	})
 	s.ownProject()
 	return s
 }
 
 func (s *Service) log(service string) access.Log {
 	l := access.Log{Writer: s.cfg.Audit, Service: service, Owner: s.cfg.Owner, NoDataAccess: s.cfg.NoDataAccess}
-	if service == "iam.googleapis.com" {
+	switch service {
+	case "iam.googleapis.com":
 		l.MethodPrefix = "google.iam.admin.v1."
-	} else {
+	case "iamcredentials.googleapis.com":
 		l.Terse = true
 	}
 	return l

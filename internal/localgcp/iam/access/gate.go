@@ -97,7 +97,7 @@ func (g *Gate) intercept(ctx context.Context, req any, info *grpc.UnaryServerInf
 	if err == nil {
 		resp, err = next(ctx, req)
 	}
-	g.Log.write(ctx, call{method: method, rule: rule, target: target, req: req, resp: resp, granted: granted, err: err})
+	g.Log.Write(ctx, Call{Method: method, Rule: rule, Target: target, Req: req, Resp: resp, Granted: granted, Err: err})
 	return resp, err
 }
 
@@ -123,12 +123,9 @@ func (g *Gate) holds(p principal.Principal, permission string, t Target) bool {
 
 // Denied is Google's answer to a caller without the permission.
 func Denied(permission string) error {
-	s, err := status.Newf(codes.PermissionDenied, "Permission '%s' denied on resource (or it may not exist).", permission).
+	s, _ := status.Newf(codes.PermissionDenied, "Permission '%s' denied on resource (or it may not exist).", permission).
 		WithDetails(&errdetails.ErrorInfo{
 			Reason: "IAM_PERMISSION_DENIED", Domain: "iam.googleapis.com", Metadata: map[string]string{"permission": permission},
-		})
-	if err != nil {
-		return err
-	}
+		}) // fails for code OK only
 	return s.Err()
 }

@@ -45,17 +45,19 @@ type Log struct {
 	Terse bool
 }
 
-type call struct {
-	method    string
-	rule      Rule
-	target    Target
-	req, resp any
-	granted   bool
-	err       error
+// Call is what an audit entry tells of one call.
+type Call struct {
+	Method    string
+	Rule      Rule
+	Target    Target
+	Req, Resp any  // proto messages, or nil
+	Granted   bool // whether the caller held the permission
+	Err       error
 }
 
-func (l Log) write(ctx context.Context, c call) {
-	if l.Writer == nil || l.NoDataAccess && !c.rule.Write {
+// Write writes the entry of a call whose caller and peer are in ctx.
+func (l Log) Write(ctx context.Context, c Call) {
+	if l.Writer == nil || l.NoDataAccess && !c.Rule.Write {
 		return
 	}
 	payload, err := anypb.New(l.payload(ctx, c))
@@ -64,46 +66,46 @@ func (l Log) write(ctx context.Context, c call) {
 	}
 	stream := "data_access"
 	severity := ltype.LogSeverity_INFO
-	if c.rule.Write {
+	if c.Rule.Write {
 		stream, severity = "activity", ltype.LogSeverity_NOTICE
 	}
-	if c.err != nil {
+	if c.Err != nil {
 		severity = ltype.LogSeverity_ERROR
 	}
 	l.Writer.WriteEntry(&loggingpb.LogEntry{
-		LogName:  "projects/" + c.target.Project + "/logs/cloudaudit.googleapis.com%2F" + stream,
-		Resource: &monitoredres.MonitoredResource{Type: c.target.Type, Labels: c.target.Labels},
+		LogName:  "projects/" + c.Target.Project + "/logs/cloudaudit.googleapis.com%2F" + stream,
+		Resource: &monitoredres.MonitoredResource{Type: c.Target.Type, Labels: c.Target.Labels},
 		Severity: severity,
 		Payload:  &loggingpb.LogEntry_ProtoPayload{ProtoPayload: payload},
 	})
 }
 
-func (l Log) payload(ctx context.Context, c call) *audit.AuditLog {
+func (l Log) payload(ctx context.Context, c Call) *audit.AuditLog {
 	entry := &audit.AuditLog{
 		ServiceName:        l.Service,
-		MethodName:         l.MethodPrefix + c.method,
-		ResourceName:       c.target.Name,
+		MethodName:         l.MethodPrefix + c.Method,
+		ResourceName:       c.Target.Name,
 		AuthenticationInfo: l.authentication(principal.FromContext(ctx)),
 		AuthorizationInfo: []*audit.AuthorizationInfo{{
-			Permission: c.rule.Permission, Granted: c.granted, ResourceAttributes: &attribute_context.AttributeContext_Resource{},
+			Permission: c.Rule.Permission, Granted: c.Granted, ResourceAttributes: &attribute_context.AttributeContext_Resource{},
 		}},
 		RequestMetadata: requestMetadata(ctx),
 	}
 	if l.Terse {
 		entry.Status = &rpcstatus.Status{}
-		if c.err != nil {
-			entry.Status = terseStatus(c.err)
+		if c.Err != nil {
+			entry.Status = terseStatus(c.Err)
 		}
-		entry.Request = nameOnly(c.req)
-		entry.Metadata = delegationChain(c.req)
+		entry.Request = nameOnly(c.Req)
+		entry.Metadata = delegationChain(c.Req)
 		return entry
 	}
-	entry.AuthorizationInfo[0].Resource = c.target.Name
-	entry.AuthorizationInfo[0].ResourceAttributes.Name = c.target.Name
-	if c.err != nil {
-		entry.Status = status.Convert(c.err).Proto()
+	entry.AuthorizationInfo[0].Resource = c.Target.Name
+	entry.AuthorizationInfo[0].ResourceAttributes.Name = c.Target.Name
+	if c.Err != nil {
+		entry.Status = status.Convert(c.Err).Proto()
 	}
-	entry.Request, entry.Response = publicStruct(c.req), publicStruct(c.resp)
+	entry.Request, entry.Response = publicStruct(c.Req), publicStruct(c.Resp)
 	return entry
 }
 

@@ -64,11 +64,10 @@ func (d *Directory) CreateAccount(project, id, displayName, description string) 
 
 func newUniqueID() string {
 	low := new(big.Int).Exp(big.NewInt(10), big.NewInt(20), nil) // the first number of 21 digits
-	n, err := rand.Int(rand.Reader, low)
-	if err != nil {
-		panic(err) // crypto/rand's reader never fails
-	}
-	return n.Add(n, low).String()
+	random := make([]byte, 16)
+	_, _ = rand.Read(random) // never fails
+	n := new(big.Int).SetBytes(random)
+	return n.Mod(n, low).Add(n, low).String()
 }
 
 // Account returns the account of that resource name; the project may be "-".

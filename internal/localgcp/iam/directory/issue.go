@@ -155,15 +155,12 @@ func denyUpload(p OrgPolicy, a Account) error {
 }
 
 func violation(constraint, message string, a Account) error {
-	s, err := status.New(codes.FailedPrecondition, message).WithDetails(&errdetails.PreconditionFailure{
+	s, _ := status.New(codes.FailedPrecondition, message).WithDetails(&errdetails.PreconditionFailure{
 		Violations: []*errdetails.PreconditionFailure_Violation{{
 			Type:        constraint,
 			Subject:     "projects/" + a.Project + "/serviceAccounts/" + a.UniqueID + "?configvalue=" + a.UniqueID,
 			Description: message,
 		}},
-	})
-	if err != nil {
-		return err
-	}
+	}) // fails for code OK only
 	return s.Err()
 }

@@ -90,12 +90,9 @@ func (s *Server) identifySelfSigned(t *jwt.Token) (directory.Account, principal.
 }
 
 func unauthenticated(reason string) error {
-	s, err := status.New(codes.Unauthenticated, "Request had invalid authentication credentials. Expected OAuth 2 access token, "+
+	s, _ := status.New(codes.Unauthenticated, "Request had invalid authentication credentials. Expected OAuth 2 access token, "+
 		"login cookie or other valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.").
-		WithDetails(&errdetails.ErrorInfo{Reason: reason, Domain: "googleapis.com"})
-	if err != nil {
-		return err
-	}
+		WithDetails(&errdetails.ErrorInfo{Reason: reason, Domain: "googleapis.com"}) // fails for code OK only
 	return s.Err()
 }
 

@@ -3,17 +3,21 @@
 package resourcemanager
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"cloud.google.com/go/iam/apiv1/iampb"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -27,12 +31,14 @@ import (
 // maxBody is the longest body read, in bytes; a policy may have 64 KiB.
 const maxBody = 256 << 10
 
-// Config sets up a Service. All fields are required.
+// Config sets up a Service. All fields but Log are required.
 type Config struct {
 	// Policies holds the projects' allow policies.
 	Policies *policy.Store
 	// Caller tells who sends a request, or why it is refused.
 	Caller func(*http.Request) (principal.Principal, error)
+	// Log writes the audit entries; the zero Log writes none.
+	Log access.Log
 }
 
 // Service is an http.Handler for GET /v1/projects/{P} and POST
@@ -43,18 +49,32 @@ type Service struct{ cfg Config }
 // New returns the service.
 func New(cfg Config) *Service { return &Service{cfg: cfg} }
 
-// method is one call, with the permission it takes.
+// method is one call: what it takes, the form of its request, and its work.
 type method struct {
-	verb       string
-	permission string // none: anyone may call it
-	run        func(s *Service, project string, caller principal.Principal, body []byte) (any, error)
+	verb string
+	name string      // in the audit log; none: it is not guarded and not audited
+	rule access.Rule // zero: anyone may call it
+	req  func() proto.Message
+	run  func(s *Service, project string, caller principal.Principal, req proto.Message) (any, error)
 }
 
 var methods = map[string]method{
-	"":                   {http.MethodGet, "resourcemanager.projects.get", (*Service).get},
-	"getIamPolicy":       {http.MethodPost, "resourcemanager.projects.getIamPolicy", (*Service).getIamPolicy},
-	"setIamPolicy":       {http.MethodPost, "resourcemanager.projects.setIamPolicy", (*Service).setIamPolicy},
-	"testIamPermissions": {http.MethodPost, "", (*Service).testIamPermissions},
+	"": {
+		verb: http.MethodGet, name: "GetProject", rule: access.Rule{Permission: "resourcemanager.projects.get"},
+		req: func() proto.Message { return nil }, run: (*Service).get,
+	},
+	"getIamPolicy": {
+		verb: http.MethodPost, name: "GetIamPolicy", rule: access.Rule{Permission: "resourcemanager.projects.getIamPolicy"},
+		req: func() proto.Message { return &iampb.GetIamPolicyRequest{} }, run: (*Service).getIamPolicy,
+	},
+	"setIamPolicy": {
+		verb: http.MethodPost, name: "SetIamPolicy", rule: access.Rule{Permission: "resourcemanager.projects.setIamPolicy", Write: true},
+		req: func() proto.Message { return &iampb.SetIamPolicyRequest{} }, run: (*Service).setIamPolicy,
+	},
+	"testIamPermissions": {
+		verb: http.MethodPost,
+		req:  func() proto.Message { return &iampb.TestIamPermissionsRequest{} }, run: (*Service).testIamPermissions,
+	},
 }
 
 // Serves reports whether a path is one of this API's.
@@ -92,24 +112,53 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.permission != "" && !s.allowed(caller, m.permission, project) {
-		return nil, access.Denied(m.permission)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
-		return nil, status.Errorf(codes.InvalidArgument, "The request is longer than %d bytes.", maxBody)
-	}
+	req, err := read(w, r, m.req())
 	if err != nil {
-		return nil, fmt.Errorf("reading the request: %w", err)
+		return nil, err
 	}
-	return m.run(s, project, caller, body)
+	if m.name == "" {
+		return m.run(s, project, caller, req)
+	}
+	call := access.Call{Method: m.name, Rule: m.rule, Target: access.Project(project, "project"), Req: req}
+	call.Granted = s.allowed(caller, m.rule.Permission, project)
+	var answer any
+	if call.Err = access.Denied(m.rule.Permission); call.Granted {
+		answer, call.Err = m.run(s, project, caller, req)
+	}
+	s.cfg.Log.Write(callContext(r, caller), call)
+	return answer, call.Err
+}
+
+// read decodes the body, which may be empty, into the method's request message.
+func read(w http.ResponseWriter, r *http.Request, req proto.Message) (proto.Message, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "The request cannot be read to its end or is longer than %d bytes.", maxBody)
+	}
+	if req == nil || len(body) == 0 {
+		return req, nil
+	}
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, req); err != nil {
+		return nil, status.Error(codes.InvalidArgument, "Invalid JSON payload received.")
+	}
+	return req, nil
+}
+
+// callContext carries what the audit log reads of a gRPC call's context.
+func callContext(r *http.Request, caller principal.Principal) context.Context {
+	md := metadata.MD{"user-agent": r.Header.Values("User-Agent"), "x-forwarded-for": r.Header.Values("X-Forwarded-For")}
+	ctx := metadata.NewIncomingContext(principal.NewContext(r.Context(), caller), md)
+	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		ctx = peer.NewContext(ctx, &peer.Peer{Addr: net.TCPAddrFromAddrPort(addr)})
+	}
+	return ctx
 }
 
 func (s *Service) allowed(p principal.Principal, permission, project string) bool {
 	return p.IsOwner() || s.cfg.Policies.Allows(p.Email, permission, access.ProjectPolicy(project))
 }
 
-func (s *Service) get(project string, _ principal.Principal, _ []byte) (any, error) {
+func (s *Service) get(project string, _ principal.Principal, _ proto.Message) (any, error) {
 	return map[string]string{
 		"projectId": project, "name": project, "projectNumber": Number(project), "lifecycleState": "ACTIVE", "createTime": "2024-01-01T00:00:00.000Z",
 	}, nil
@@ -121,39 +170,25 @@ func Number(project string) string {
 	return fmt.Sprint(100_000_000_000 + binary.BigEndian.Uint64(sum[:8])%900_000_000_000)
 }
 
-func (s *Service) getIamPolicy(project string, _ principal.Principal, _ []byte) (any, error) {
+func (s *Service) getIamPolicy(project string, _ principal.Principal, _ proto.Message) (any, error) {
 	return encode(s.cfg.Policies.Get(access.ProjectPolicy(project)))
 }
 
-func (s *Service) setIamPolicy(project string, _ principal.Principal, body []byte) (any, error) {
-	var req iampb.SetIamPolicyRequest
-	if err := decode(body, &req); err != nil {
-		return nil, err
-	}
-	p, err := s.cfg.Policies.Set(access.ProjectPolicy(project), req.GetPolicy())
+func (s *Service) setIamPolicy(project string, _ principal.Principal, req proto.Message) (any, error) {
+	p, err := s.cfg.Policies.Set(access.ProjectPolicy(project), req.(*iampb.SetIamPolicyRequest).GetPolicy())
 	if err != nil {
 		return nil, err
 	}
 	return encode(p)
 }
 
-func (s *Service) testIamPermissions(project string, caller principal.Principal, body []byte) (any, error) {
-	var req iampb.TestIamPermissionsRequest
-	if err := decode(body, &req); err != nil {
-		return nil, err
-	}
-	granted, err := policy.Test(req.GetPermissions(), func(permission string) bool { return s.allowed(caller, permission, project) })
+func (s *Service) testIamPermissions(project string, caller principal.Principal, req proto.Message) (any, error) {
+	permissions := req.(*iampb.TestIamPermissionsRequest).GetPermissions()
+	granted, err := policy.Test(permissions, func(permission string) bool { return s.allowed(caller, permission, project) })
 	if err != nil {
 		return nil, err
 	}
 	return encode(&iampb.TestIamPermissionsResponse{Permissions: granted})
-}
-
-func decode(body []byte, m proto.Message) error {
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, m); err != nil {
-		return status.Error(codes.InvalidArgument, "Invalid JSON payload received.")
-	}
-	return nil
 }
 
 func encode(m proto.Message) (json.RawMessage, error) { return protojson.Marshal(m) }
