@@ -74,8 +74,8 @@ func (s *Service) logUnpublished(secretName, topic string, cause error) {
 		eventType, reason = "TOPIC_NOT_FOUND", "was not found."
 	}
 	parent, id, _ := strings.Cut(secretName, "/secrets/")
-	project, location, regional := strings.Cut(parent, "/locations/")
-	if !regional {
+	project, location, isRegional := strings.Cut(parent, "/locations/")
+	if !isRegional {
 		location = "global"
 	}
 	s.cfg.Audit.WriteEntry(&loggingpb.LogEntry{

@@ -46,6 +46,12 @@ func parseVersion(name string) (secretName, id string, err error) {
 	return m[1], m[2], nil
 }
 
+// projectOf returns projects/* of a well-formed name.
+func projectOf(name string) string {
+	project, _, _ := strings.Cut(strings.TrimPrefix(name, "projects/"), "/")
+	return "projects/" + project
+}
+
 // number reads a version id as Google writes it: 1, 2, 3, … without leading zeros.
 func number(id string) (int64, bool) {
 	n, err := strconv.ParseInt(id, 10, 64)

@@ -10,6 +10,9 @@ import (
 	"google.golang.org/genproto/googleapis/type/expr"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	"example.com/keyturn/internal/localgcp/iam/policy"
+	"example.com/keyturn/internal/localgcp/principal"
 )
 
 func (w *world) setPolicy(p *iampb.Policy, mask ...string) (*iampb.Policy, error) {
@@ -69,8 +72,7 @@ func TestPolicyRefuses(t *testing.T) {
 	conditional.Condition = &expr.Expr{Expression: "true"}
 	for _, p := range []*iampb.Policy{
 		nil,
-		{Version: 2},
-		{Bindings: []*iampb.Binding{{Role: "admin"}}},
+		{Bindings: []*iampb.Binding{{Role: "owner"}}},
 		{Bindings: []*iampb.Binding{accessor("a@b.com")}},
 		{Version: 1, Bindings: []*iampb.Binding{conditional}},
 	} {
@@ -101,4 +103,28 @@ func TestPermissions(t *testing.T) {
 	}
 	_, err = test(name, "secretmanager.*")
 	wantError(t, err, codes.InvalidArgument, "")
+}
+
+func TestPermissionsOfAServiceAccount(t *testing.T) {
+	const email = "app@local.iam.gserviceaccount.com"
+	policies := policy.NewStore()
+	s := New(Config{Policies: policies})
+	must(s.CreateSecret(t.Context(), &pb.CreateSecretRequest{Parent: project, SecretId: "s1", Secret: &pb.Secret{Replication: automatic()}}))(t)
+	asked := []string{"secretmanager.versions.access", "secretmanager.versions.add", "secretmanager.secrets.delete"}
+	test := func() []string {
+		ctx := principal.NewContext(t.Context(), principal.Principal{Email: email})
+		return must(s.TestIamPermissions(ctx, &iampb.TestIamPermissionsRequest{Resource: name, Permissions: asked}))(t).GetPermissions()
+	}
+	if got := test(); got != nil {
+		t.Errorf("without a policy granted %v", got)
+	}
+	must(s.SetIamPolicy(t.Context(), &iampb.SetIamPolicyRequest{Resource: name, Policy: &iampb.Policy{Bindings: []*iampb.Binding{accessor("serviceAccount:" + email)}}}))(t)
+	must(policies.Set(project, &iampb.Policy{Bindings: []*iampb.Binding{{Role: "roles/secretmanager.secretVersionAdder", Members: []string{"serviceAccount:" + email}}}}))(t)
+	if got := test(); !slices.Equal(got, asked[:2]) {
+		t.Errorf("by the policies of secret and project granted %v", got)
+	}
+	must(s.DeleteSecret(t.Context(), &pb.DeleteSecretRequest{Name: name}))(t)
+	if got := policies.Get(name).GetBindings(); got != nil {
+		t.Errorf("the policy of a deleted secret is %v", got)
+	}
 }

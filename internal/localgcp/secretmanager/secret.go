@@ -273,5 +273,6 @@ func (s *Service) remove(sec *secret, deleteType string) {
 		v.disarm()
 	}
 	delete(s.secrets, sec.resource.GetName())
+	s.cfg.Policies.Delete(sec.resource.GetName())
 	s.publish(sec.resource, sec.resource, map[string]string{"eventType": "SECRET_DELETE", "deleteType": deleteType})
 }

@@ -5,7 +5,7 @@
 // It refuses what Google refuses, with Google's codes and, where they are
 // known, Google's texts. What no source confirms is marked [mem] where it is
 // decided. Deviations: names keep the project as the caller spelled it (Google
-// answers with the project number), IAM policies are stored but not enforced,
+// answers with the project number), the service itself enforces no IAM policy,
 // and managed rotation (Cloud SQL only) is unimplemented.
 package secretmanager
 
@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 	pb "cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"google.golang.org/grpc"
@@ -22,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/iam/policy"
 )
 
 // Publisher sends notifications to Pub/Sub.
@@ -56,6 +56,11 @@ type Config struct {
 	// Audit receives a SecretEvent entry for each notification that could not
 	// be published. Nil drops them.
 	Audit Audit
+
+	// Policies holds the allow policies of the secrets, by name. Share the store
+	// that has the projects' policies for TestIamPermissions to see those too;
+	// nil is a store of the service's own.
+	Policies *policy.Store
 }
 
 // Service serves google.cloud.secretmanager.v1.SecretManagerService.
@@ -78,6 +83,9 @@ func New(cfg Config) *Service {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.New()
 	}
+	if cfg.Policies == nil {
+		cfg.Policies = policy.NewStore()
+	}
 	return &Service{cfg: cfg, secrets: map[string]*secret{}}
 }
 
@@ -92,8 +100,7 @@ type secret struct {
 	resource *pb.Secret
 	aliases  history[map[string]int64]
 	versions []*version // version id i is at i-1
-	policy   *iampb.Policy
-	cancels  []func() // of the timers of expiry and rotation
+	cancels  []func()   // of the timers of expiry and rotation
 }
 
 // version is a stored secret version.

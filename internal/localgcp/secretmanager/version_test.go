@@ -38,6 +38,17 @@ func TestAddAndAccess(t *testing.T) {
 	}
 }
 
+func TestReplicasOfAVersion(t *testing.T) {
+	w := newWorld(t, 0)
+	replicas := []*pb.Replication_UserManaged_Replica{{Location: "us-central1"}, {Location: "us-east1"}}
+	given := &pb.Secret{Replication: &pb.Replication{Replication: &pb.Replication_UserManaged_{UserManaged: &pb.Replication_UserManaged{Replicas: replicas}}}}
+	must(w.CreateSecret(t.Context(), &pb.CreateSecretRequest{Parent: project, SecretId: "s1", Secret: given}))(t)
+	got := w.add(name, "one").GetReplicationStatus().GetUserManaged().GetReplicas()
+	if len(got) != 2 || got[0].GetLocation() != "us-central1" || got[1].GetLocation() != "us-east1" {
+		t.Errorf("replicated to %v", got)
+	}
+}
+
 func TestAddRefuses(t *testing.T) {
 	w := newWorld(t, 0)
 	w.create("s1", nil)
