@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -25,6 +26,7 @@ func (l Limits) withDefaults() Limits {
 const (
 	maxSightings = 256
 	maxName      = 128 // bytes of a permission, target or insertId
+	maxKeyName   = 256
 )
 
 // State is what is remembered of one Key. The zero State is a subject never
@@ -32,6 +34,7 @@ const (
 type State struct {
 	Sightings []Sighting // in order of arrival; beyond maxSightings the oldest go
 	Episode   Episode    // the latest one; zero while none was told
+	KeyName   string     // the service account key that was used last, when any entry told
 }
 
 // Sighting is one item as it was denied within one minute, so that a retry loop
@@ -50,7 +53,6 @@ type Episode struct {
 	Level       int // number of distinct items that was last told, rounded down to a doubling
 	Severity    Severity
 	Revision    int
-	Key         string // the service account key that was used, when any entry told
 }
 
 // Observe takes one entry into the state of its Key and returns what is to be
@@ -65,12 +67,10 @@ func Observe(l Limits, s State, e Entry) (State, []Finding) {
 	}
 	l = l.withDefaults()
 	s.Sightings = remember(s.Sightings, e)
+	s.KeyName = cmp.Or(visible(e.KeyName, maxKeyName), s.KeyName)
 	ep, ok := s.episodeAt(e.Time, l)
 	if !ok {
 		return s, nil
-	}
-	if e.KeyName != "" {
-		ep.Key = visible(e.KeyName, 2*maxName)
 	}
 	seen := between(s.Sightings, ep.First, ep.Last)
 	count := len(distinct(seen))
@@ -78,7 +78,7 @@ func Observe(l Limits, s State, e Entry) (State, []Finding) {
 	if level := levelOf(count, l.Distinct); level > ep.Level || severity.above(ep.Severity) {
 		ep.Level, ep.Severity, ep.Revision = max(level, ep.Level), severity, ep.Revision+1
 		s.Episode = ep
-		return s, []Finding{describe(l, key, ep, seen, e)}
+		return s, []Finding{describe(l, key, s, seen, e)}
 	}
 	s.Episode = ep
 	return s, nil

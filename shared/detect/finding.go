@@ -46,18 +46,19 @@ const (
 	maxLinked   = 10 // insertIds in the link
 )
 
-// describe makes the finding of an episode out of what was seen in it.
-func describe(l Limits, key Key, ep Episode, seen []Sighting, e Entry) Finding {
+// describe makes the finding of a state's episode out of what was seen in it.
+func describe(l Limits, key Key, s State, seen []Sighting, e Entry) Finding {
+	ep := s.Episode
 	f := Finding{
 		Detector: key.Detector, Severity: ep.Severity, Update: ep.Revision > 1,
-		Subject: visible(key.Subject, maxSubject), Project: visible(e.Project, maxName), Key: ep.Key,
+		Subject: visible(key.Subject, maxSubject), Project: visible(e.Project, maxName), Key: s.KeyName,
 		Time: ep.Last, FirstSeen: ep.First, LastSeen: ep.Last, Count: len(distinct(seen)),
 	}
 	permissions, targets, evidence := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, s := range seen {
-		permissions[s.Item.Permission] = true
-		targets[s.Item.Target] = true
-		evidence[s.InsertID] = true
+	for _, sighting := range seen {
+		permissions[sighting.Item.Permission] = true
+		targets[sighting.Item.Target] = true
+		evidence[sighting.InsertID] = true
 	}
 	f.ID = identify(key, ep)
 	f.Permissions, f.Targets, f.Evidence = list(permissions, maxListed), list(targets, maxListed), list(evidence, maxEvidence)
@@ -82,13 +83,22 @@ func list(set map[string]bool, limit int) []string {
 }
 
 func (f Finding) reason(l Limits) string {
-	span := f.LastSeen.Sub(f.FirstSeen).Round(time.Second)
+	span, window := short(f.LastSeen.Sub(f.FirstSeen)), short(l.Window)
 	if f.Detector == TokenMinting {
 		return fmt.Sprintf("%s was denied %d kinds of tokens and signatures of service accounts (%s) within %s; from %d within %s on it is taken for somebody trying which account can be impersonated",
-			f.Subject, f.Count, counted(len(f.Targets), "account"), span, l.Distinct, l.Window)
+			f.Subject, f.Count, counted(len(f.Targets), "account"), span, l.Distinct, window)
 	}
 	return fmt.Sprintf("%s was denied %d distinct permissions within %s; from %d within %s on it is taken for probing, because a retry loop repeats the same few",
-		f.Subject, f.Count, span, l.Distinct, l.Window)
+		f.Subject, f.Count, span, l.Distinct, window)
+}
+
+// short writes ten minutes as 10m rather than 10m0s.
+func short(d time.Duration) string {
+	s := d.Round(time.Second).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	return s
 }
 
 func counted(n int, noun string) string {
