@@ -90,3 +90,13 @@ func (s *Service) DeleteRole(_ context.Context, req *adminpb.DeleteRoleRequest) 
 func (s *Service) UndeleteRole(_ context.Context, req *adminpb.UndeleteRoleRequest) (*adminpb.Role, error) {
 	return s.cfg.Policies.Roles.SetDeleted(req.GetName(), false, req.GetEtag())
 }
+
+// QueryTestablePermissions lists the same permissions for every resource; gcloud
+// asks for them before it creates a role.
+func (s *Service) QueryTestablePermissions(_ context.Context, _ *adminpb.QueryTestablePermissionsRequest) (*adminpb.QueryTestablePermissionsResponse, error) {
+	resp := &adminpb.QueryTestablePermissionsResponse{}
+	for _, p := range policy.Permissions() {
+		resp.Permissions = append(resp.Permissions, &adminpb.Permission{Name: p, Stage: adminpb.Permission_GA})
+	}
+	return resp, nil
+}

@@ -135,10 +135,8 @@ func keyNotFound(id string) error {
 	return status.Errorf(codes.NotFound, "Service account key %s does not exist.", id)
 }
 
-// SplitAccountName takes projects/{PROJECT}/serviceAccounts/{ACCOUNT} apart,
-// ignoring what follows from /keys/ on.
+// SplitAccountName takes projects/{PROJECT}/serviceAccounts/{ACCOUNT} apart.
 func SplitAccountName(name string) (project, account string, ok bool) {
-	name, _, _ = strings.Cut(name, "/keys/")
 	parts := strings.Split(name, "/")
 	if len(parts) != 4 || parts[0] != "projects" || parts[2] != "serviceAccounts" || parts[1] == "" || parts[3] == "" {
 		return "", "", false

@@ -102,13 +102,23 @@ func (r *Roles) Get(name string) (*adminpb.Role, error) {
 }
 
 func predefinedRoleOf(name string) *adminpb.Role {
-	role := &adminpb.Role{Name: name, Title: name, Stage: adminpb.Role_GA, Etag: []byte{0}}
-	for _, p := range predefined[name] {
-		if ValidPermission(p) {
-			role.IncludedPermissions = append(role.IncludedPermissions, p)
-		}
+	return &adminpb.Role{Name: name, Title: name, Stage: adminpb.Role_GA, Etag: []byte{0}, IncludedPermissions: named(predefined[name])}
+}
+
+// named leaves out the patterns that stand for several permissions.
+func named(patterns []string) []string {
+	return slices.DeleteFunc(slices.Clone(patterns), func(p string) bool { return !ValidPermission(p) })
+}
+
+// Permissions lists, in order, those that predefined roles grant by name: the
+// ones that custom roles are sure to be of use with.
+func Permissions() []string {
+	var list []string
+	for _, patterns := range predefined {
+		list = append(list, named(patterns)...)
 	}
-	return role
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // List returns the custom roles of projects/{PROJECT}, oldest first, or, for an

@@ -5,135 +5,17 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
-	coreiam "cloud.google.com/go/iam"
-	iamadmin "cloud.google.com/go/iam/admin/apiv1"
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
-	"cloud.google.com/go/iam/apiv1/iampb"
-	"google.golang.org/api/iterator"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"example.com/keyturn/internal/localgcp/iam"
 )
-
-type roleName = coreiam.RoleName
-
-func getPolicy(resource string) *iampb.GetIamPolicyRequest {
-	return &iampb.GetIamPolicyRequest{Resource: resource}
-}
-
-func TestServiceAccountLivesAndDies(t *testing.T) {
-	w := newWorld(t, iam.Config{})
-	a, err := w.admin.CreateServiceAccount(w.ctx, &adminpb.CreateServiceAccountRequest{
-		Name: "projects/local", AccountId: "rot", ServiceAccount: &adminpb.ServiceAccount{DisplayName: "rotator"},
-	})
-	must(t, err)
-	if a.GetEmail() != "rot@local.iam.gserviceaccount.com" || a.GetName() != "projects/local/serviceAccounts/"+a.GetEmail() ||
-		a.GetProjectId() != "local" || a.GetDisplayName() != "rotator" || !regexp.MustCompile(`^1\d{20}$`).MatchString(a.GetUniqueId()) {
-		t.Errorf("created %v", a)
-	}
-	_, err = w.admin.CreateServiceAccount(w.ctx, &adminpb.CreateServiceAccountRequest{Name: "projects/local", AccountId: "rot"})
-	wantStatus(t, err, codes.AlreadyExists, "Service account rot already exists within project projects/local.")
-
-	_, err = w.admin.PatchServiceAccount(w.ctx, &adminpb.PatchServiceAccountRequest{
-		ServiceAccount: &adminpb.ServiceAccount{Name: a.GetName(), DisplayName: "not in the mask", Description: "new"},
-		UpdateMask:     &fieldmaskpb.FieldMask{Paths: []string{"description"}},
-	})
-	must(t, err)
-	must(t, w.admin.DisableServiceAccount(w.ctx, &adminpb.DisableServiceAccountRequest{Name: a.GetName()}))
-	got, err := w.admin.GetServiceAccount(w.ctx, &adminpb.GetServiceAccountRequest{Name: "projects/-/serviceAccounts/" + a.GetUniqueId()})
-	must(t, err)
-	if got.GetDescription() != "new" || got.GetDisplayName() != "rotator" || !got.GetDisabled() {
-		t.Errorf("after patching and disabling it is %v", got)
-	}
-	must(t, w.admin.EnableServiceAccount(w.ctx, &adminpb.EnableServiceAccountRequest{Name: a.GetName()}))
-	got, err = w.admin.UpdateServiceAccount(w.ctx, &adminpb.ServiceAccount{Name: a.GetName(), DisplayName: "renamed", Description: "ignored"})
-	must(t, err)
-	if got.GetDescription() != "new" || got.GetDisplayName() != "renamed" || got.GetDisabled() {
-		t.Errorf("after updating and enabling it is %v", got)
-	}
-
-	must(t, w.admin.DeleteServiceAccount(w.ctx, &adminpb.DeleteServiceAccountRequest{Name: a.GetName()}))
-	_, err = w.admin.GetServiceAccount(w.ctx, &adminpb.GetServiceAccountRequest{Name: a.GetName()})
-	wantStatus(t, err, codes.NotFound, a.GetName()+" does not exist.")
-	_, err = w.admin.GetServiceAccount(w.ctx, &adminpb.GetServiceAccountRequest{Name: "projects/-/serviceAccounts/" + a.GetEmail()})
-	wantStatus(t, err, codes.PermissionDenied, "Permission 'iam.serviceAccounts.get' denied on resource (or it may not exist).")
-	if reason(err) != "IAM_PERMISSION_DENIED" {
-		t.Errorf("the denial's reason is %q", reason(err))
-	}
-	if again := w.account("rot"); again.GetUniqueId() == a.GetUniqueId() {
-		t.Error("the unique id of a deleted account was used again")
-	}
-}
-
-func TestServiceAccountsAreListedInPages(t *testing.T) {
-	w := newWorld(t, iam.Config{})
-	for i := range 25 {
-		w.account(fmt.Sprintf("acc-%02d", i))
-	}
-	_, err := w.admin.CreateServiceAccount(w.ctx, &adminpb.CreateServiceAccountRequest{Name: "projects/elsewhere", AccountId: "other"})
-	must(t, err)
-	it := w.admin.ListServiceAccounts(w.ctx, &adminpb.ListServiceAccountsRequest{Name: "projects/local"})
-	n := 0
-	for ; ; n++ {
-		a, err := it.Next()
-		if err == iterator.Done {
-			break
-		}
-		must(t, err)
-		if want := fmt.Sprintf("acc-%02d@local.iam.gserviceaccount.com", n); a.GetEmail() != want {
-			t.Errorf("account %d is %s", n, a.GetEmail())
-		}
-	}
-	if n != 25 {
-		t.Errorf("listed %d accounts, want 25", n)
-	}
-	_, page := w.rest("GET", "/v1/projects/local/serviceAccounts?alt=json&pageSize=0", "")
-	if len(page["accounts"].([]any)) != 20 || page["nextPageToken"] == nil {
-		t.Errorf("the default page has %d accounts", len(page["accounts"].([]any)))
-	}
-}
-
-func TestServiceAccountRequestsThatAreRefused(t *testing.T) {
-	w := newWorld(t, iam.Config{MinAccountID: 6})
-	a := w.account("worker")
-	create := func(project, id string, sa *adminpb.ServiceAccount) error {
-		_, err := w.admin.CreateServiceAccount(w.ctx, &adminpb.CreateServiceAccountRequest{Name: project, AccountId: id, ServiceAccount: sa})
-		return err
-	}
-	patch := func(sa *adminpb.ServiceAccount, paths ...string) error {
-		_, err := w.admin.PatchServiceAccount(w.ctx, &adminpb.PatchServiceAccountRequest{ServiceAccount: sa, UpdateMask: &fieldmaskpb.FieldMask{Paths: paths}})
-		return err
-	}
-	for name, c := range map[string]struct {
-		err  error
-		code codes.Code
-		part string
-	}{
-		"too short":         {create("projects/local", "short", nil), codes.InvalidArgument, `The account ID "short" does not have a length between 6 and 30.`},
-		"too long":          {create("projects/local", strings.Repeat("a", 31), nil), codes.InvalidArgument, "between 6 and 30"},
-		"upper case":        {create("projects/local", "Worker", nil), codes.InvalidArgument, "must start with a letter"},
-		"hyphen at the end": {create("projects/local", "worker-", nil), codes.InvalidArgument, "must start with a letter"},
-		"wildcard project":  {create("projects/-", "worker2", nil), codes.InvalidArgument, "projects/PROJECT_ID"},
-		"long display name": {create("projects/local", "worker2", &adminpb.ServiceAccount{DisplayName: strings.Repeat("x", 101)}), codes.InvalidArgument, "100 bytes"},
-		"long description":  {patch(&adminpb.ServiceAccount{Name: a.GetName(), Description: strings.Repeat("x", 257)}, "description"), codes.InvalidArgument, "256 bytes"},
-		"mask of e-mail":    {patch(a, "email"), codes.InvalidArgument, `"email" cannot be updated`},
-		"no mask":           {patch(a), codes.InvalidArgument, "update mask is missing"},
-		"no name":           {patch(&adminpb.ServiceAccount{}, "description"), codes.InvalidArgument, "projects/PROJECT_ID/serviceAccounts"},
-		"missing":           {patch(&adminpb.ServiceAccount{Name: "projects/local/serviceAccounts/nobody"}, "description"), codes.NotFound, "does not exist"},
-		"wrong project":     {patch(&adminpb.ServiceAccount{Name: "projects/other/serviceAccounts/" + a.GetEmail()}, "description"), codes.NotFound, "does not exist"},
-	} {
-		t.Run(name, func(t *testing.T) { wantStatus(t, c.err, c.code, c.part) })
-	}
-}
 
 func TestCreatedKeyIsGooglesKeyFile(t *testing.T) {
 	w := newWorld(t, iam.Config{})
@@ -355,78 +237,4 @@ func TestMalformedKeyNames(t *testing.T) {
 	}
 	err := w.admin.DeleteServiceAccountKey(w.ctx, &adminpb.DeleteServiceAccountKeyRequest{Name: a.GetName() + "/keys/abc123"})
 	wantStatus(t, err, codes.NotFound, "Service account key abc123 does not exist.")
-}
-
-func TestAccountPolicyIsReadModifiedAndWritten(t *testing.T) {
-	w := newWorld(t, iam.Config{})
-	a, b := w.account("rot"), w.account("caller")
-	p, err := w.admin.GetIamPolicy(w.ctx, getPolicy(a.GetName()))
-	must(t, err)
-	stale, err := w.admin.GetIamPolicy(w.ctx, getPolicy(a.GetName()))
-	must(t, err)
-	p.Add("serviceAccount:"+b.GetEmail(), "roles/iam.serviceAccountTokenCreator")
-	_, err = w.admin.SetIamPolicy(w.ctx, &iamadmin.SetIamPolicyRequest{Resource: a.GetName(), Policy: p})
-	must(t, err)
-	_, err = w.admin.SetIamPolicy(w.ctx, &iamadmin.SetIamPolicyRequest{Resource: a.GetName(), Policy: stale})
-	wantStatus(t, err, codes.Aborted, "There were concurrent policy changes.")
-
-	code, answer := w.rest("POST", "/v1/projects/-/serviceAccounts/"+a.GetEmail()+":getIamPolicy?alt=json&options.requestedPolicyVersion=3", "")
-	if code != 200 || !strings.Contains(fmt.Sprint(answer["bindings"]), b.GetEmail()) {
-		t.Errorf("gcloud's form of the call: %d %v", code, answer)
-	}
-	resp, err := w.admin.TestIamPermissions(w.ctx, &iampb.TestIamPermissionsRequest{Resource: a.GetName(), Permissions: []string{"iam.serviceAccounts.actAs"}})
-	must(t, err)
-	if len(resp.GetPermissions()) != 1 {
-		t.Errorf("the owner holds %v", resp.GetPermissions())
-	}
-	_, err = w.admin.TestIamPermissions(w.ctx, &iampb.TestIamPermissionsRequest{Resource: "projects/-/serviceAccounts/nobody"})
-	wantStatus(t, err, codes.PermissionDenied, "iam.serviceAccounts.get")
-}
-
-func TestCustomRoleGrantsUntilItIsDeleted(t *testing.T) {
-	w := newWorld(t, iam.Config{})
-	a := w.account("rot")
-	role, err := w.admin.CreateRole(w.ctx, &adminpb.CreateRoleRequest{
-		Parent: "projects/local", RoleId: "keyturn.caller",
-		Role: &adminpb.Role{Title: "Caller", IncludedPermissions: []string{"aiplatform.endpoints.predict"}},
-	})
-	must(t, err)
-	code, answer := w.rest("POST", "/v1/projects/local:setIamPolicy?alt=json",
-		`{"policy":{"bindings":[{"role":"`+role.GetName()+`","members":["serviceAccount:`+a.GetEmail()+`"]}]}}`)
-	if code != 200 {
-		t.Fatalf("setting the project's policy: %d %v", code, answer)
-	}
-	allowed := func(want bool, permission string) {
-		t.Helper()
-		if got := w.Allowed(a.GetEmail(), permission); got != want {
-			t.Errorf("Allowed(%s) is %v", permission, got)
-		}
-	}
-	allowed(true, "aiplatform.endpoints.predict")
-	allowed(false, "aiplatform.models.list")
-	_, err = w.admin.UpdateRole(w.ctx, &adminpb.UpdateRoleRequest{
-		Name: role.GetName(), Role: &adminpb.Role{IncludedPermissions: []string{"aiplatform.models.list"}}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"included_permissions"}},
-	})
-	must(t, err)
-	allowed(true, "aiplatform.models.list")
-	_, err = w.admin.DeleteRole(w.ctx, &adminpb.DeleteRoleRequest{Name: role.GetName()})
-	must(t, err)
-	allowed(false, "aiplatform.models.list")
-	_, err = w.admin.UndeleteRole(w.ctx, &adminpb.UndeleteRoleRequest{Name: role.GetName()})
-	must(t, err)
-	allowed(true, "aiplatform.models.list")
-	got, err := w.admin.GetRole(w.ctx, &adminpb.GetRoleRequest{Name: role.GetName()})
-	must(t, err)
-	if got.GetTitle() != "Caller" {
-		t.Errorf("role is %v", got)
-	}
-	list, err := w.admin.ListRoles(w.ctx, &adminpb.ListRolesRequest{Parent: "projects/local"})
-	must(t, err)
-	if len(list.GetRoles()) != 1 || len(list.GetRoles()[0].GetIncludedPermissions()) != 0 {
-		t.Errorf("basic list is %v", list)
-	}
-	_, err = w.admin.ListRoles(w.ctx, &adminpb.ListRolesRequest{Parent: "local"})
-	wantStatus(t, err, codes.InvalidArgument, "projects/PROJECT_ID")
-	_, err = w.admin.CreateRole(w.ctx, &adminpb.CreateRoleRequest{Parent: "local", RoleId: "abc"})
-	wantStatus(t, err, codes.InvalidArgument, "projects/PROJECT_ID")
 }
