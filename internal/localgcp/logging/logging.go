@@ -11,6 +11,7 @@
 package logging
 
 import (
+	"net/http"
 	"sync"
 
 	"cloud.google.com/go/logging/apiv2/loggingpb"
@@ -63,6 +64,10 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	loggingpb.RegisterConfigServiceV2Server(r, &configServer{Service: s})
 	loggingpb.RegisterMetricsServiceV2Server(r, &metricsServer{Service: s})
 }
+
+// Middleware stands before the transcoder of REST, and lets entries:write and
+// entries:list carry payloads of types that are not linked into the program.
+func (s *Service) Middleware(next http.Handler) http.Handler { return entry.Transcode(next) }
 
 // ring keeps the newest entries, by arrival.
 type ring struct {
