@@ -63,7 +63,7 @@ func DecodeCommand(r io.Reader) (Command, error) {
 		return Command{}, errors.New("command is followed by something else: send one JSON object and nothing after it")
 	}
 	if c.Verb != "list" && c.Verb != "test" {
-		return Command{}, fmt.Errorf("command %q is none of list, test", c.Verb)
+		return Command{}, fmt.Errorf("command %.40q is none of list, test", c.Verb)
 	}
 	return c, nil
 }

@@ -121,7 +121,7 @@ func isSweep(m event.Message) error {
 		}
 	}
 	if c.Command != "sweep" {
-		return fmt.Errorf("command %q does not come by topic: send sweep, and scan or replay by HTTP", c.Command)
+		return fmt.Errorf("command %.40q does not come by topic: send sweep, and scan or replay by HTTP", c.Command)
 	}
 	return nil
 }

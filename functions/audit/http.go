@@ -65,7 +65,7 @@ func DecodeCommand(r io.Reader) (Command, error) {
 func (c Command) validate() error {
 	switch {
 	case c.Verb != "scan" && c.Verb != "replay":
-		return fmt.Errorf("command %q is none of scan, replay", c.Verb)
+		return fmt.Errorf("command %.40q is none of scan, replay", c.Verb)
 	case c.Verb == "scan" && (!c.Since.IsZero() || !c.Until.IsZero()):
 		return errors.New("command scan takes no since or until: it looks at the entries that are sent with it")
 	case c.Verb == "replay" && c.Entries != nil:

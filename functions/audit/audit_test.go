@@ -1,0 +1,357 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/logging/apiv2/loggingpb"
+	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/fault"
+	"example.com/keyturn/internal/localgcp/logging"
+	localpubsub "example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/internal/localgcp/wire"
+	"example.com/keyturn/shared/detect"
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/gcp"
+	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+const project = "acme"
+
+var start = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// env is an audit function on an embedded Pub/Sub and Cloud Logging.
+type env struct {
+	*testing.T
+	faults fault.Injector
+	logs   *logging.Service
+	clock  *clock.Clock
+	pull   *pubsub.SubscriptionAdminClient
+	f      *Function
+	log    bytes.Buffer
+}
+
+func newEnv(t *testing.T) *env {
+	t.Helper()
+	e := &env{T: t, clock: clock.NewFrozen(start)}
+	messages := localpubsub.New(localpubsub.Config{})
+	t.Cleanup(func() { must(t, messages.Close()) })
+	e.logs = logging.New(logging.Config{Clock: e.clock, Publisher: messages})
+	handler, err := wire.NewHandler(func(r grpc.ServiceRegistrar) {
+		messages.Register(r)
+		e.logs.Register(r)
+	}, nil, grpc.ChainUnaryInterceptor(e.faults.Unary()))
+	must(t, err)
+	server, err := wire.Listen("127.0.0.1:0", handler)
+	must(t, err)
+	t.Cleanup(func() { must(t, server.Close()) })
+	adapter, err := gcp.New(gcp.Config{Project: project, Endpoint: server.Addr})
+	must(t, err)
+	t.Cleanup(func() { must(t, adapter.Close()) })
+	opts := []option.ClientOption{option.WithEndpoint(server.Addr), option.WithoutAuthentication(), option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))}
+	e.pull, err = pubsub.NewSubscriptionAdminClient(t.Context(), opts...)
+	must(t, err)
+	t.Cleanup(func() { e.pull.Close() })
+	topics, err := pubsub.NewTopicAdminClient(t.Context(), opts...)
+	must(t, err)
+	defer topics.Close()
+	for _, id := range []string{event.TopicFindings, event.TopicDead} {
+		topic := "projects/" + project + "/topics/" + id
+		_, err := topics.CreateTopic(t.Context(), &pubsubpb.Topic{Name: topic})
+		must(t, err)
+		_, err = e.pull.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: "projects/" + project + "/subscriptions/" + id, Topic: topic})
+		must(t, err)
+	}
+	e.f = New(Config{Publisher: adapter, Logs: adapter, Now: e.clock.Now, Log: slog.New(slog.NewTextHandler(&e.log, nil))})
+	return e
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// published takes what was published to a topic.
+func (e *env) published(topic string) []*pubsubpb.PubsubMessage {
+	e.Helper()
+	name := "projects/" + project + "/subscriptions/" + topic
+	resp, err := e.pull.Pull(e.Context(), &pubsubpb.PullRequest{Subscription: name, MaxMessages: 1000, ReturnImmediately: true})
+	must(e.T, err)
+	var messages []*pubsubpb.PubsubMessage
+	ack := &pubsubpb.AcknowledgeRequest{Subscription: name}
+	for _, r := range resp.GetReceivedMessages() {
+		messages = append(messages, r.GetMessage())
+		ack.AckIds = append(ack.AckIds, r.GetAckId())
+	}
+	if len(messages) > 0 {
+		must(e.T, e.pull.Acknowledge(e.Context(), ack))
+	}
+	return messages
+}
+
+func (e *env) findings() []detect.Finding {
+	e.Helper()
+	var all []detect.Finding
+	for _, m := range e.published(event.TopicFindings) {
+		f, err := event.DecodeFinding(event.Message{Data: m.GetData(), Attributes: m.GetAttributes()})
+		must(e.T, err)
+		if m.GetAttributes()["ce-type"] != event.FindingType || m.GetAttributes()["severity"] != string(f.Severity) {
+			e.Errorf("attributes of a finding = %v", m.GetAttributes())
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// deliver hands a message to the function as Eventarc does.
+func (e *env) deliver(topic string, data []byte, attributes map[string]string) error {
+	return e.f.HandleEvent(e.Context(), wrapped(e, topic, data, attributes))
+}
+
+func wrapped(t testing.TB, topic string, data []byte, attributes map[string]string) cloudevents.Event {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"message": map[string]any{"messageId": "7", "data": data, "attributes": attributes}})
+	must(t, err)
+	ce := cloudevents.New()
+	ce.SetID("7")
+	ce.SetType("google.cloud.pubsub.topic.v1.messagePublished")
+	ce.SetSource("//pubsub.googleapis.com/projects/" + project + "/topics/" + topic)
+	must(t, ce.SetData(cloudevents.ApplicationJSON, body))
+	return ce
+}
+
+// denial is the entry of one denied call, in JSON.
+func denial(permission string, after time.Duration) []byte {
+	return fmt.Appendf(nil, `{"logName":"projects/acme/logs/cloudaudit.googleapis.com%%2Factivity","insertId":%q,"timestamp":%q,"severity":"ERROR",
+		"resource":{"type":"project","labels":{"project_id":"acme"}},
+		"protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","status":{"code":7,"message":"denied"},"serviceName":"s.googleapis.com","methodName":"m",
+		"authenticationInfo":{"principalEmail":"thief@acme.iam.gserviceaccount.com"},"authorizationInfo":[{"permission":%q}]}}`,
+		permission, start.Add(after).Format(time.RFC3339Nano), permission)
+}
+
+func probe(n int) [][]byte {
+	entries := make([][]byte, n)
+	for i := range entries {
+		entries[i] = denial(fmt.Sprintf("s.things%02d.get", i), time.Duration(i)*time.Second)
+	}
+	return entries
+}
+
+func TestAProbeIsFound(t *testing.T) {
+	e := newEnv(t)
+	for _, entry := range probe(40) {
+		must(t, e.deliver(event.TopicLogs, entry, nil))
+	}
+	var counts []int
+	for _, f := range e.findings() {
+		counts = append(counts, f.Count)
+	}
+	if !slices.Equal(counts, []int{8, 16, 32}) {
+		t.Errorf("findings of %v denials, want 8, 16, 32", counts)
+	}
+}
+
+func TestAFailedPublishLosesNoFinding(t *testing.T) {
+	e := newEnv(t)
+	entries := probe(8)
+	for _, entry := range entries[:7] {
+		must(t, e.deliver(event.TopicLogs, entry, nil))
+	}
+	e.failing("/google.pubsub.v1.Publisher/Publish")
+	if err := e.deliver(event.TopicLogs, entries[7], nil); err != errRedeliver {
+		t.Fatalf("error %v, want the fixed one", err)
+	}
+	e.faults.Set(nil)
+	for range 3 {
+		must(t, e.deliver(event.TopicLogs, entries[7], nil))
+	}
+	if found := e.findings(); len(found) != 1 || found[0].Count != 8 {
+		t.Errorf("findings = %+v, want one", found)
+	}
+}
+
+// failing lets calls of a method fail for good, as far as the client is concerned.
+func (e *env) failing(method string) {
+	e.faults.Set(func(called string, _ any) fault.Fault {
+		if called == method {
+			return fault.Fault{Before: status.Error(codes.PermissionDenied, "no %s% way")}
+		}
+		return fault.Fault{}
+	})
+}
+
+func TestWhatCannotBeReadGoesToTheDeadLetterTopic(t *testing.T) {
+	notPubSub := wrapped(t, event.TopicLogs, nil, nil)
+	notPubSub.SetType("google.cloud.storage.object.v1.finalized")
+	for name, c := range map[string]struct {
+		event        cloudevents.Event
+		data, reason string
+	}{
+		"another event":     {notPubSub, string(notPubSub.Data()), "trigger the function by a topic"},
+		"no JSON":           {wrapped(t, event.TopicLogs, []byte("\xff%s hello"), nil), "\xff%s hello", "point the log sink"},
+		"no object":         {wrapped(t, event.TopicLogs, []byte("[]"), nil), "[]", "point the log sink"},
+		"another command":   {wrapped(t, event.TopicAudit, []byte("{}"), map[string]string{"command": "scan"}), "{}", "send sweep"},
+		"no command":        {wrapped(t, event.TopicAudit, nil, map[string]string{"a": "b"}), "", "send sweep"},
+		"a broken command":  {wrapped(t, event.TopicAudit, []byte("sweep"), nil), "sweep", "send attribute command=sweep"},
+		"command of a kind": {wrapped(t, event.TopicAudit, []byte(`{"command":1}`), nil), `{"command":1}`, "send attribute command=sweep"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEnv(t)
+			if err := e.f.HandleEvent(t.Context(), c.event); err != nil {
+				t.Fatalf("error %v, want none: the message would come again", err)
+			}
+			dead := e.published(event.TopicDead)
+			if len(dead) != 1 {
+				t.Fatalf("%d dead letters, want 1", len(dead))
+			}
+			a := dead[0].GetAttributes()
+			if string(dead[0].GetData()) != c.data || a["keyturn-function"] != "audit" || !strings.Contains(a["keyturn-reason"], c.reason) || a["keyturn-message-id"] != "7" {
+				t.Errorf("dead letter %q with %v", dead[0].GetData(), a)
+			}
+			e.failing("/google.pubsub.v1.Publisher/Publish")
+			if err := e.f.HandleEvent(t.Context(), c.event); err != errRedeliver {
+				t.Errorf("error %v without a dead-letter topic, want the fixed one", err)
+			}
+		})
+	}
+}
+
+func TestEntriesOfNoConcernAreTaken(t *testing.T) {
+	e := newEnv(t)
+	for _, data := range []string{`{"textPayload":"hello","logName":"projects/acme/logs/x"}`, `{}`, `{"protoPayload":{"@type":"x"}}`} {
+		must(t, e.deliver(event.TopicLogs, []byte(data), nil))
+	}
+	if dead := e.published(event.TopicDead); len(dead) != 0 {
+		t.Errorf("dead letters: %v", dead)
+	}
+}
+
+// write puts entries into the embedded Cloud Logging, past any sink.
+func (e *env) write(lines ...[]byte) {
+	e.Helper()
+	for _, line := range lines {
+		entry := new(loggingpb.LogEntry)
+		must(e.T, protojson.Unmarshal(line, entry))
+		e.logs.WriteEntry(entry)
+	}
+}
+
+func (e *env) sweep() error {
+	e.clock.Advance(time.Minute)
+	return e.deliver(event.TopicAudit, nil, map[string]string{"command": "sweep"})
+}
+
+func TestASweepFindsWhatTheSinkLost(t *testing.T) {
+	e := newEnv(t)
+	entries := probe(16)
+	for _, entry := range entries[:4] {
+		must(t, e.deliver(event.TopicLogs, entry, nil))
+	}
+	e.write(entries[:8]...)
+	must(t, e.sweep())
+	if found := e.findings(); len(found) != 1 || found[0].Count != 8 {
+		t.Fatalf("findings = %+v, want one of 8", found)
+	}
+	must(t, e.sweep())
+	if found := e.findings(); len(found) != 0 {
+		t.Errorf("the second sweep found %+v again", found)
+	}
+	e.write(entries[8:]...)
+	must(t, e.deliver(event.TopicAudit, []byte(`{"command":"sweep"}`), nil))
+	if found := e.findings(); len(found) != 0 {
+		t.Errorf("a sweep read entries from its own time on: %+v", found)
+	}
+	must(t, e.sweep())
+	if found := e.findings(); len(found) != 1 || found[0].Count != 16 || !found[0].Update {
+		t.Errorf("findings = %+v, want an update to 16", found)
+	}
+}
+
+func TestAFailedSweepIsMadeGood(t *testing.T) {
+	for _, method := range []string{"/google.logging.v2.LoggingServiceV2/ListLogEntries", "/google.pubsub.v1.Publisher/Publish"} {
+		t.Run(path.Base(method), func(t *testing.T) {
+			e := newEnv(t)
+			e.write(probe(8)...)
+			e.failing(method)
+			if err := e.sweep(); err != errRedeliver {
+				t.Fatalf("error %v, want the fixed one", err)
+			}
+			if !strings.Contains(e.log.String(), "sweeping the entries received since 2030-01-01T10:01:00Z") {
+				t.Errorf("log = %s", e.log.String())
+			}
+			e.faults.Set(nil)
+			e.clock.Advance(3 * time.Hour)
+			must(t, e.deliver(event.TopicAudit, nil, map[string]string{"command": "sweep"}))
+			if found := e.findings(); len(found) != 0 {
+				t.Fatalf("findings = %+v from before the look-back", found)
+			}
+		})
+	}
+}
+
+func TestASweepGoesOnWhereTheLastOneEnded(t *testing.T) {
+	e := newEnv(t)
+	must(t, e.sweep())
+	e.write(probe(8)...)
+	e.failing("/google.logging.v2.LoggingServiceV2/ListLogEntries")
+	if err := e.sweep(); err != errRedeliver {
+		t.Fatalf("error %v, want the fixed one", err)
+	}
+	e.faults.Set(nil)
+	e.clock.Advance(24 * time.Hour)
+	must(t, e.sweep())
+	if found := e.findings(); len(found) != 1 {
+		t.Errorf("findings = %+v, want one", found)
+	}
+}
+
+func TestASweepThatCannotBeReadLosesNothing(t *testing.T) {
+	e := newEnv(t)
+	must(t, e.f.observeLine(t.Context(), []byte("no entry")))
+	if dead := e.published(event.TopicDead); len(dead) != 1 || string(dead[0].GetData()) != "no entry" {
+		t.Errorf("dead letters: %v", dead)
+	}
+}
+
+func TestASweepWithoutLogsDoesNothing(t *testing.T) {
+	e := newEnv(t)
+	e.f = New(Config{Publisher: e.f.config.Publisher, Log: e.f.log})
+	must(t, e.sweep())
+	if !strings.Contains(e.log.String(), "reading Cloud Logging is not configured") {
+		t.Errorf("log = %s", e.log.String())
+	}
+	must(t, New(Config{}).HandleEvent(t.Context(), wrapped(t, event.TopicAudit, nil, map[string]string{"command": "sweep"})))
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	m := newMemory(10)
+	for i := range 1000 {
+		e := detect.Entry{Audit: true, Code: 7, Principal: fmt.Sprint(i)}
+		must(t, m.update(e, detect.Limits{}, nil))
+		must(t, m.update(detect.Entry{Audit: true, Code: 7, Principal: "always here"}, detect.Limits{}, nil))
+	}
+	if kept := len(m.young) + len(m.old); kept > 10 {
+		t.Errorf("%d subjects kept, want at most 10", kept)
+	}
+	key := detect.Key{Detector: detect.PermissionProbing, Subject: "always here"}
+	if len(m.subject(key).state.Sightings) != 1 {
+		t.Error("a subject that was seen all the time was forgotten")
+	}
+}
