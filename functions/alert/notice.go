@@ -1,8 +1,10 @@
 package alert
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,21 +39,17 @@ func noticeOfFinding(f detect.Finding) (alerting.Notice, error) {
 	if err != nil {
 		return alerting.Notice{}, fmt.Errorf("finding %s: %w", f.ID, err)
 	}
-	credential := f.Credential
-	if credential == "" {
-		credential = f.Key
-	}
 	return alerting.Notice{
 		ID: f.ID, Rule: "finding", Detector: f.Detector, Severity: severity,
-		Subject: f.Subject, Project: f.Project, Credential: credential, Count: f.Count,
+		Subject: f.Subject, Project: f.Project, Credential: cmp.Or(f.Credential, f.Key), Count: f.Count,
 		Time: f.Time, Summary: f.Reason, Next: f.Advice, Link: f.Link,
-		Fields: []alerting.Field{
-			{Name: "first seen", Value: f.FirstSeen.UTC().Format(time.RFC3339)},
-			{Name: "last seen", Value: f.LastSeen.UTC().Format(time.RFC3339)},
-			{Name: "permissions", Value: strings.Join(f.Permissions, ", ")},
-			{Name: "targets", Value: strings.Join(f.Targets, ", ")},
-			{Name: "evidence", Value: strings.Join(f.Evidence, ", ")},
-		},
+		Fields: fields(
+			"first seen", f.FirstSeen.UTC().Format(time.RFC3339),
+			"last seen", f.LastSeen.UTC().Format(time.RFC3339),
+			"permissions", strings.Join(f.Permissions, ", "),
+			"targets", strings.Join(f.Targets, ", "),
+			"evidence", strings.Join(f.Evidence, ", "),
+		),
 	}, nil
 }
 
@@ -68,13 +66,19 @@ func noticeOfRotation(r event.Rotation) (alerting.Notice, error) {
 		Subject: r.Secret, Project: r.Project, Credential: r.Secret, Time: r.Time,
 		Summary: fmt.Sprintf("rotation %d of %s: %s", r.Rotation, r.Secret, r.Milestone),
 		Next:    nextOf(r),
-		Fields: []alerting.Field{
-			{Name: "kind", Value: r.Kind},
-			{Name: "key", Value: r.Key},
-			{Name: "step", Value: r.Step},
-			{Name: "reason", Value: r.Reason},
-		},
+		Fields:  fields("kind", r.Kind, "key", r.Key, "step", r.Step, "reason", r.Reason),
 	}, nil
+}
+
+// fields pairs names with values and leaves out what is not known.
+func fields(pairs ...string) []alerting.Field {
+	var known []alerting.Field
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			known = append(known, alerting.Field{Name: pair[0], Value: pair[1]})
+		}
+	}
+	return known
 }
 
 var secretID = regexp.MustCompile(`/secrets/([A-Za-z0-9_-]{1,255})$`)

@@ -355,3 +355,9 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Error("a subject that was seen all the time was forgotten")
 	}
 }
+
+func TestAFindingThatCannotBeWrittenIsAnError(t *testing.T) {
+	if err := New(Config{}).publish(t.Context(), detect.Finding{Time: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)}); err == nil {
+		t.Error("no error for a time that JSON cannot hold")
+	}
+}

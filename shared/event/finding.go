@@ -1,7 +1,9 @@
 package event
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,7 +31,7 @@ func FindingEvent(f detect.Finding) (Outgoing, error) {
 		"severity":   string(f.Severity),
 		"detector":   f.Detector,
 		"project":    f.Project,
-		"credential": first(f.Credential, f.Key),
+		"credential": cmp.Or(f.Credential, f.Key),
 	})}, nil
 }
 
@@ -40,7 +42,7 @@ func DecodeFinding(m Message) (detect.Finding, error) {
 		return detect.Finding{}, fmt.Errorf("decoding a finding: %w", err)
 	}
 	if f.ID == "" || f.Detector == "" {
-		return detect.Finding{}, fmt.Errorf("decoding a finding: it has no id or no detector")
+		return detect.Finding{}, errors.New("decoding a finding: it has no id or no detector")
 	}
 	return f, nil
 }
@@ -87,13 +89,4 @@ func source(function, project string) string {
 		return "//keyturn.dev/functions/" + function
 	}
 	return "//keyturn.dev/projects/" + project + "/functions/" + function
-}
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }

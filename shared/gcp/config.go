@@ -34,13 +34,22 @@ func New(c Config) (*Cloud, error) {
 	if c.Project == "" {
 		return nil, errors.New("no project: set KEYTURN_PROJECT or give --project")
 	}
-	if c.Endpoint != "" {
-		host, _, err := net.SplitHostPort(c.Endpoint)
-		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-			return nil, fmt.Errorf("endpoint %q is not a loopback host:port: it is meant for the embedded Google Cloud of 'keyturn local'; leave it empty for Google's own", c.Endpoint)
-		}
+	if err := checkEndpoint(c.Endpoint); err != nil {
+		return nil, err
 	}
 	return &Cloud{config: c, http: &http.Client{Timeout: 20 * time.Second, CheckRedirect: refuseRedirect}}, nil
+}
+
+// checkEndpoint lets credentials go unencrypted to this machine only.
+func checkEndpoint(endpoint string) error {
+	if endpoint == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(endpoint)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("endpoint %q is not a loopback host:port: it is meant for the embedded Google Cloud of 'keyturn local'; leave it empty for Google's own", endpoint)
+	}
+	return nil
 }
 
 // refuseRedirect keeps credentials from following a redirect to another host.

@@ -182,6 +182,16 @@ func ServesCredentials(path string) bool {
 	return false
 }
 
+// UniqueID is the numeric id of the account of an e-mail address; empty when
+// there is no such account.
+func (s *Service) UniqueID(email string) string {
+	a, err := s.directory.Account("projects/-/serviceAccounts/" + email)
+	if err != nil {
+		return ""
+	}
+	return a.UniqueID
+}
+
 // Unary puts the caller's principal into the context of unary calls: no
 // credentials, or an opaque token never issued here, is the owner; an access
 // token or JWT that fails is UNAUTHENTICATED.

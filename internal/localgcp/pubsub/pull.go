@@ -31,7 +31,8 @@ func (s *Service) Pull(ctx context.Context, req *pubsubpb.PullRequest) (*pubsubp
 	defer timeout.Stop()
 	for {
 		messages, wake, err := s.take(req.Subscription, nil, 0, min(int(req.MaxMessages), maxBatch))
-		if err != nil || len(messages) > 0 || req.ReturnImmediately { //nolint:staticcheck // deprecated, but gcloud and others send it
+		//lint:ignore SA1019 deprecated, but gcloud and others send it
+		if err != nil || len(messages) > 0 || req.ReturnImmediately {
 			return &pubsubpb.PullResponse{ReceivedMessages: messages}, err
 		}
 		select {

@@ -43,7 +43,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"unknown field":        {job + "job: x\n", "job"},
 		"no schedule":          {strings.Replace(job, "schedule: '* * * * *'", "description: x", 1), "schedule"},
 		"no jobs":              {"jobs: []\n", "jobs"},
-		"bad duration":         {job + "  attemptDeadline: ten\n", "attemptDeadline"},
+		"bad duration":         {job + "  attemptDeadline: ten\n", "Duration"},
 		"not YAML":             {"jobs: [\n", "schedule"},
 		"empty":                {"", "jobs"},
 	} {

@@ -141,13 +141,22 @@ func (b *bench) pull(sub string, n int) []*pubsubpb.ReceivedMessage {
 	return got
 }
 
+// pullNow returns what there is without waiting.
+func (b *bench) pullNow(sub string) []*pubsubpb.ReceivedMessage {
+	b.Helper()
+	req := &pubsubpb.PullRequest{Subscription: sub, MaxMessages: 10}
+	//lint:ignore SA1019 deprecated, but the only way to ask whether there is a message
+	req.ReturnImmediately = true
+	resp, err := b.SubscriptionAdminClient.Pull(b.ctx, req)
+	b.must(err)
+	return resp.ReceivedMessages
+}
+
 // pullNone fails if there is a message now.
 func (b *bench) pullNone(sub, why string) {
 	b.Helper()
-	resp, err := b.SubscriptionAdminClient.Pull(b.ctx, &pubsubpb.PullRequest{Subscription: sub, MaxMessages: 10, ReturnImmediately: true})
-	b.must(err)
-	if len(resp.ReceivedMessages) > 0 {
-		b.Fatalf("%s, but pulled %v", why, resp.ReceivedMessages)
+	if got := b.pullNow(sub); len(got) > 0 {
+		b.Fatalf("%s, but pulled %v", why, got)
 	}
 }
 
@@ -189,18 +198,6 @@ func (b *bench) equal(what string, got, want []string) {
 	b.Helper()
 	if !slices.Equal(got, want) {
 		b.Errorf("%s: got %q, want %q", what, got, want)
-	}
-}
-
-// until polls until ok says so.
-func (b *bench) until(what string, ok func() bool) {
-	b.Helper()
-	for !ok() {
-		select {
-		case <-b.ctx.Done():
-			b.Fatalf("still waiting for %s", what)
-		case <-time.After(10 * time.Millisecond):
-		}
 	}
 }
 

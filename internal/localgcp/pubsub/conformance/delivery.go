@@ -56,8 +56,11 @@ var delivery = []behaviour{
 			_, err := b.TopicAdminClient.Publish(b.ctx, &pubsubpb.PublishRequest{Topic: topic, Messages: []*pubsubpb.PubsubMessage{m}})
 			b.code("publishing a message with "+what, err, codes.InvalidArgument)
 		}
-		_, err := b.TopicAdminClient.Publish(b.ctx, &pubsubpb.PublishRequest{Topic: topic})
-		b.code("publishing no message", err, codes.InvalidArgument)
+		for _, n := range []int{0, 1001} {
+			many := slices.Repeat([]*pubsubpb.PubsubMessage{text("x")}, n)
+			_, err := b.TopicAdminClient.Publish(b.ctx, &pubsubpb.PublishRequest{Topic: topic, Messages: many})
+			b.code(fmt.Sprint("publishing messages: ", n), err, codes.InvalidArgument)
+		}
 		b.publish(topic, &pubsubpb.PubsubMessage{Attributes: manyAttributes(100)}, &pubsubpb.PubsubMessage{Data: make([]byte, 9<<20)})
 	}},
 	{"the client's Receive gets every message", nil, func(b *bench) {
@@ -72,10 +75,7 @@ var delivery = []behaviour{
 		got := receive(b, sub, n, (*pubsub.Message).Ack)
 		slices.Sort(got)
 		b.equal("received", slices.Compact(got), want)
-		b.until("the acknowledgements", func() bool {
-			resp, err := b.SubscriptionAdminClient.Pull(b.ctx, &pubsubpb.PullRequest{Subscription: sub, MaxMessages: 1, ReturnImmediately: true})
-			return err == nil && len(resp.ReceivedMessages) == 0
-		})
+		b.pullNone(sub, "everything was acknowledged")
 	}},
 	{"messages of one key come in order", []Feature{Ordering}, func(b *bench) {
 		topic := b.topic("t")

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -219,12 +220,9 @@ func next(s string) (token, int, error) {
 func nextLiteral(s string) (token, int, error) {
 	quoted, err := strconv.QuotedPrefix(s)
 	if err != nil {
-		return token{}, 0, fmt.Errorf("the string is not closed or holds an escape that does not exist")
+		return token{}, 0, errors.New("the string is not closed or holds an escape that does not exist")
 	}
-	text, err := strconv.Unquote(quoted)
-	if err != nil {
-		return token{}, 0, fmt.Errorf("reading the string %s: %w", quoted, err)
-	}
+	text, _ := strconv.Unquote(quoted) // a quoted prefix is well-formed
 	return token{kind: literal, text: text}, len(quoted), nil
 }
 

@@ -53,9 +53,7 @@ func NewRequest(ctx context.Context, cfg *pubsubpb.PushConfig, m Message) (*http
 	}
 	body := m.Data
 	if cfg.GetNoWrapper() == nil {
-		if body, err = m.wrapped(); err != nil {
-			return nil, err
-		}
+		body = m.wrapped()
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))
 	if err != nil {
@@ -92,7 +90,7 @@ func splitEndpoint(endpoint string) (address, topic string, err error) {
 }
 
 // wrapped is the message as JSON. Google writes the id and the time twice.
-func (m Message) wrapped() ([]byte, error) {
+func (m Message) wrapped() []byte {
 	type message struct {
 		PublishTime      string            `json:"publishTime"`
 		Data             []byte            `json:"data,omitempty"`
@@ -103,15 +101,12 @@ func (m Message) wrapped() ([]byte, error) {
 		OrderingKey      string            `json:"orderingKey,omitempty"`
 	}
 	at := m.publishTime()
-	body, err := json.Marshal(struct {
+	body, _ := json.Marshal(struct { // strings and bytes always marshal
 		Subscription    string  `json:"subscription"`
 		Message         message `json:"message"`
 		DeliveryAttempt int     `json:"deliveryAttempt,omitempty"`
 	}{m.Subscription, message{at, m.Data, at, m.MessageId, m.Attributes, m.MessageId, m.OrderingKey}, m.DeliveryAttempt})
-	if err != nil {
-		return nil, fmt.Errorf("wrapping message %s: %w", m.MessageId, err)
-	}
-	return body, nil
+	return body
 }
 
 // writeMetadata writes what the wrapper would have held as headers.

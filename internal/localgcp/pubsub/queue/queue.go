@@ -196,9 +196,6 @@ func (q *Queue) Next() (time.Time, bool) {
 	return q.timers.items[0].at, true
 }
 
-// Ready reports whether Take would find a message for a holder with room.
-func (q *Queue) Ready() bool { return q.ready.Len() > 0 }
-
 // Len counts the messages that are not acknowledged yet.
 func (q *Queue) Len() int { return len(q.items) }
 

@@ -214,3 +214,22 @@ func TestConfigureChangesTheRules(t *testing.T) {
 		t.Errorf("after Configure: %v, %+v", err, q.cfg)
 	}
 }
+
+func FuzzAckID(f *testing.F) {
+	f.Add("a:1")
+	f.Add("a:18446744073709551616")
+	f.Add(":")
+	f.Fuzz(func(t *testing.T, id string) {
+		for _, once := range []bool{false, true} {
+			q := New(Config{ExactlyOnce: once})
+			q.Add(start, &pubsubpb.PubsubMessage{MessageId: "a"})
+			real := q.Take(start, nil, lease, 1, 0)[0].AckID
+			if err := q.Modify(start, id, lease); (id == real) != (err == nil) && once {
+				t.Errorf("extending %q: %v", id, err)
+			}
+			if err := q.Ack(start, id); id == real && (err != nil || q.Len() != 0) {
+				t.Errorf("acknowledging %q: %v, %d messages left", id, err, q.Len())
+			}
+		}
+	})
+}

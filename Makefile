@@ -1,0 +1,32 @@
+# Targets for people and for .ci/run. 'make help' lists them.
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 20s
+
+help:   ## List the targets
+	@grep -E '^[a-z-]+: +##' Makefile | sed 's/: *## /\t/'
+build:  ## Build the program
+	go build -o keyturn ./cmd/keyturn
+test:   ## Run the tests
+	go test -shuffle=on ./...
+race:   ## Run the tests with the race detector
+	go test -race -shuffle=on ./...
+fuzz:   ## Run every fuzz target for FUZZTIME
+	@set -e; go list ./... | while read -r pkg; do \
+	  go test -list '^Fuzz' "$$pkg" | grep '^Fuzz' | while read -r f; do \
+	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$pkg"; done; done
+lint:   ## Vet, staticcheck, gofmt, tidiness
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	go mod tidy -diff
+check: lint race demo gcloud node  ## All that .ci/run checks
+demo:   ## Run the whole job once
+	go run ./cmd/keyturn demo
+local:  ## Run keyturn and an embedded Google Cloud until Ctrl-C
+	go run ./cmd/keyturn local
+gcloud: build ## Have Google's own command line judge the embedded cloud and a rotation
+	judges/gcloud.sh
+node: build ## Have Google's Node clients judge the embedded cloud
+	judges/node.sh
+
+.PHONY: help build test race fuzz lint check demo local gcloud node

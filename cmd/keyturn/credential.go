@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"example.com/keyturn/functions/rotate"
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/rotation"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) adoptCommand() *cobra.Command {
+	var account, apiKey, mode string
+	var period, overlap, quarantine, propagation time.Duration
+	c := &cobra.Command{
+		Use:   "adopt SECRET (--service-account EMAIL | --api-key NAME)",
+		Short: "Register a secret, so that the key in it is rotated from now on",
+		Long: `adopt registers a secret as a credential. The key that the secret's newest
+version holds becomes the current one and ages from when it was made, so an old
+key is rotated by the next sweep. A secret without versions gets its first key
+from the next sweep. Adopting a registered secret again changes its policy.`,
+		Example: "  keyturn adopt billing-key --service-account billing@acme.iam.gserviceaccount.com --period 720h",
+		Args:    exactArgs("SECRET"),
+	}
+	c.Flags().StringVar(&account, "service-account", "", "e-mail of the service account whose key the secret holds")
+	c.Flags().StringVar(&apiKey, "api-key", "", "id or full name of the API key that the secret holds")
+	d := rotation.DefaultPolicy
+	c.Flags().DurationVar(&period, "period", time.Duration(d.Period), "from one promotion to the next rotation")
+	c.Flags().DurationVar(&overlap, "overlap", time.Duration(d.Overlap), "how long old and new are both valid")
+	c.Flags().DurationVar(&quarantine, "quarantine", time.Duration(d.Quarantine), "how long the old key is disabled before it is deleted")
+	c.Flags().DurationVar(&propagation, "propagation", time.Duration(d.Propagation), "how long Google may take to know a new key everywhere")
+	c.Flags().StringVar(&mode, "key-mode", string(d.KeyMode), "who makes service-account keys: upload (keyturn) or create (Google)")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		adoption := rotate.Adoption{Secret: a.secretName(args[0]), Policy: rotation.Policy{
+			Period: rotation.Duration(period), Overlap: rotation.Duration(overlap),
+			Quarantine: rotation.Duration(quarantine), Propagation: rotation.Duration(propagation),
+		}}
+		switch {
+		case (account == "") == (apiKey == ""):
+			return fmt.Errorf("%w: give either --service-account or --api-key", errUsage)
+		case account != "":
+			adoption.Kind, adoption.Target = rotation.ServiceAccountKey, a.accountName(account)
+			adoption.Policy.KeyMode = rotation.KeyMode(mode)
+		default:
+			adoption.Kind, adoption.Target = rotation.APIKey, a.apiKeyName(apiKey)
+		}
+		return a.adopt(cmd.Context(), adoption)
+	}
+	return c
+}
+
+func (a *app) adopt(ctx context.Context, adoption rotate.Adoption) error {
+	f, cloud, err := a.rotator()
+	if err != nil {
+		return err
+	}
+	defer cloud.Close()
+	report, err := f.Adopt(ctx, adoption)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(report)
+	}
+	next := "its first key comes with the next sweep"
+	if !report.Next.IsZero() {
+		next = "next rotation " + report.Next.Format(time.RFC3339)
+	}
+	_, err = fmt.Fprintf(a.stdout, "adopted %s: %s\n", report.Secret, next)
+	return err
+}
+
+// accountName is the account's resource name. Its e-mail says its project.
+func (a *app) accountName(email string) string {
+	project := a.project
+	if _, domain, ok := strings.Cut(email, "@"); ok {
+		if p, ok := strings.CutSuffix(domain, ".iam.gserviceaccount.com"); ok {
+			project = p
+		}
+	}
+	return "projects/" + project + "/serviceAccounts/" + email
+}
+
+func (a *app) apiKeyName(key string) string {
+	if strings.HasPrefix(key, "projects/") {
+		return key
+	}
+	return "projects/" + a.project + "/locations/global/keys/" + key
+}
+
+func (a *app) rotateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rotate SECRET",
+		Short: "Begin a rotation of one credential now",
+		Long: `rotate begins a rotation now and does all of it that can be done at once. What
+has to wait, for propagation, overlap and quarantine, is done by later sweeps.`,
+		Example: "  keyturn rotate billing-key",
+		Args:    exactArgs("SECRET"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.command(cmd.Context(), event.Command{Verb: event.Rotate, Secret: a.secretName(args[0])})
+		},
+	}
+}
+
+func (a *app) revokeCommand() *cobra.Command {
+	var key string
+	c := &cobra.Command{
+		Use:   "revoke SECRET",
+		Short: "Make a leaked key stop working, after replacing it",
+		Long: `revoke replaces the key in use, gives consumers the new one as soon as it has
+authenticated, and disables the old one at once, without overlap. With --key it
+revokes that key of the credential: one in overlap is disabled on the spot.
+While the new key propagates the old one still works; sweeps finish the job.`,
+		Example: "  keyturn revoke billing-key",
+		Args:    exactArgs("SECRET"),
+	}
+	c.Flags().StringVar(&key, "key", "", "id of the key to revoke (default the one in use)")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		secret := a.secretName(args[0])
+		if key == "" {
+			var err error
+			if key, err = a.keyInUse(cmd.Context(), secret); err != nil {
+				return err
+			}
+		}
+		return a.command(cmd.Context(), event.Command{Verb: event.Revoke, Secret: secret, Key: key})
+	}
+	return c
+}
+
+func (a *app) keyInUse(ctx context.Context, secret string) (string, error) {
+	f, cloud, err := a.rotator()
+	if err != nil {
+		return "", err
+	}
+	defer cloud.Close()
+	report, err := f.Do(ctx, event.Command{Verb: event.Status, Secret: secret})
+	if err != nil {
+		return "", err
+	}
+	if report.Journal.Current == nil {
+		return "", errors.New("the credential has no key yet: there is nothing to revoke")
+	}
+	return report.Journal.Current.ID, nil
+}
+
+// command carries out a command in this process and prints what was done.
+func (a *app) command(ctx context.Context, c event.Command) error {
+	f, cloud, err := a.rotator()
+	if err != nil {
+		return err
+	}
+	defer cloud.Close()
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	report, err := f.Do(ctx, c)
+	if err != nil && len(report.Steps) == 0 {
+		return err
+	}
+	if a.json {
+		return a.printWithError(report, err)
+	}
+	for _, s := range report.Steps {
+		fmt.Fprintf(a.stdout, "%-8s %-42s %s\n", s.Step, s.Key, s.Result)
+	}
+	if err == nil && len(report.Steps) == 0 {
+		fmt.Fprintln(a.stdout, "nothing to do")
+	}
+	return err
+}

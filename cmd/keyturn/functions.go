@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"net"
+
+	keyturn "example.com/keyturn"
+	"example.com/keyturn/internal/localgcp"
+	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
+	"github.com/spf13/cobra"
+)
+
+// functionsCommand serves the functions as the cloud does, in a process of their
+// own that reads nothing but its environment.
+func (a *app) functionsCommand() *cobra.Command {
+	var addr, clock string
+	c := &cobra.Command{
+		Use:    "functions",
+		Short:  "Serve the six functions, each at /<Name>",
+		Args:   exactArgs(),
+		Hidden: true,
+	}
+	c.Flags().StringVar(&addr, "addr", "127.0.0.1:8791", "loopback host:port to listen on")
+	c.Flags().StringVar(&clock, "clock", "", "URL of the embedded cloud whose policy time counts")
+	c.RunE = func(*cobra.Command, []string) error {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			return fmt.Errorf("%w: address %q: %w", errUsage, addr, err)
+		}
+		if clock != "" {
+			keyturn.Clock = localgcp.RemoteClock(clock)
+		}
+		return funcframework.StartHostPort(host, port)
+	}
+	return c
+}

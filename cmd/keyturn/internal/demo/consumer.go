@@ -1,0 +1,186 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
+	"golang.org/x/oauth2/google"
+)
+
+// consumer is a program that uses a credential all the time. It reads the
+// secret anew every refresh of policy time, as programs that know nothing of
+// rotation do, and knows no other recovery than to read it once more.
+type consumer struct {
+	secret  string // projects/P/secrets/S
+	version string // latest or current
+	isKey   bool   // an API key, not a service-account key
+	world   *stage
+
+	fetched atomic.Int64 // policy time of the last refresh, Unix nanoseconds
+	header  [2]string    // the credential as an HTTP header
+}
+
+// refresh is how old a consumer lets what it read become, in policy time. It is
+// far below the overlap, as every caching consumer's must be.
+const refresh = time.Hour
+
+// pace is how often a consumer calls.
+const pace = 25 * time.Millisecond
+
+// ledger counts what all consumers met.
+type ledger struct {
+	requests, failed, reloaded atomic.Int64
+	mu                         sync.Mutex
+	problems                   []string // the first few
+}
+
+func (l *ledger) fail(c *consumer, err error) {
+	l.failed.Add(1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.problems) < 5 {
+		l.problems = append(l.problems, fmt.Sprintf("reader of %s of %s: %v", c.version, c.secret, err))
+	}
+}
+
+// run calls until ctx ends.
+func (c *consumer) run(ctx context.Context) {
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	for {
+		c.request(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// request makes one request, and a second one with what the secret holds by
+// then if the first is refused.
+func (c *consumer) request(ctx context.Context) {
+	err := c.once(ctx, c.age() >= refresh)
+	if err != nil && ctx.Err() == nil {
+		if err = c.once(ctx, true); err == nil {
+			c.world.ledger.reloaded.Add(1)
+		}
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	c.world.ledger.requests.Add(1)
+	if err != nil {
+		c.world.ledger.fail(c, err)
+	}
+}
+
+func (c *consumer) age() time.Duration {
+	return c.world.clock.Now().Sub(time.Unix(0, c.fetched.Load()))
+}
+
+func (c *consumer) once(ctx context.Context, reread bool) error {
+	if reread {
+		if err := c.load(ctx); err != nil {
+			return err
+		}
+	}
+	return c.call(ctx)
+}
+
+// load reads the secret and turns it into a header.
+func (c *consumer) load(ctx context.Context) error {
+	now := c.world.clock.Now()
+	v, err := c.world.secrets.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{Name: c.secret + "/versions/" + c.version})
+	if err != nil {
+		return err
+	}
+	payload := v.GetPayload().GetData()
+	if c.isKey {
+		c.header = [2]string{"X-Goog-Api-Key", string(payload)}
+	} else {
+		token, err := mint(ctx, payload)
+		if err != nil {
+			return err
+		}
+		c.world.canaries.add(token)
+		c.header = [2]string{"Authorization", "Bearer " + token}
+	}
+	c.fetched.Store(now.UnixNano())
+	return nil
+}
+
+// mint exchanges a key file for an access token, as Google's libraries do.
+func mint(ctx context.Context, keyFile []byte) (string, error) {
+	conf, err := google.JWTConfigFromJSON(keyFile, "https://www.googleapis.com/auth/cloud-platform")
+	if err != nil {
+		return "", errors.New("the secret does not hold a key file")
+	}
+	token, err := conf.TokenSource(ctx).Token()
+	if err != nil {
+		return "", err
+	}
+	return token.AccessToken, nil
+}
+
+const generate = `{"contents":[{"parts":[{"text":"ping"}]}]}`
+
+func (c *consumer) call(ctx context.Context) error {
+	url := c.world.URL() + "/v1beta/models/gemini-2.5-flash:generateContent"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(generate))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(c.header[0], c.header[1])
+	return send(c.world.http, req)
+}
+
+// send makes a request and drops its answer.
+func send(client *http.Client, req *http.Request) error {
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("HTTP %d: %.200s", resp.StatusCode, body)
+	}
+	return nil
+}
+
+// startConsumers gives every credential one reader of latest and one of
+// current. The returned function ends them.
+func (s *stage) startConsumers(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for _, cred := range s.credentials {
+		for _, version := range []string{"latest", "current"} {
+			c := &consumer{secret: cred.secret, version: version, isKey: cred.apiKey != "", world: s}
+			s.consumers = append(s.consumers, c)
+			wg.Go(func() { c.run(ctx) })
+		}
+	}
+	return func() { cancel(); wg.Wait() }
+}
+
+// oldest is the age of what the consumer that was scheduled least has in hand.
+func (s *stage) oldest() time.Duration {
+	var worst time.Duration
+	for _, c := range s.consumers {
+		worst = max(worst, c.age())
+	}
+	return worst
+}

@@ -1,0 +1,106 @@
+package demo
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"example.com/keyturn/shared/event"
+)
+
+// Result is what the demo saw. Its JSON is a stable schema.
+type Result struct {
+	Rotations struct {
+		Started  int `json:"started"`
+		Promoted int `json:"promoted"`
+		Retired  int `json:"retired"`
+		Failed   int `json:"failed"`
+	} `json:"rotations"`
+	Consumers struct {
+		Requests int64 `json:"requests"`
+		Failed   int64 `json:"failed"`
+		Reloaded int64 `json:"reloaded"` // refused once, served after reading the secret again
+	} `json:"consumers"`
+	OrphanKeys int       `json:"orphan_keys"`
+	Findings   int       `json:"findings"`
+	Alerts     int       `json:"alerts"`
+	Webhooks   int       `json:"webhooks"`
+	Revoked    int       `json:"revoked"`
+	Dead       int       `json:"dead_letters"`
+	Leaks      int       `json:"leaks"` // secrets found in anything that was written
+	Seconds    float64   `json:"seconds"`
+	PeakMB     float64   `json:"peak_mb"` // of the program and the functions together
+	Promises   []Promise `json:"promises"`
+}
+
+// Promise is one thing that keyturn is held to.
+type Promise struct {
+	Name string `json:"name"`
+	Held bool   `json:"held"`
+	Saw  string `json:"saw"`
+}
+
+// reckon counts what was seen and judges it.
+func (s *stage) reckon(took time.Duration) Result {
+	var r Result
+	seen := &s.seen
+	r.Rotations.Started = seen.milestones(event.Started)
+	r.Rotations.Promoted = seen.milestones(event.Promoted)
+	r.Rotations.Retired = seen.milestones(event.Retired)
+	r.Rotations.Failed = seen.milestones(event.Failed) + seen.milestones(event.Refused)
+	r.Consumers.Requests = s.ledger.requests.Load()
+	r.Consumers.Failed = s.ledger.failed.Load()
+	r.Consumers.Reloaded = s.ledger.reloaded.Load()
+	r.OrphanKeys, r.Revoked, r.Dead = len(seen.orphans), seen.revoked, len(seen.deadLetters())
+	r.Findings, r.Alerts, r.Webhooks = len(seen.findings), seen.alerted(), seen.webhooks
+	r.Leaks, r.Seconds, r.PeakMB = s.canaries.leaks(), took.Seconds(), s.peak
+	r.Promises = s.judge(r)
+	return r
+}
+
+func (s *stage) judge(r Result) []Promise {
+	want := rotations * len(s.credentials)
+	return []Promise{
+		{"every credential was rotated twice by schedule", want > 0 && r.Rotations.Promoted >= want && r.Rotations.Retired >= want, fmt.Sprintf("%d promoted, %d retired", r.Rotations.Promoted, r.Rotations.Retired)},
+		{"no rotation failed", r.Rotations.Failed == 0, fmt.Sprintf("%d failed", r.Rotations.Failed)},
+		{"no consumer failed", r.Consumers.Failed == 0 && r.Consumers.Requests >= 2000, strings.Join(append([]string{fmt.Sprintf("%d of %d requests", r.Consumers.Failed, r.Consumers.Requests)}, s.ledger.problems...), "; ")},
+		{"no consumer noticed a scheduled rotation", s.seen.reloads == 0, fmt.Sprintf("%d had to read again", s.seen.reloads)},
+		{"no key was orphaned", r.OrphanKeys == 0, strings.Join(append([]string{fmt.Sprint(r.OrphanKeys)}, s.seen.orphans...), " ")},
+		{"the attack raised alerts", r.Alerts >= 2 && r.Webhooks >= 2, fmt.Sprintf("%d alerts, %d posted", r.Alerts, r.Webhooks)},
+		{"the stolen key was revoked", r.Revoked >= 1, fmt.Sprintf("%d revoked", r.Revoked)},
+		{"no message was lost or buried", r.Dead == 0, strings.Join(append([]string{fmt.Sprint(r.Dead)}, s.seen.deadLetters()...), "; ")},
+		{"no secret was written anywhere", r.Leaks == 0, fmt.Sprintf("%d of %d secrets found", r.Leaks, len(s.canaries.secrets))},
+	}
+}
+
+// broken is nil if every promise held.
+func (r Result) broken() error {
+	var problems []error
+	for _, p := range r.Promises {
+		if !p.Held {
+			problems = append(problems, fmt.Errorf("promise not held: %s: %s", p.Name, p.Saw))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// peakMB is the most memory that this program and the functions had, in MB;
+// zero where the system does not tell.
+func peakMB(pids ...int) float64 {
+	var sum float64
+	for _, pid := range pids {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			return 0
+		}
+		_, rest, _ := strings.Cut(string(status), "VmHWM:")
+		var kb float64
+		if _, err := fmt.Sscan(rest, &kb); err != nil {
+			return 0
+		}
+		sum += kb / 1024
+	}
+	return sum
+}

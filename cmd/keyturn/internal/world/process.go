@@ -1,0 +1,91 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"time"
+)
+
+// process is the functions, served as the cloud serves them: one process that
+// knows nothing but its environment.
+type process struct {
+	url  string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has ended
+	err  error         // why, once done is closed
+}
+
+// startUp is how long the functions may take until they listen.
+const startUp = 20 * time.Second
+
+func startFunctions(ctx context.Context, c Config, gcpAddr string) (*process, error) {
+	addr, err := freePort(c.FunctionsAddr)
+	if err != nil {
+		return nil, err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding keyturn's own program to serve the functions: %w", err)
+	}
+	cmd := &exec.Cmd{
+		Path:   exe,
+		Args:   []string{os.Args[0], "functions", "--addr", addr, "--clock", "http://" + gcpAddr},
+		Env:    []string{"KEYTURN_PROJECT=" + c.Project, "KEYTURN_ENDPOINT=" + gcpAddr, "KEYTURN_WEBHOOK_URL=" + c.WebhookURL, "HOME=" + os.Getenv("HOME")},
+		Stdout: c.FunctionLogs,
+		Stderr: c.FunctionLogs,
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the functions: %w", err)
+	}
+	p := &process{url: "http://" + addr, cmd: cmd, done: make(chan struct{})}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	if err := p.listening(ctx, addr); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+// freePort turns port 0 into a port that is free now.
+func freePort(addr string) (string, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("the functions cannot listen on %s: %w", addr, err)
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// listening waits until the functions accept connections.
+func (p *process) listening(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, startUp)
+	defer cancel()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("the functions ended while starting: %w", p.err)
+		case <-ctx.Done():
+			return fmt.Errorf("the functions did not listen within %v: %w", startUp, err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// stop ends the process, which keeps nothing that needs flushing, and waits.
+func (p *process) stop() {
+	_ = p.cmd.Process.Kill() // it may have ended already
+	<-p.done
+}
+
+// Pid is the process id of the functions.
+func (w *World) Pid() int { return w.functions.cmd.Process.Pid }

@@ -1,0 +1,107 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	logging "cloud.google.com/go/logging/apiv2"
+	"cloud.google.com/go/logging/apiv2/loggingpb"
+	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	scheduler "cloud.google.com/go/scheduler/apiv1"
+	"cloud.google.com/go/scheduler/apiv1/schedulerpb"
+	keyturn "example.com/keyturn"
+	"example.com/keyturn/cmd/keyturn/internal/schedule"
+	pubsublocal "example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/gcp"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+// Options dials the world's Google Cloud with any of Google's gRPC clients.
+func (w *World) Options() []option.ClientOption {
+	return []option.ClientOption{
+		option.WithEndpoint(w.Cloud.Addr()),
+		option.WithoutAuthentication(),
+		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
+	}
+}
+
+// Topic is a topic's full name.
+func (w *World) Topic(id string) string { return "projects/" + w.Project + "/topics/" + id }
+
+// provision makes what a deployment would: topics, triggers, log sink, jobs.
+func (w *World) provision(ctx context.Context) error {
+	if err := w.makeTopics(ctx); err != nil {
+		return err
+	}
+	for topic, function := range map[string]string{
+		event.TopicRotate: "Rotate", event.TopicLogs: "Audit", event.TopicAudit: "Audit", event.TopicFindings: "Alert",
+	} {
+		_, err := w.Cloud.PubSub.TriggerFunction(pubsublocal.Trigger{
+			Topic: w.Topic(topic), URL: w.FunctionsURL + "/" + function, AckDeadline: 10 * time.Minute,
+			DeadLetter: &pubsubpb.DeadLetterPolicy{DeadLetterTopic: w.Topic(event.TopicDead), MaxDeliveryAttempts: 10},
+		})
+		if err != nil {
+			return fmt.Errorf("connecting topic %s to function %s: %w", topic, function, err)
+		}
+	}
+	if err := w.makeSink(ctx); err != nil {
+		return err
+	}
+	return w.makeJobs(ctx)
+}
+
+func (w *World) makeTopics(ctx context.Context) error {
+	client, err := pubsub.NewTopicAdminClient(ctx, w.Options()...)
+	if err != nil {
+		return fmt.Errorf("connecting to Pub/Sub: %w", err)
+	}
+	defer client.Close()
+	for _, id := range event.Topics {
+		if _, err := client.CreateTopic(ctx, &pubsubpb.Topic{Name: w.Topic(id)}); err != nil {
+			return fmt.Errorf("creating topic %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// makeSink sends the audit entries that the detectors read to the audit function.
+func (w *World) makeSink(ctx context.Context) error {
+	client, err := logging.NewConfigClient(ctx, w.Options()...)
+	if err != nil {
+		return fmt.Errorf("connecting to Cloud Logging: %w", err)
+	}
+	defer client.Close()
+	_, err = client.CreateSink(ctx, &loggingpb.CreateSinkRequest{
+		Parent: "projects/" + w.Project,
+		Sink:   &loggingpb.LogSink{Name: event.TopicLogs, Destination: "pubsub.googleapis.com/" + w.Topic(event.TopicLogs), Filter: gcp.AuditFilter},
+	})
+	if err != nil {
+		return fmt.Errorf("creating the log sink: %w", err)
+	}
+	return nil
+}
+
+// makeJobs applies scheduler.yaml.
+func (w *World) makeJobs(ctx context.Context) error {
+	jobs, err := schedule.Parse(keyturn.Schedule, map[string]string{"PROJECT_ID": w.Project, "REGION": Region})
+	if err != nil {
+		return err
+	}
+	client, err := scheduler.NewCloudSchedulerClient(ctx, w.Options()...)
+	if err != nil {
+		return fmt.Errorf("connecting to Cloud Scheduler: %w", err)
+	}
+	defer client.Close()
+	for _, job := range jobs {
+		parent := "projects/" + w.Project + "/locations/" + Region
+		if _, err := client.CreateJob(ctx, &schedulerpb.CreateJobRequest{Parent: parent, Job: job}); err != nil {
+			return fmt.Errorf("creating job %s: %w", job.GetName(), err)
+		}
+	}
+	return nil
+}

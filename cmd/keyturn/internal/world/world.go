@@ -1,0 +1,82 @@
+// Package world runs keyturn whole on one machine: an embedded Google Cloud,
+// the functions in a process of their own, and everything that a deployment
+// would set up between them.
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"example.com/keyturn/internal/localgcp"
+	"example.com/keyturn/internal/localgcp/clock"
+)
+
+// Region is where the local world's jobs and functions are.
+const Region = "us-central1"
+
+// Config says what world to run.
+type Config struct {
+	Project       string
+	GCPAddr       string        // loopback host:port; port 0 picks a free one
+	FunctionsAddr string        // loopback host:port; port 0 picks a free one
+	WebhookURL    string        // where alerts are posted, too; empty posts nowhere
+	Clock         *clock.Clock  // policy time
+	KeyLag        time.Duration // how long new keys take to propagate, in policy time
+	FunctionLogs  io.Writer     // what the functions print
+}
+
+// World is a running world.
+type World struct {
+	Cloud        *localgcp.Cloud
+	FunctionsURL string
+	Project      string
+	functions    *process
+}
+
+// Start boots a world and returns once all of it answers.
+func Start(ctx context.Context, c Config) (*World, error) {
+	cloud, err := localgcp.Start(localgcp.Config{
+		Addr: c.GCPAddr, ProjectID: c.Project, Clock: c.Clock, KeyLag: c.KeyLag, DataAccess: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	w := &World{Cloud: cloud, Project: c.Project}
+	if err := w.start(ctx, c); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+func (w *World) start(ctx context.Context, c Config) error {
+	functions, err := startFunctions(ctx, c, w.Cloud.Addr())
+	if err != nil {
+		return err
+	}
+	w.functions, w.FunctionsURL = functions, functions.url
+	if err := w.provision(ctx); err != nil {
+		return fmt.Errorf("setting the local world up: %w", err)
+	}
+	return nil
+}
+
+// Wait returns when ctx ends, or with an error when the functions do.
+func (w *World) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-w.functions.done:
+		return fmt.Errorf("the functions ended by themselves: %w", w.functions.err)
+	}
+}
+
+// Close stops the functions, then the cloud.
+func (w *World) Close() error {
+	if w.functions != nil {
+		w.functions.stop()
+	}
+	return w.Cloud.Close()
+}

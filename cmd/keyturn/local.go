@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"example.com/keyturn/cmd/keyturn/internal/world"
+	"example.com/keyturn/internal/localgcp"
+	"example.com/keyturn/internal/localgcp/clock"
+	"github.com/spf13/cobra"
+)
+
+// localFlags say where the world is.
+type localFlags struct {
+	gcpAddr, functionsAddr, webhook string
+}
+
+func (a *app) localCommand() *cobra.Command {
+	var flags localFlags
+	c := &cobra.Command{
+		Use:   "local",
+		Short: "Run keyturn and an embedded Google Cloud on this machine until Ctrl-C",
+		Long: `local runs the six functions, the schedule of scheduler.yaml and an embedded
+Google Cloud that gcloud and Google's clients can talk to:
+
+  eval "$(keyturn local env)"
+
+points a shell at it. Its state is in memory and ends with the process.`,
+		Example: "  keyturn local\n  keyturn local env\n  keyturn local advance 720h",
+		Args:    exactArgs(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.local(cmd.Context(), flags) },
+	}
+	c.PersistentFlags().StringVar(&flags.gcpAddr, "gcp-addr", "127.0.0.1:8790", "loopback address of the embedded Google Cloud")
+	c.Flags().StringVar(&flags.functionsAddr, "functions-addr", "127.0.0.1:8791", "loopback address of the functions")
+	c.Flags().StringVar(&flags.webhook, "webhook", "", "URL that alerts are posted to, too")
+	c.AddCommand(a.localEnvCommand(&flags), a.localAdvanceCommand(&flags))
+	return c
+}
+
+func (a *app) localProject() string {
+	if a.project == "" {
+		return "local"
+	}
+	return a.project
+}
+
+func (a *app) local(ctx context.Context, flags localFlags) error {
+	w, err := world.Start(ctx, world.Config{
+		Project: a.localProject(), GCPAddr: flags.gcpAddr, FunctionsAddr: flags.functionsAddr, WebhookURL: flags.webhook,
+		Clock: clock.New(), KeyLag: 5 * time.Second, FunctionLogs: a.stderr,
+	})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if a.json {
+		err = a.printJSON(map[string]string{"gcp": w.Cloud.Addr(), "functions": w.FunctionsURL, "project": a.localProject()})
+	} else {
+		_, err = fmt.Fprintf(a.stdout, "Google Cloud at %s, functions at %s, project %s.\nIn another shell: eval \"$(keyturn local env --gcp-addr %s)\"\nCtrl-C ends it.\n",
+			w.Cloud.Addr(), w.FunctionsURL, a.localProject(), w.Cloud.Addr())
+	}
+	if err != nil {
+		return err
+	}
+	return w.Wait(ctx)
+}
+
+func (a *app) localEnvCommand(flags *localFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:     "env",
+		Short:   "Print the exports that point gcloud, Google's clients and keyturn at the local world",
+		Example: "  eval \"$(keyturn local env)\"",
+		Args:    exactArgs(),
+		RunE: func(*cobra.Command, []string) error {
+			env, err := environment(flags.gcpAddr, a.localProject())
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(env)
+			}
+			var names []string
+			for name := range env {
+				names = append(names, name)
+			}
+			sort.Strings(names)
+			for _, name := range names {
+				fmt.Fprintf(a.stdout, "export %s=%s\n", name, shellQuote(env[name]))
+			}
+			return nil
+		},
+	}
+}
+
+// overridden are the APIs that gcloud is pointed at the embedded cloud for.
+var overridden = []string{"SECRETMANAGER", "IAM", "IAMCREDENTIALS", "APIKEYS", "LOGGING", "PUBSUB", "CLOUDSCHEDULER", "CLOUDRESOURCEMANAGER", "MONITORING"}
+
+// environment points gcloud (with a configuration directory of its own, so that
+// the user's accounts stay out of it), Google's clients and keyturn at addr.
+func environment(addr, project string) (map[string]string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, fmt.Errorf("finding a place for gcloud's configuration: %w", err)
+	}
+	env := map[string]string{
+		"KEYTURN_PROJECT":                                 project,
+		"KEYTURN_ENDPOINT":                                addr,
+		"GOOGLE_CLOUD_PROJECT":                            project,
+		"PUBSUB_EMULATOR_HOST":                            addr,
+		"CLOUDSDK_CONFIG":                                 filepath.Join(cache, "keyturn", "gcloud"),
+		"CLOUDSDK_CORE_PROJECT":                           project,
+		"CLOUDSDK_AUTH_ACCESS_TOKEN":                      "local-token",
+		"CLOUDSDK_CORE_DISABLE_PROMPTS":                   "1",
+		"CLOUDSDK_CORE_DISABLE_USAGE_REPORTING":           "1",
+		"CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+		"CLOUDSDK_CORE_CHECK_GCE_METADATA":                "false",
+	}
+	for _, api := range overridden {
+		env["CLOUDSDK_API_ENDPOINT_OVERRIDES_"+api] = "http://" + addr + "/"
+	}
+	return env, nil
+}
+
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+func (a *app) localAdvanceCommand(flags *localFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "advance DURATION",
+		Short: "Move the local world's policy clock forward, such as by 24h",
+		Long: `advance moves the clock that rotation periods, overlap, quarantine, schedules and
+propagation are read from. Jobs that fall due on the way run.`,
+		Example: "  keyturn local advance 24h",
+		Args:    exactArgs("DURATION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := time.ParseDuration(args[0])
+			if err != nil || d <= 0 {
+				return fmt.Errorf("%w: %q is not a positive duration such as 24h", errUsage, args[0])
+			}
+			now, err := localgcp.Advance(cmd.Context(), "http://"+flags.gcpAddr, d)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]time.Time{"now": now})
+			}
+			_, err = fmt.Fprintln(a.stdout, now.Format(time.RFC3339))
+			return err
+		},
+	}
+}

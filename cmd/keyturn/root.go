@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"example.com/keyturn/functions/rotate"
+	"example.com/keyturn/internal/localgcp"
+	"example.com/keyturn/shared/gcp"
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the command could not do what was asked
+	exitUsage  = 2 // the command line was not understood
+)
+
+// app is what every command shares.
+type app struct {
+	stdout, stderr io.Writer
+	project        string
+	endpoint       string
+	json           bool
+}
+
+// errUsage marks a mistake on the command line.
+var errUsage = errors.New("usage")
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{stdout: stdout, stderr: stderr}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	a.complain(err)
+	if errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown ") {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "keyturn",
+		Short: "Rotate Google Cloud credentials without downtime, and notice when they are abused",
+		Long: `keyturn rotates service-account keys and API keys into Secret Manager, watches
+audit logs for abuse, and raises alerts.
+
+Exit codes: 0 done, 1 could not be done, 2 command line not understood.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.project, "project", envOr("KEYTURN_PROJECT", os.Getenv("GOOGLE_CLOUD_PROJECT")), "project that holds the secrets (default $KEYTURN_PROJECT)")
+	flags.StringVar(&a.endpoint, "endpoint", os.Getenv("KEYTURN_ENDPOINT"), "host:port of 'keyturn local' (default $KEYTURN_ENDPOINT); empty is Google Cloud")
+	flags.BoolVar(&a.json, "json", false, "write one JSON object to standard output and nothing else there")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w: %w; see '%s --help'", errUsage, err, c.CommandPath())
+	})
+	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.statusCommand(), a.functionsCommand())
+	return root
+}
+
+func envOr(name, fallback string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return fallback
+}
+
+// shown is an error that already stands in the JSON object on standard output.
+type shown struct{ error }
+
+func (s shown) Unwrap() error { return s.error }
+
+// printWithError prints a report with the error that it ended with.
+func (a *app) printWithError(report any, err error) error {
+	if err == nil {
+		return a.printJSON(report)
+	}
+	object, encodeErr := json.Marshal(report)
+	fields := map[string]json.RawMessage{}
+	message, _ := json.Marshal(err.Error()) // a string always encodes
+	if encodeErr = errors.Join(encodeErr, json.Unmarshal(object, &fields)); encodeErr != nil {
+		return errors.Join(err, encodeErr)
+	}
+	fields["error"] = message
+	return shown{errors.Join(err, a.printJSON(fields))}
+}
+
+// complain tells an error the way the caller reads: on standard error, and with
+// --json as an object on standard output.
+func (a *app) complain(err error) {
+	var already shown
+	if a.json && !errors.As(err, &already) {
+		_ = a.printJSON(map[string]string{"error": err.Error()})
+	}
+	fmt.Fprintln(a.stderr, "keyturn:", err)
+}
+
+func (a *app) printJSON(v any) error {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// rotator is the rotate function, run in this process on the caller's own
+// credentials.
+func (a *app) rotator() (*rotate.Function, *gcp.Cloud, error) {
+	cloud, err := gcp.New(gcp.Config{Project: a.project, Endpoint: a.endpoint})
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return rotate.New(rotate.Config{Cloud: cloud, Now: a.clock()}), cloud, nil
+}
+
+// clock is the embedded cloud's when there is one: its policy time can be moved.
+func (a *app) clock() func() time.Time {
+	if a.endpoint == "" {
+		return time.Now
+	}
+	return localgcp.RemoteClock("http://" + a.endpoint)
+}
+
+// secretName completes a secret's short id.
+func (a *app) secretName(arg string) string {
+	if strings.HasPrefix(arg, "projects/") {
+		return arg
+	}
+	return "projects/" + a.project + "/secrets/" + arg
+}
+
+func exactArgs(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != len(names) {
+			return fmt.Errorf("%w: want %s; see '%s --help'", errUsage, wanted(names), c.CommandPath())
+		}
+		return nil
+	}
+}
+
+func wanted(names []string) string {
+	if len(names) == 0 {
+		return "no arguments"
+	}
+	return strings.Join(names, " ")
+}

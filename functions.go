@@ -1,0 +1,135 @@
+// Package keyturn registers keyturn's functions with the functions framework.
+// It holds the table and nothing else: what a function does stands in
+// functions/, and nothing is dialled or read before the first call.
+package keyturn
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"example.com/keyturn/functions/alert"
+	"example.com/keyturn/functions/audit"
+	"example.com/keyturn/functions/rotate"
+	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/notify"
+	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
+	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+)
+
+// Clock tells policy time. In the cloud it is the machine's; the local runner
+// puts its own here before it serves.
+var Clock = time.Now
+
+// Schedule is scheduler.yaml, so that the local runner fires the same jobs.
+//
+//go:embed scheduler.yaml
+var Schedule []byte
+
+func init() {
+	functions.CloudEvent("Rotate", onEvent(func(s *services) eventHandler { return s.rotate.HandleEvent }))
+	functions.CloudEvent("Audit", onEvent(func(s *services) eventHandler { return s.audit.HandleEvent }))
+	functions.CloudEvent("Alert", onEvent(func(s *services) eventHandler { return s.alert.HandleEvent }))
+	functions.HTTP("RotateHTTP", onRequest(func(s *services) http.HandlerFunc { return s.rotate.HandleHTTP }))
+	functions.HTTP("AuditHTTP", onRequest(func(s *services) http.HandlerFunc { return s.audit.HandleHTTP }))
+	functions.HTTP("AlertHTTP", onRequest(func(s *services) http.HandlerFunc { return s.alert.HandleHTTP }))
+}
+
+type eventHandler = func(context.Context, cloudevents.Event) error
+
+// services are the three functions of one instance.
+type services struct {
+	rotate *rotate.Function
+	audit  *audit.Function
+	alert  *alert.Function
+}
+
+var instance struct {
+	sync.Mutex
+	*services
+}
+
+// errConfiguration is all that a caller is told; the log says what is wrong.
+var errConfiguration = errors.New("keyturn: the function is not configured; see its log")
+
+// configured builds the services at the first call, and again at the next one
+// while the environment is wrong.
+func configured() (*services, error) {
+	instance.Lock()
+	defer instance.Unlock()
+	if instance.services == nil {
+		s, err := build(os.Environ())
+		if err != nil {
+			slog.New(logHandler()).Error("configuration", "error", err.Error())
+			return nil, errConfiguration
+		}
+		instance.services = s
+	}
+	return instance.services, nil
+}
+
+func build(environ []string) (*services, error) {
+	env, err := gcp.ReadEnvironment(environ)
+	if err != nil {
+		return nil, err
+	}
+	cloud, err := gcp.New(env.Config)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(logHandler())
+	return &services{
+		rotate: rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log}),
+		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Now: Clock, Log: log}),
+		alert:  alert.New(alert.Config{Publisher: cloud, Channels: channels(env), Now: Clock, Log: log}),
+	}, nil
+}
+
+// channels are where alerts go besides their topic.
+func channels(env gcp.Environment) []alert.Channel {
+	list := []alert.Channel{&notify.Console{W: os.Stdout}}
+	if env.WebhookURL != "" {
+		list = append(list, &notify.Webhook{URL: env.WebhookURL})
+	}
+	return list
+}
+
+// logHandler writes the form that Cloud Logging reads from standard output.
+func logHandler() slog.Handler {
+	names := map[string]string{slog.LevelKey: "severity", slog.MessageKey: "message", slog.TimeKey: "time"}
+	return slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if name, ok := names[a.Key]; ok && len(groups) == 0 {
+			a.Key = name
+		}
+		if a.Key == "severity" && a.Value.String() == "WARN" {
+			a.Value = slog.StringValue("WARNING")
+		}
+		return a
+	}})
+}
+
+func onEvent(pick func(*services) eventHandler) eventHandler {
+	return func(ctx context.Context, e cloudevents.Event) error {
+		s, err := configured()
+		if err != nil {
+			return err
+		}
+		return pick(s)(ctx, e)
+	}
+}
+
+func onRequest(pick func(*services) http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s, err := configured()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		pick(s)(w, r)
+	}
+}

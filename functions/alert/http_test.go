@@ -1,0 +1,105 @@
+package alert
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/detect"
+)
+
+// ask sends a command through the HTTP door.
+func ask(t *testing.T, f *Function, method, body string) (code int, header http.Header, answer []byte) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	f.HandleHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(body)))
+	if !json.Valid(w.Body.Bytes()) {
+		t.Errorf("answer is no JSON: %s", w.Body)
+	}
+	return w.Code, w.Header(), w.Body.Bytes()
+}
+
+func TestList(t *testing.T) {
+	e := newEnv(t)
+	_, _, answer := ask(t, e.f, http.MethodPost, `{"command":"list"}`)
+	if got := strings.TrimSpace(string(answer)); got != `{"incidents":[]}` {
+		t.Errorf("answer = %s", got)
+	}
+	e.mail.cut = true
+	_ = e.deliver(found("f1", detect.High, 8))
+	e.clock.Advance(1)
+	e.mail.cut = false
+	must(t, e.deliver(milestone("m1", "refused")))
+	code, _, answer := ask(t, e.f, http.MethodPost, `{"command":"list"}`)
+	var list struct{ Incidents []Line }
+	must(t, json.Unmarshal(answer, &list))
+	if code != http.StatusOK || len(list.Incidents) != 2 {
+		t.Fatalf("%d %s", code, answer)
+	}
+	first, second := list.Incidents[0], list.Incidents[1]
+	if first.Rule != "rotation" || first.Undelivered != 0 || second.Detector != detect.PermissionProbing || second.Undelivered != 1 || !second.Told.Equal(start) {
+		t.Errorf("incidents = %s", answer)
+	}
+}
+
+func TestTestAlert(t *testing.T) {
+	e := newEnv(t)
+	code, _, answer := ask(t, e.f, http.MethodPost, `{"command":"test"}`)
+	if got := strings.TrimSpace(string(answer)); code != http.StatusOK || got != `{"receipts":[{"channel":"keyturn-alerts"},{"channel":"mail"},{"channel":"chat"}]}` {
+		t.Errorf("%d %s", code, got)
+	}
+	if a := e.chat.got[0]; a.Severity != alerting.Info || a.Rule != "test" || a.ID == "" {
+		t.Errorf("test alert = %+v", a)
+	}
+	e.mail.cut = true
+	code, _, answer = ask(t, e.f, http.MethodPost, `{"command":"test"}`)
+	if code != http.StatusBadGateway || !strings.Contains(string(answer), `{"channel":"mail","error":"the line is cut, 100%s"}`) {
+		t.Errorf("%d %s", code, answer)
+	}
+	if got := e.told(); got != [3]int{2, 1, 2} {
+		t.Errorf("told %v times, want 2 1 2", got)
+	}
+	if lines := e.f.incidents.list(); len(lines) != 0 {
+		t.Errorf("a test left %+v", lines)
+	}
+}
+
+func TestHTTPRefuses(t *testing.T) {
+	f := New(Config{})
+	for name, c := range map[string]struct {
+		method, body string
+		code         int
+		want         string
+	}{
+		"GET":           {http.MethodGet, `{"command":"list"}`, 405, "by POST"},
+		"no JSON":       {http.MethodPost, "list", 400, "send for example"},
+		"unknown field": {http.MethodPost, `{"command":"list","all":true}`, 400, `unknown field \"all\"`},
+		"more than one": {http.MethodPost, `{"command":"list"} x`, 400, "nothing after it"},
+		"no command":    {http.MethodPost, `{}`, 400, "none of list, test"},
+		"too large":     {http.MethodPost, strings.Repeat(" ", maxCommand+1), 400, "too large"},
+		"a long verb":   {http.MethodPost, `{"command":"` + strings.Repeat("x", 10_000) + `"}`, 400, "none of list, test"},
+	} {
+		code, header, answer := ask(t, f, c.method, c.body)
+		if code != c.code || !strings.Contains(string(answer), c.want) || len(answer) > 400 {
+			t.Errorf("%s: %d %s, want %d with %q", name, code, answer, c.code, c.want)
+		}
+		if header.Get("X-Content-Type-Options") != "nosniff" || code == 405 != (header.Get("Allow") == "POST") {
+			t.Errorf("%s: header %v", name, header)
+		}
+	}
+}
+
+func FuzzDecodeCommand(f *testing.F) {
+	for _, body := range []string{`{"command":"list"}`, `{"command":"test"}`, "", "null", "{}{}", `{"command":"list","x":1}`} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if c, err := DecodeCommand(bytes.NewReader(body)); err == nil && c.Verb != "list" && c.Verb != "test" {
+			t.Errorf("took %+v", c)
+		}
+	})
+}

@@ -1,0 +1,102 @@
+package keyturn
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "example.com/keyturn"
+
+// layers are the parts of the module, by path below it, and what of the module
+// each may import. Whatever is not listed may not be imported.
+var layers = []struct {
+	path string
+	may  []string
+	pure bool // nothing but the standard library
+}{
+	{path: "shared/rotation", pure: true},
+	{path: "shared/detect", pure: true},
+	{path: "shared/alerting", pure: true},
+	{path: "shared/event", may: []string{"shared/rotation", "shared/detect", "shared/alerting"}},
+	{path: "shared/gcp", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
+	{path: "shared/notify", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
+	{path: "functions", may: []string{"shared"}},
+	{path: "internal/localgcp", may: []string{"internal/localgcp"}},
+	{path: "cmd", may: []string{"", "cmd", "functions", "shared", "internal"}},
+	{path: "", may: []string{"functions", "shared"}},
+}
+
+// TestImportDirections keeps cmd → functions → shared/{gcp,notify,event} →
+// shared/{rotation,detect,alerting} → standard library, and deployed code free
+// of internal/.
+func TestImportDirections(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatalf("listing packages: %v", err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) < 10 {
+		t.Fatalf("only %d packages were listed", len(lines))
+	}
+	for _, line := range lines {
+		fields := strings.Fields(line)
+		for _, imported := range fields[1:] {
+			if reason := forbidden(below(fields[0]), imported); reason != "" {
+				t.Errorf("%s imports %s: %s", fields[0], imported, reason)
+			}
+		}
+	}
+}
+
+func TestForbiddenImportsAreNoticed(t *testing.T) {
+	for _, tt := range []struct {
+		from, imported string
+		allowed        bool
+	}{
+		{"shared/rotation", "time", true},
+		{"shared/rotation", "github.com/google/uuid", false},
+		{"shared/detect", module + "/shared/event", false},
+		{"shared/event", module + "/shared/detect", true},
+		{"shared/event", module + "/shared/gcp", false},
+		{"functions/rotate", module + "/shared/gcp", true},
+		{"functions/rotate", module + "/internal/localgcp", false},
+		{"internal/localgcp/iam", module + "/shared/gcp", false},
+		{"internal/localgcp/iam", module + "/internal/localgcp/clock", true},
+		{"", module + "/functions/alert", true},
+		{"", module + "/internal/localgcp", false},
+		{"cmd/keyturn", module, true},
+		{"functions/audit", module, false},
+		{"tools", module + "/shared/event", false},
+	} {
+		if reason := forbidden(tt.from, tt.imported); (reason == "") != tt.allowed {
+			t.Errorf("%q imports %s: %q, want allowed %v", tt.from, tt.imported, reason, tt.allowed)
+		}
+	}
+}
+
+// forbidden says why a package, given by its path below the module, may not
+// import another; empty if it may.
+func forbidden(from, imported string) string {
+	ours := imported == module || strings.HasPrefix(imported, module+"/")
+	for _, l := range layers {
+		if !within(from, l.path) {
+			continue
+		}
+		switch {
+		case l.pure && strings.Contains(strings.Split(imported, "/")[0], "."):
+			return "a pure package imports nothing but the standard library"
+		case ours && !slices.ContainsFunc(l.may, func(m string) bool { return within(below(imported), m) && (m != "" || imported == module) }):
+			return "this direction is not in the layout"
+		}
+		return ""
+	}
+	return "the importing package is not in the layout"
+}
+
+func within(path, layer string) bool {
+	return path == layer || layer != "" && strings.HasPrefix(path, layer+"/")
+}
+
+func below(pkg string) string { return strings.TrimPrefix(strings.TrimPrefix(pkg, module), "/") }

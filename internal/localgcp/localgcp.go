@@ -1,0 +1,164 @@
+// Package localgcp is an embedded Google Cloud: one process, one port, gRPC and
+// REST as Google's own clients and gcloud speak them, with the traps of the real
+// one (keys that take time to be known, lists that are stale, latest as the
+// newest created) and with what the real one lacks: a clock that can be moved
+// and faults on demand. It lets everybody in, listens on loopback only, and is
+// never deployed.
+package localgcp
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"example.com/keyturn/internal/localgcp/apikeys"
+	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/fault"
+	"example.com/keyturn/internal/localgcp/gemini"
+	"example.com/keyturn/internal/localgcp/iam"
+	"example.com/keyturn/internal/localgcp/location"
+	"example.com/keyturn/internal/localgcp/logging"
+	"example.com/keyturn/internal/localgcp/monitoring"
+	"example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/internal/localgcp/scheduler"
+	"example.com/keyturn/internal/localgcp/secretmanager"
+	"example.com/keyturn/internal/localgcp/wire"
+	"google.golang.org/grpc"
+)
+
+// Config says what cloud to embed.
+type Config struct {
+	Addr        string        // loopback host:port; port 0 picks a free one
+	ProjectID   string        // the one project
+	Clock       *clock.Clock  // policy time; required
+	KeyLag      time.Duration // how long new keys take to be known, and disabled ones to be refused; zero is not at all
+	EventualLag time.Duration // how long Secret Manager's eventually consistent reads lag; zero is not at all
+	DataAccess  bool          // whether Data Access audit logs are on, which at Google they are not by default
+}
+
+// Cloud is a running embedded Google Cloud.
+type Cloud struct {
+	Faults fault.Injector // what goes wrong on purpose
+
+	PubSub     *pubsub.Service
+	IAM        *iam.Service
+	Secrets    *secretmanager.Service
+	APIKeys    *apikeys.Service
+	Logging    *logging.Service
+	Monitoring *monitoring.Service
+	Scheduler  *scheduler.Service
+
+	server *wire.Server
+}
+
+// Start boots a cloud and returns once it listens.
+func Start(c Config) (*Cloud, error) {
+	cloud := &Cloud{}
+	cloud.assemble(c)
+	handler, err := cloud.handler(c)
+	if err != nil {
+		return nil, errors.Join(err, cloud.stopServices())
+	}
+	if cloud.server, err = wire.Listen(c.Addr, handler); err != nil {
+		return nil, errors.Join(err, cloud.stopServices())
+	}
+	cloud.IAM.SetBaseURL(cloud.URL())
+	return cloud, nil
+}
+
+// lateTokens breaks the circle between Pub/Sub, which needs identity tokens, and
+// IAM, whose audit entries go through a log sink to Pub/Sub.
+type lateTokens struct{ cloud *Cloud }
+
+func (l lateTokens) IdentityToken(email, audience string) (string, error) {
+	return l.cloud.IAM.IdentityToken(email, audience)
+}
+
+func (c *Cloud) assemble(cfg Config) {
+	c.PubSub = pubsub.New(pubsub.Config{Tokens: lateTokens{c}})
+	c.Logging = logging.New(logging.Config{Clock: cfg.Clock, Publisher: c.PubSub})
+	c.Monitoring = monitoring.New(monitoring.Config{Clock: cfg.Clock})
+	c.IAM = iam.New(iam.Config{
+		Clock: cfg.Clock, ProjectID: cfg.ProjectID, KeyLag: cfg.KeyLag, DisableLag: cfg.KeyLag, StaleLists: cfg.KeyLag,
+		Audit: c.Logging, NoDataAccess: !cfg.DataAccess, Metrics: c.Monitoring, Faults: &c.Faults,
+	})
+	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.PubSub, EventualLag: cfg.EventualLag, Audit: c.Logging})
+	c.APIKeys = apikeys.New(apikeys.Config{Clock: cfg.Clock, Lag: cfg.KeyLag, Audit: c.Logging, DataAccess: cfg.DataAccess})
+	c.Scheduler = scheduler.New(scheduler.Config{Clock: cfg.Clock, Publisher: c.PubSub, Tokens: c.IAM})
+}
+
+// maxMessage is Pub/Sub's limit for a publish request, the largest of all.
+const maxMessage = 11 << 20
+
+// handler puts everything on one port. IAM Credentials has a transcoder of its
+// own, because one of its REST paths is also IAM's.
+func (c *Cloud) handler(cfg Config) (http.Handler, error) {
+	opts := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.ChainUnaryInterceptor(c.Faults.Unary(), c.IAM.Unary()),
+		grpc.ChainStreamInterceptor(c.IAM.Stream()),
+	}
+	main, err := wire.NewHandler(func(r grpc.ServiceRegistrar) {
+		c.Secrets.Register(r)
+		c.IAM.Register(r)
+		c.APIKeys.Register(r)
+		c.PubSub.Register(r)
+		c.Logging.Register(r)
+		c.Monitoring.Register(r)
+		c.Scheduler.Register(r)
+		location.Register(r)
+	}, apikeys.Rules(), opts...)
+	if err != nil {
+		return nil, err
+	}
+	credentials, err := wire.NewHandler(c.IAM.RegisterCredentials, nil, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return route(routes{
+		main: c.APIKeys.Middleware(main), credentials: credentials, oauth: c.IAM.OAuth(), projects: c.IAM.Projects(), clock: clockHandler(cfg.Clock),
+		gemini: gemini.New(gemini.Config{
+			Clock: cfg.Clock, ProjectID: cfg.ProjectID, Auth: c.IAM, Keys: c.APIKeys,
+			Audit: c.Logging, Metrics: c.Monitoring, Faults: &c.Faults, DataAccess: cfg.DataAccess,
+		}),
+	}), nil
+}
+
+// routes are the handlers behind the one port.
+type routes struct{ main, credentials, oauth, projects, gemini, clock http.Handler }
+
+func route(to routes) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path == clockPath:
+			to.clock.ServeHTTP(w, r)
+		case iam.ServesCredentials(path):
+			to.credentials.ServeHTTP(w, r)
+		case iam.ServesProjects(path):
+			to.projects.ServeHTTP(w, r)
+		case path == "/token", strings.HasPrefix(path, "/oauth2/"), strings.HasPrefix(path, "/robot/"):
+			to.oauth.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/v1beta/"), path == "/v1/models", strings.HasPrefix(path, "/v1/models/"):
+			to.gemini.ServeHTTP(w, r)
+		default:
+			to.main.ServeHTTP(w, r)
+		}
+	})
+}
+
+// Addr is the host:port that the cloud listens on.
+func (c *Cloud) Addr() string { return c.server.Addr }
+
+// URL is Addr as a URL, without a trailing slash.
+func (c *Cloud) URL() string { return c.server.URL() }
+
+// Idle reports whether nothing is on its way to a push subscription.
+func (c *Cloud) Idle() bool { return c.PubSub.Idle() }
+
+// Close stops the cloud. Its state is gone.
+func (c *Cloud) Close() error { return errors.Join(c.server.Close(), c.stopServices()) }
+
+func (c *Cloud) stopServices() error {
+	return errors.Join(c.Scheduler.Close(), c.PubSub.Close())
+}

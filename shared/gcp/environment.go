@@ -1,0 +1,80 @@
+package gcp
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Environment is all that the functions are told from outside. What is managed
+// and how stands on the secrets, never here.
+type Environment struct {
+	Config
+	WebhookURL string // where alerts are posted, too; empty posts nowhere
+}
+
+// prefix marks the variables that are keyturn's.
+const prefix = "KEYTURN_"
+
+// ReadEnvironment reads variables in the form of os.Environ. It is strict: all
+// problems are reported together, and a KEYTURN_ variable that is not known is
+// one of them.
+//
+//	KEYTURN_PROJECT      project id; without it GOOGLE_CLOUD_PROJECT
+//	KEYTURN_ENDPOINT     host:port of an embedded Google Cloud on loopback
+//	KEYTURN_WEBHOOK_URL  http or https URL that alerts are posted to
+func ReadEnvironment(environ []string) (Environment, error) {
+	var e Environment
+	fields := map[string]*string{
+		"KEYTURN_PROJECT":     &e.Project,
+		"KEYTURN_ENDPOINT":    &e.Endpoint,
+		"KEYTURN_WEBHOOK_URL": &e.WebhookURL,
+	}
+	var fallback string
+	var problems []error
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		field, known := fields[name]
+		switch {
+		case known:
+			*field = value
+		case name == "GOOGLE_CLOUD_PROJECT":
+			fallback = value
+		case strings.HasPrefix(name, prefix):
+			problems = append(problems, fmt.Errorf("%s is not a variable of keyturn's; it knows %s", name, strings.Join(sortedNames(fields), ", ")))
+		}
+	}
+	if e.Project == "" {
+		e.Project = fallback
+	}
+	if e.Project == "" {
+		problems = append(problems, errors.New("KEYTURN_PROJECT is not set: give the id of the project that holds the secrets"))
+	}
+	problems = append(problems, checkEndpoint(e.Endpoint), checkWebhook(e.WebhookURL))
+	if err := errors.Join(problems...); err != nil {
+		return Environment{}, fmt.Errorf("reading the environment: %w", err)
+	}
+	return e, nil
+}
+
+func checkWebhook(raw string) error {
+	if raw == "" {
+		return nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return errors.New("KEYTURN_WEBHOOK_URL is not an http or https URL") // not quoted: it may hold a token
+	}
+	return nil
+}
+
+func sortedNames(fields map[string]*string) []string {
+	var names []string
+	for name := range fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
