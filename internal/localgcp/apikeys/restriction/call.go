@@ -126,6 +126,7 @@ func allowsReferrer(allowed []string, referrer string) bool {
 }
 
 func referrerPattern(allowed string) *regexp.Regexp {
+	allowed = strings.ToValidUTF8(allowed, "\uFFFD") // regexp takes nothing else
 	scheme, rest, found := strings.Cut(allowed, "://")
 	if !found {
 		scheme, rest = "*", allowed

@@ -125,6 +125,7 @@ func TestCheck(t *testing.T) {
 func FuzzReferrer(f *testing.F) {
 	f.Add("*.example.com/*", "https://www.example.com/")
 	f.Add("(", "https://(/")
+	f.Add("\x83", "https://x/")
 	f.Fuzz(func(t *testing.T, allowed, referrer string) {
 		if allowsReferrer([]string{allowed}, referrer) && referrer == "" {
 			t.Errorf("%q lets a caller without a referrer in", allowed)
