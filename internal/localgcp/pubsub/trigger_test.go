@@ -30,11 +30,12 @@ func serveFunction(t *testing.T, f func(context.Context, event.Event) error) (ur
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := funcframework.RegisterCloudEventFunctionContext(context.Background(), "/rotate", f); err != nil {
+	path := "/rotate-" + port // the framework never forgets a path
+	if err := funcframework.RegisterCloudEventFunctionContext(context.Background(), path, f); err != nil {
 		t.Fatal(err)
 	}
-	go func() { t.Logf("serving the function: %v", funcframework.StartHostPort(host, port)) }()
-	return "http://" + net.JoinHostPort(host, port) + "/rotate"
+	go func() { _ = funcframework.StartHostPort(host, port) }()
+	return "http://" + net.JoinHostPort(host, port) + path
 }
 
 func TestTriggerFunction(t *testing.T) {
