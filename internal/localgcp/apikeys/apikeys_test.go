@@ -20,72 +20,83 @@ import (
 func TestLifeOfAKeyOverBothProtocols(t *testing.T) {
 	w := serve(t, apikeys.Config{ProjectNumber: func(string) string { return "123456" }})
 	for protocol, c := range map[string]*client.Client{"gRPC": w.grpc, "REST": w.rest} {
-		t.Run(protocol, func(t *testing.T) {
-			ctx, id := t.Context(), "key-"+strings.ToLower(protocol)
-			op, err := c.CreateKey(ctx, &apikeyspb.CreateKeyRequest{Parent: parent, KeyId: id, Key: &apikeyspb.Key{
-				DisplayName: "shop", Annotations: map[string]string{"a": "b"}, Restrictions: server("10.0.0.0/8"),
-			}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !regexp.MustCompile(`^operations/akmf\.p7-123456-[0-9a-f-]{36}$`).MatchString(op.Name()) {
-				t.Errorf("operation is named %s", op.Name())
-			}
-			made, err := op.Wait(ctx)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !regexp.MustCompile(`^AIza[A-Za-z0-9_-]{35}$`).MatchString(made.GetKeyString()) {
-				t.Errorf("a key string of %d characters is not in Google's form", len(made.GetKeyString()))
-			}
-			name := "projects/123456/locations/global/keys/" + id
-			got, err := c.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: parent + "/keys/" + id})
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := &apikeyspb.Key{Name: name, DisplayName: "shop", Annotations: map[string]string{"a": "b"}, Restrictions: server("10.0.0.0/8")}
-			if diff := cmp.Diff(want, got, protocmp.Transform(), protocmp.IgnoreFields(want, "uid", "create_time", "update_time", "etag")); diff != "" {
-				t.Error(diff)
-			}
-			if !got.GetCreateTime().AsTime().Equal(start) || got.GetUid() == id || len(got.GetUid()) != 36 || !strings.HasPrefix(got.GetEtag(), `W/"`) {
-				t.Errorf("created %v, uid %s, etag %s", got.GetCreateTime().AsTime(), got.GetUid(), got.GetEtag())
-			}
-			str, err := c.GetKeyString(ctx, &apikeyspb.GetKeyStringRequest{Name: name})
-			if err != nil || str.GetKeyString() != made.GetKeyString() {
-				t.Errorf("GetKeyString differs from the string that CreateKey answered: %v", err)
-			}
-			found, err := c.LookupKey(ctx, &apikeyspb.LookupKeyRequest{KeyString: made.GetKeyString()})
-			if err != nil || found.GetName() != name || found.GetParent() != "projects/123456/locations/global" {
-				t.Errorf("LookupKey = %v, %v", found, err)
-			}
-			up, err := c.UpdateKey(ctx, &apikeyspb.UpdateKeyRequest{
-				Key:        &apikeyspb.Key{Name: name, DisplayName: "till", Annotations: map[string]string{"not": "masked"}},
-				UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"display_name"}},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			updated, err := up.Wait(ctx)
-			if err != nil || updated.GetDisplayName() != "till" || updated.GetAnnotations()["a"] != "b" || updated.GetKeyString() != "" || updated.GetEtag() == got.GetEtag() {
-				t.Errorf("UpdateKey = %v, %v", updated, err)
-			}
-			del, err := c.DeleteKey(ctx, &apikeyspb.DeleteKeyRequest{Name: name, Etag: updated.GetEtag()})
-			if err != nil {
-				t.Fatal(err)
-			}
-			gone, err := del.Wait(ctx)
-			if err != nil || !gone.GetDeleteTime().AsTime().Equal(start) {
-				t.Errorf("DeleteKey = %v, %v", gone, err)
-			}
-			un, err := c.UndeleteKey(ctx, &apikeyspb.UndeleteKeyRequest{Name: name})
-			if err != nil {
-				t.Fatal(err)
-			}
-			back, err := un.Wait(ctx)
-			if err != nil || back.GetDeleteTime() != nil {
-				t.Errorf("UndeleteKey = %v, %v", back, err)
-			}
-		})
+		t.Run(protocol, func(t *testing.T) { change(t, c, born(t, c, "key-"+strings.ToLower(protocol))) })
+	}
+}
+
+// born makes a key and reads it back in all ways.
+func born(t *testing.T, c *client.Client, id string) *apikeyspb.Key {
+	t.Helper()
+	ctx := t.Context()
+	op, err := c.CreateKey(ctx, &apikeyspb.CreateKeyRequest{Parent: parent, KeyId: id, Key: &apikeyspb.Key{
+		DisplayName: "shop", Annotations: map[string]string{"a": "b"}, Restrictions: server("10.0.0.0/8"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`^operations/akmf\.p7-123456-[0-9a-f-]{36}$`).MatchString(op.Name()) {
+		t.Errorf("operation is named %s", op.Name())
+	}
+	made, err := op.Wait(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`^AIza[A-Za-z0-9_-]{35}$`).MatchString(made.GetKeyString()) {
+		t.Errorf("a key string of %d characters is not in Google's form", len(made.GetKeyString()))
+	}
+	name := "projects/123456/locations/global/keys/" + id
+	got, err := c.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: parent + "/keys/" + id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &apikeyspb.Key{Name: name, DisplayName: "shop", Annotations: map[string]string{"a": "b"}, Restrictions: server("10.0.0.0/8")}
+	if diff := cmp.Diff(want, got, protocmp.Transform(), protocmp.IgnoreFields(want, "uid", "create_time", "update_time", "etag")); diff != "" {
+		t.Error(diff)
+	}
+	if !got.GetCreateTime().AsTime().Equal(start) || got.GetUid() == id || len(got.GetUid()) != 36 || !strings.HasPrefix(got.GetEtag(), `W/"`) {
+		t.Errorf("created %v, uid %s, etag %s", got.GetCreateTime().AsTime(), got.GetUid(), got.GetEtag())
+	}
+	str, err := c.GetKeyString(ctx, &apikeyspb.GetKeyStringRequest{Name: name})
+	if err != nil || str.GetKeyString() != made.GetKeyString() {
+		t.Errorf("GetKeyString differs from the string that CreateKey answered: %v", err)
+	}
+	found, err := c.LookupKey(ctx, &apikeyspb.LookupKeyRequest{KeyString: made.GetKeyString()})
+	if err != nil || found.GetName() != name || found.GetParent() != "projects/123456/locations/global" {
+		t.Errorf("LookupKey = %v, %v", found, err)
+	}
+	return got
+}
+
+// change updates, deletes and undeletes a key.
+func change(t *testing.T, c *client.Client, k *apikeyspb.Key) {
+	t.Helper()
+	ctx, name := t.Context(), k.GetName()
+	up, err := c.UpdateKey(ctx, &apikeyspb.UpdateKeyRequest{
+		Key:        &apikeyspb.Key{Name: name, DisplayName: "till", Annotations: map[string]string{"not": "masked"}},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"display_name"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	updated, err := up.Wait(ctx)
+	if err != nil || updated.GetDisplayName() != "till" || updated.GetAnnotations()["a"] != "b" || updated.GetKeyString() != "" || updated.GetEtag() == k.GetEtag() {
+		t.Errorf("UpdateKey = %v, %v", updated, err)
+	}
+	del, err := c.DeleteKey(ctx, &apikeyspb.DeleteKeyRequest{Name: name, Etag: updated.GetEtag()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, err := del.Wait(ctx)
+	if err != nil || !gone.GetDeleteTime().AsTime().Equal(start) {
+		t.Errorf("DeleteKey = %v, %v", gone, err)
+	}
+	un, err := c.UndeleteKey(ctx, &apikeyspb.UndeleteKeyRequest{Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := un.Wait(ctx)
+	if err != nil || back.GetDeleteTime() != nil {
+		t.Errorf("UndeleteKey = %v, %v", back, err)
 	}
 }
 

@@ -14,15 +14,40 @@ import (
 	"example.com/keyturn/internal/localgcp/apikeys"
 )
 
+func TestCreateRefuses(t *testing.T) {
+	w := serve(t, apikeys.Config{})
+	w.create(t, "taken", &apikeyspb.Key{})
+	w.delete(t, w.create(t, "gone", &apikeyspb.Key{}).GetName())
+	create := func(parent, id string, k *apikeyspb.Key) error {
+		_, err := w.grpc.CreateKey(t.Context(), &apikeyspb.CreateKeyRequest{Parent: parent, KeyId: id, Key: k})
+		return err
+	}
+	for what, c := range map[string]struct {
+		err  error
+		want codes.Code
+	}{
+		"create with a used id":             {create(parent, "taken", nil), codes.AlreadyExists},
+		"create with a deleted key's id":    {create(parent, "gone", nil), codes.AlreadyExists},
+		"create with an upper-case id":      {create(parent, "Taken", nil), codes.InvalidArgument},
+		"create with an id ending in -":     {create(parent, "a-", nil), codes.InvalidArgument},
+		"create with an id of 64":           {create(parent, strings.Repeat("a", 64), nil), codes.InvalidArgument},
+		"create with a UUID":                {create(parent, "b7ff1f9f-8275-410a-94dd-3855ee9b5dd2", nil), codes.InvalidArgument},
+		"create without a project":          {create("projects/local", "x", nil), codes.InvalidArgument},
+		"create in a region":                {create("projects/local/locations/europe-west1", "x", nil), codes.InvalidArgument},
+		"create with a long display name":   {create(parent, "x", &apikeyspb.Key{DisplayName: strings.Repeat("é", 64)}), codes.InvalidArgument},
+		"create with too many annotations":  {create(parent, "x", &apikeyspb.Key{Annotations: map[string]string{"a": strings.Repeat("x", 256<<10)}}), codes.InvalidArgument},
+		"create with an unnamed annotation": {create(parent, "x", &apikeyspb.Key{Annotations: map[string]string{"": "x"}}), codes.InvalidArgument},
+		"create with a bad address":         {create(parent, "x", &apikeyspb.Key{Restrictions: server("10.0.0.300")}), codes.InvalidArgument},
+	} {
+		wantCode(t, what, c.err, c.want)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	w := serve(t, apikeys.Config{})
 	k := w.create(t, "taken", &apikeyspb.Key{})
 	gone := w.create(t, "gone", &apikeyspb.Key{})
 	w.delete(t, gone.GetName())
-	create := func(parent, id string, k *apikeyspb.Key) error {
-		_, err := w.grpc.CreateKey(t.Context(), &apikeyspb.CreateKeyRequest{Parent: parent, KeyId: id, Key: k})
-		return err
-	}
 	update := func(k *apikeyspb.Key, paths ...string) error {
 		_, err := w.update(t.Context(), k, paths...)
 		return err
@@ -59,37 +84,25 @@ func TestRefusals(t *testing.T) {
 		err  error
 		want codes.Code
 	}{
-		"create with a used id":             {create(parent, "taken", nil), codes.AlreadyExists},
-		"create with a deleted key's id":    {create(parent, "gone", nil), codes.AlreadyExists},
-		"create with an upper-case id":      {create(parent, "Taken", nil), codes.InvalidArgument},
-		"create with an id ending in -":     {create(parent, "a-", nil), codes.InvalidArgument},
-		"create with an id of 64":           {create(parent, strings.Repeat("a", 64), nil), codes.InvalidArgument},
-		"create with a UUID":                {create(parent, "b7ff1f9f-8275-410a-94dd-3855ee9b5dd2", nil), codes.InvalidArgument},
-		"create without a project":          {create("projects/local", "x", nil), codes.InvalidArgument},
-		"create in a region":                {create("projects/local/locations/europe-west1", "x", nil), codes.InvalidArgument},
-		"create with a long display name":   {create(parent, "x", &apikeyspb.Key{DisplayName: strings.Repeat("é", 64)}), codes.InvalidArgument},
-		"create with too many annotations":  {create(parent, "x", &apikeyspb.Key{Annotations: map[string]string{"a": strings.Repeat("x", 256<<10)}}), codes.InvalidArgument},
-		"create with an unnamed annotation": {create(parent, "x", &apikeyspb.Key{Annotations: map[string]string{"": "x"}}), codes.InvalidArgument},
-		"create with a bad address":         {create(parent, "x", &apikeyspb.Key{Restrictions: server("10.0.0.300")}), codes.InvalidArgument},
-		"get what is not there":             {get(missing), codes.NotFound},
-		"get a bad name":                    {get("keys/x"), codes.InvalidArgument},
-		"string of what is not there":       {str(missing), codes.NotFound},
-		"string of a bad name":              {str("keys/x"), codes.InvalidArgument},
-		"lookup of an unknown string":       {lookup("AIzaUnknown"), codes.NotFound},
-		"list with a negative size":         {list(&apikeyspb.ListKeysRequest{Parent: parent, PageSize: -1}), codes.InvalidArgument},
-		"list with a bad token":             {list(&apikeyspb.ListKeysRequest{Parent: parent, PageToken: "x"}), codes.InvalidArgument},
-		"list of a bad parent":              {list(&apikeyspb.ListKeysRequest{Parent: "x"}), codes.InvalidArgument},
-		"update of what is not there":       {update(&apikeyspb.Key{Name: missing}), codes.NotFound},
-		"update of a bad name":              {update(&apikeyspb.Key{Name: "x"}), codes.InvalidArgument},
-		"update of a deleted key":           {update(&apikeyspb.Key{Name: gone.GetName()}), codes.NotFound},
-		"update with a stale etag":          {update(&apikeyspb.Key{Name: k.GetName(), Etag: `W/"old"`}, "display_name"), codes.Aborted},
-		"update of the uid":                 {update(&apikeyspb.Key{Name: k.GetName(), Uid: "x"}, "uid"), codes.InvalidArgument},
-		"update with a bad restriction":     {update(&apikeyspb.Key{Name: k.GetName(), Restrictions: server("x")}), codes.InvalidArgument},
-		"delete of what is not there":       {remove(missing, ""), codes.NotFound},
-		"delete of a deleted key":           {remove(gone.GetName(), ""), codes.NotFound},
-		"delete with a stale etag":          {remove(k.GetName(), `W/"old"`), codes.Aborted},
-		"undelete of a live key":            {undelete(k.GetName()), codes.AlreadyExists},
-		"undelete of what is not there":     {undelete(missing), codes.NotFound},
+		"get what is not there":         {get(missing), codes.NotFound},
+		"get a bad name":                {get("keys/x"), codes.InvalidArgument},
+		"string of what is not there":   {str(missing), codes.NotFound},
+		"string of a bad name":          {str("keys/x"), codes.InvalidArgument},
+		"lookup of an unknown string":   {lookup("AIzaUnknown"), codes.NotFound},
+		"list with a negative size":     {list(&apikeyspb.ListKeysRequest{Parent: parent, PageSize: -1}), codes.InvalidArgument},
+		"list with a bad token":         {list(&apikeyspb.ListKeysRequest{Parent: parent, PageToken: "x"}), codes.InvalidArgument},
+		"list of a bad parent":          {list(&apikeyspb.ListKeysRequest{Parent: "x"}), codes.InvalidArgument},
+		"update of what is not there":   {update(&apikeyspb.Key{Name: missing}), codes.NotFound},
+		"update of a bad name":          {update(&apikeyspb.Key{Name: "x"}), codes.InvalidArgument},
+		"update of a deleted key":       {update(&apikeyspb.Key{Name: gone.GetName()}), codes.NotFound},
+		"update with a stale etag":      {update(&apikeyspb.Key{Name: k.GetName(), Etag: `W/"old"`}, "display_name"), codes.Aborted},
+		"update of the uid":             {update(&apikeyspb.Key{Name: k.GetName(), Uid: "x"}, "uid"), codes.InvalidArgument},
+		"update with a bad restriction": {update(&apikeyspb.Key{Name: k.GetName(), Restrictions: server("x")}), codes.InvalidArgument},
+		"delete of what is not there":   {remove(missing, ""), codes.NotFound},
+		"delete of a deleted key":       {remove(gone.GetName(), ""), codes.NotFound},
+		"delete with a stale etag":      {remove(k.GetName(), `W/"old"`), codes.Aborted},
+		"undelete of a live key":        {undelete(k.GetName()), codes.AlreadyExists},
+		"undelete of what is not there": {undelete(missing), codes.NotFound},
 	} {
 		wantCode(t, what, c.err, c.want)
 	}
