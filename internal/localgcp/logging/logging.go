@@ -12,6 +12,7 @@ package logging
 
 import (
 	"net/http"
+	"regexp"
 	"sync"
 
 	"cloud.google.com/go/logging/apiv2/loggingpb"
@@ -65,9 +66,20 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	loggingpb.RegisterMetricsServiceV2Server(r, &metricsServer{Service: s})
 }
 
-// Middleware stands before the transcoder of REST, and lets entries:write and
-// entries:list carry payloads of types that are not linked into the program.
-func (s *Service) Middleware(next http.Handler) http.Handler { return entry.Transcode(next) }
+// Middleware stands before the transcoder of REST. It lets entries:write and
+// entries:list carry payloads of types that are not linked into the program,
+// and the names of logs and metrics hold escaped slashes.
+func (s *Service) Middleware(next http.Handler) http.Handler {
+	return entry.Transcode(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawPath != "" && escapedName.MatchString(r.URL.RawPath) {
+			r = r.Clone(r.Context())
+			r.URL.Path, r.URL.RawPath = r.URL.RawPath, "" // or the transcoder takes the id for two segments
+		}
+		next.ServeHTTP(w, r)
+	}))
+}
+
+var escapedName = regexp.MustCompile(`^/v2/[a-zA-Z]+/[^/]+/(logs|metrics)/[^/]+$`)
 
 // ring keeps the newest entries, by arrival.
 type ring struct {
