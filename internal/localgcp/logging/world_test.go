@@ -2,6 +2,7 @@ package logging
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"io"
@@ -179,4 +180,13 @@ func (w *world) rest(method, path, body string) (int, map[string]any) {
 		w.Fatalf("%s %s: %q", method, path, data)
 	}
 	return resp.StatusCode, v
+}
+
+func (w *world) gunzip(data []byte) []byte {
+	w.Helper()
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	w.must(err)
+	data, err = io.ReadAll(r)
+	w.must(err)
+	return data
 }

@@ -42,12 +42,8 @@ func (s *Service) restart(j *job) {
 
 // arm sets the timer of an idle job to its next firing after now. It needs s.mu.
 func (s *Service) arm(j *job) {
-	if !j.enabled() || s.closed {
-		j.change(func(p *schedulerpb.Job) { p.ScheduleTime = nil })
-		return
-	}
-	next, err := j.schedule.next(s.clock.Now())
-	if err != nil { // it fired for the last time
+	next, err := j.schedule.Next(s.clock.Now())
+	if err != nil || !j.enabled() || s.closed {
 		j.change(func(p *schedulerpb.Job) { p.ScheduleTime = nil })
 		return
 	}
@@ -122,7 +118,7 @@ func (s *Service) settle(j *job, run *execution, at time.Time, err error) (overd
 	}
 	j.run, run.attempt = nil, false
 	now := s.clock.Now()
-	if due, missed := j.schedule.missed(run.scheduled, now); missed {
+	if due, missed := j.schedule.Missed(run.scheduled, now); missed {
 		return s.begin(j, &execution{scheduled: due})
 	}
 	if err == nil || !s.retry(j, run, now) {
@@ -139,7 +135,7 @@ func (s *Service) retry(j *job, run *execution, now time.Time) bool {
 	if !ok {
 		return false
 	}
-	if next, err := j.schedule.next(now); err == nil && !at.Before(next) {
+	if next, err := j.schedule.Next(now); err == nil && !at.Before(next) {
 		return false
 	}
 	j.run = run

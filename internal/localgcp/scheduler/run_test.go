@@ -289,8 +289,51 @@ func TestCloseCutsOffACall(t *testing.T) {
 	tg.next(t)
 	w.must(w.svc.Close())
 	w.clock.Advance(time.Hour)
+	_, err := w.client.RunJob(w.ctx, &schedulerpb.RunJobRequest{Name: parent + "/jobs/h"})
+	w.must(err)
 	if len(tg.requests) > 0 {
-		t.Error("a closed scheduler fired")
+		t.Error("a closed scheduler called")
+	}
+}
+
+func TestDeleteDuringACall(t *testing.T) {
+	w, tg := newWorld(t), newTarget(t)
+	name := w.create(httpJob("h", "*/5 * * * *", tg.url)).GetName()
+	w.clock.Advance(5 * time.Minute)
+	tg.next(t)
+	w.must(w.client.DeleteJob(w.ctx, &schedulerpb.DeleteJobRequest{Name: name}))
+	tg.answers <- http.StatusOK
+	w.svc.busy.Wait()
+	w.clock.Advance(time.Hour)
+	if len(tg.requests) > 0 {
+		t.Error("a deleted job fired")
+	}
+}
+
+// A timer may be on its way when it is taken back.
+func TestTimerTakenBackTooLate(t *testing.T) {
+	w := newWorld(t)
+	name := w.create(pubsubJob("j", "* * * * *")).GetName()
+	w.svc.mu.Lock()
+	w.svc.jobs[name].armed++
+	w.svc.mu.Unlock()
+	w.clock.Advance(time.Hour)
+	if got := w.topics.offsets(); len(got) > 0 {
+		t.Errorf("fired at %v", got)
+	}
+}
+
+func TestAttemptDeadlineAndBrokenURI(t *testing.T) {
+	w, tg := newWorld(t), newTarget(t)
+	slow := httpJob("h", "* * * * *", tg.url)
+	slow.AttemptDeadline = durationpb.New(time.Millisecond)
+	if err := w.svc.attempt(slow, t0); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("a slow target: %v", err)
+	}
+	broken := httpJob("h", "* * * * *", "http://x\x7f/")
+	broken.AttemptDeadline = durationpb.New(time.Minute)
+	if err := w.svc.attempt(broken, t0); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("a broken URI: %v", err)
 	}
 }
 

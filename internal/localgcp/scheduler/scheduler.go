@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc"
 
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/scheduler/cron"
 )
 
 // Publisher takes the messages of jobs with a Pub/Sub target. topic is projects/P/topics/T.
@@ -87,7 +88,7 @@ func (s *Service) Close() error {
 // job is a job with its timer. All of it is guarded by Service.mu.
 type job struct {
 	proto    *schedulerpb.Job // replaced, never changed
-	schedule schedule
+	schedule cron.Schedule
 	cancel   func()     // takes back the timer; nil without one
 	armed    int        // counts timers, to tell the present one from one taken back too late
 	run      *execution // nil while idle

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"example.com/keyturn/internal/localgcp/scheduler/cron"
 )
 
 var (
@@ -24,19 +26,19 @@ func invalid(format string, args ...any) error {
 }
 
 // complete checks what the user set, and fills in Google's defaults.
-func complete(p *schedulerpb.Job) (schedule, error) {
+func complete(p *schedulerpb.Job) (cron.Schedule, error) {
 	if !jobName.MatchString(p.GetName()) {
-		return schedule{}, invalid("Job name %q is invalid: write projects/PROJECT/locations/LOCATION/jobs/JOB, with up to 500 letters, digits, hyphens and underscores for JOB.", p.GetName())
+		return cron.Schedule{}, invalid("Job name %q is invalid: write projects/PROJECT/locations/LOCATION/jobs/JOB, with up to 500 letters, digits, hyphens and underscores for JOB.", p.GetName())
 	}
 	if p.TimeZone == "" {
 		p.TimeZone = "Etc/UTC"
 	}
-	sched, err := newSchedule(p.GetSchedule(), p.GetTimeZone())
+	sched, err := cron.Parse(p.GetSchedule(), p.GetTimeZone())
 	if err != nil {
-		return schedule{}, invalid("Schedule or time zone is invalid: %v.", err)
+		return cron.Schedule{}, invalid("Schedule or time zone is invalid: %v.", err)
 	}
 	if err := completeTarget(p); err != nil {
-		return schedule{}, err
+		return cron.Schedule{}, err
 	}
 	return sched, completeRetry(p)
 }

@@ -3,13 +3,19 @@ package filter
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 	"google.golang.org/genproto/googleapis/api/monitoredres"
 	_ "google.golang.org/genproto/googleapis/cloud/audit"
+	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 const auditJSON = `{
@@ -289,6 +295,31 @@ func TestPayloadOfUnknownTypeIsReadFromItsJSON(t *testing.T) {
 		}
 		if name == "unlinked with JSON" && mustParse(t, `protoPayload.name:*`).Match(e, nil) {
 			t.Error("a payload of an unknown type has fields without its JSON")
+		}
+	}
+}
+
+func TestPayloadsOfOtherTypes(t *testing.T) {
+	for filter, m := range map[string]proto.Message{
+		`protoPayload.value>1.4`:                wrapperspb.Double(1.5),
+		`protoPayload.value=7`:                  wrapperspb.UInt64(7),
+		`protoPayload.value="AQI="`:             wrapperspb.Bytes([]byte{1, 2}),
+		`protoPayload<"2s"`:                     durationpb.New(1e9),
+		`protoPayload>="2026-01-01"`:            timestamppb.New(time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)),
+		`protoPayload.httpRequest.latency>1s`:   entryOf(t, plainJSON),
+		`protoPayload.jsonPayload.size=10`:      entryOf(t, plainJSON),
+		`protoPayload.logEntryErrors:*`:         &loggingpb.WriteLogEntriesPartialErrors{LogEntryErrors: map[int32]*status.Status{3: {Message: "why"}}},
+		`protoPayload:why`:                      &loggingpb.WriteLogEntriesPartialErrors{LogEntryErrors: map[int32]*status.Status{3: {Message: "why"}}},
+		`-protoPayload.logEntryErrors.3.code=0`: &loggingpb.WriteLogEntriesPartialErrors{LogEntryErrors: map[int32]*status.Status{3: {}}},
+		`eve NOT nobody`:                        entryOf(t, auditJSON),
+	} {
+		wrapped, err := anypb.New(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &loggingpb.LogEntry{Payload: &loggingpb.LogEntry_ProtoPayload{ProtoPayload: wrapped}}
+		if !mustParse(t, filter).Match(e, nil) {
+			t.Errorf("%s does not match %v", filter, m)
 		}
 	}
 }

@@ -23,23 +23,19 @@ type path struct {
 // newPath checks a path as far as LogEntry defines it.
 func newPath(segments []string) (path, error) {
 	md := (*loggingpb.LogEntry)(nil).ProtoReflect().Descriptor()
+	var fd protoreflect.FieldDescriptor
 	for i, name := range segments {
-		fd := field(md, name)
-		if fd == nil {
+		if md == nil {
+			return path{}, fmt.Errorf("%s has no fields", strings.Join(segments[:i], "."))
+		}
+		if fd = field(md, name); fd == nil {
 			return path{}, fmt.Errorf("field not found: LogEntry has no %s", strings.Join(segments[:i+1], "."))
 		}
-		last := i == len(segments)-1
-		switch {
-		case last && !fd.IsMap() && !isOpen(fd.Message()):
-			return path{segments, fd}, nil
-		case last, fd.IsMap(), isOpen(fd.Message()):
+		if md = fd.Message(); fd.IsMap() || isOpen(md) {
 			return path{segments, nil}, nil
-		case fd.Message() == nil:
-			return path{}, fmt.Errorf("%s has no fields", strings.Join(segments[:i+1], "."))
 		}
-		md = fd.Message()
 	}
-	return path{}, fmt.Errorf("empty field name")
+	return path{segments, fd}, nil
 }
 
 // isOpen reports whether md holds what only an entry can tell.

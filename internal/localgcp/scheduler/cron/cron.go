@@ -1,20 +1,22 @@
-package scheduler
+// Package cron tells when Cloud Scheduler's jobs fall due.
+package cron
 
 import (
 	"fmt"
 	"regexp"
 	"strings"
 	"time"
+	_ "time/tzdata" // zones, also where the machine has none
 
 	"github.com/adhocore/gronx"
 )
 
-// schedule is a unix-cron expression read on the wall clocks of a time zone.
+// Schedule is a unix-cron expression read on the wall clocks of a time zone.
 //
 // It fires at every instant at which those clocks show a time that the
 // expression names. A time that a change to summer time leaves out does not
 // fire that day; a time that the change back repeats fires twice.
-type schedule struct {
+type Schedule struct {
 	expression string
 	zone       *time.Location
 }
@@ -23,37 +25,39 @@ type schedule struct {
 // library knows more (seconds, years, @daily, L, W, #) than unix-cron has.
 var cronField = regexp.MustCompile(`^(?i:(\*|[0-9]{1,2}|[A-Z]{3})(-([0-9]{1,2}|[A-Z]{3}))?(/[0-9]{1,2})?(,|$))+$`)
 
-func newSchedule(expression, zone string) (schedule, error) {
+// Parse reads five fields (minute, hour, day of month, month, day of week) and
+// the name of a zone of the tz database, which is UTC when empty.
+func Parse(expression, zone string) (Schedule, error) {
 	fields := strings.Fields(expression)
 	if len(fields) != 5 {
-		return schedule{}, fmt.Errorf("the schedule %q has %d fields; write minute hour day-of-month month day-of-week", expression, len(fields))
+		return Schedule{}, fmt.Errorf("the schedule %q has %d fields; write minute hour day-of-month month day-of-week", expression, len(fields))
 	}
 	for _, f := range fields {
 		if !cronField.MatchString(f) || strings.HasSuffix(f, ",") {
-			return schedule{}, fmt.Errorf("the schedule %q has an invalid field %q", expression, f)
+			return Schedule{}, fmt.Errorf("the schedule %q has an invalid field %q", expression, f)
 		}
 	}
 	if !gronx.IsValid(expression) {
-		return schedule{}, fmt.Errorf("the schedule %q is not in unix-cron format", expression)
+		return Schedule{}, fmt.Errorf("the schedule %q is not in unix-cron format", expression)
 	}
-	if zone == "" || strings.EqualFold(zone, "utc") || zone == "Local" {
-		zone = strings.ReplaceAll(strings.ToUpper(zone), "LOCAL", "?")
+	if strings.EqualFold(zone, "utc") {
+		zone = "UTC"
 	}
 	loc, err := time.LoadLocation(zone)
-	if err != nil {
-		return schedule{}, fmt.Errorf("the time zone %q is not in the tz database", zone)
+	if err != nil || zone == "Local" {
+		return Schedule{}, fmt.Errorf("the time zone %q is not in the tz database", zone)
 	}
-	s := schedule{strings.Join(fields, " "), loc}
-	if _, err := s.next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)); err != nil {
-		return schedule{}, err
+	s := Schedule{strings.Join(fields, " "), loc}
+	if _, err := s.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)); err != nil {
+		return Schedule{}, err
 	}
 	return s, nil
 }
 
-// next returns the first firing after t. Between two changes of the zone's
+// Next returns the first firing after t. Between two changes of the zone's
 // offset, wall clocks tick evenly, and the expression is asked about them as
 // if they showed UTC.
-func (s schedule) next(t time.Time) (time.Time, error) {
+func (s Schedule) Next(t time.Time) (time.Time, error) {
 	from := t.In(s.zone)
 	for {
 		_, offset := from.Zone()
@@ -74,16 +78,16 @@ func (s schedule) next(t time.Time) (time.Time, error) {
 }
 
 // dueAt reports whether the schedule fires at t itself.
-func (s schedule) dueAt(t time.Time) (bool, error) {
+func (s Schedule) dueAt(t time.Time) (bool, error) {
 	_, offset := t.In(s.zone).Zone()
 	return gronx.New().IsDue(s.expression, t.UTC().Add(time.Duration(offset)*time.Second))
 }
 
-// missed returns the last firing after scheduled and up to now, if there is
+// Missed returns the last firing after scheduled and up to now, if there is
 // one. It looks back in windows that double, as a leap of the clock may have
 // passed over a great many.
-func (s schedule) missed(scheduled, now time.Time) (last time.Time, missed bool) {
-	if first, err := s.next(scheduled); err != nil || first.After(now) {
+func (s Schedule) Missed(scheduled, now time.Time) (last time.Time, missed bool) {
+	if first, err := s.Next(scheduled); err != nil || first.After(now) {
 		return time.Time{}, false
 	}
 	for window := time.Minute; last.IsZero(); window *= 2 {
@@ -91,7 +95,7 @@ func (s schedule) missed(scheduled, now time.Time) (last time.Time, missed bool)
 		if from.Before(scheduled) {
 			from = scheduled
 		}
-		for next, err := s.next(from); err == nil && !next.After(now); next, err = s.next(next) {
+		for next, err := s.Next(from); err == nil && !next.After(now); next, err = s.Next(next) {
 			last = next
 		}
 	}

@@ -1,10 +1,9 @@
-package scheduler
+package cron
 
 import (
 	"strings"
 	"testing"
 	"time"
-	_ "time/tzdata"
 )
 
 func TestNext(t *testing.T) {
@@ -29,7 +28,7 @@ func TestNext(t *testing.T) {
 		{"*/30 * * * *", "Europe/Berlin", "2026-10-25T00:00:00Z", []string{"2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:00:00Z"}},
 		{"0 0 29 2 *", "Europe/Berlin", "2026-01-01T00:00:00Z", []string{"2028-02-28T23:00:00Z"}},
 	} {
-		s, err := newSchedule(tc.expression, tc.zone)
+		s, err := Parse(tc.expression, tc.zone)
 		if err != nil {
 			t.Errorf("%s: %v", tc.expression, err)
 			continue
@@ -39,7 +38,7 @@ func TestNext(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range tc.want {
-			if at, err = s.next(at); err != nil || at.Format(time.RFC3339) != want {
+			if at, err = s.Next(at); err != nil || at.Format(time.RFC3339) != want {
 				t.Errorf("%s in %q: fires at %v (%v), want %s", tc.expression, tc.zone, at, err, want)
 				break
 			}
@@ -62,8 +61,32 @@ func TestScheduleErrors(t *testing.T) {
 		{"* * * * *", "Mars/Olympus", `the time zone "Mars/Olympus" is not in the tz database`},
 		{"* * * * *", "Local", "is not in the tz database"},
 	} {
-		if s, err := newSchedule(tc.expression, tc.zone); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if s, err := Parse(tc.expression, tc.zone); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%q in %q: got %v, %v; want an error with %q", tc.expression, tc.zone, s, err, tc.want)
+		}
+	}
+}
+
+func TestMissed(t *testing.T) {
+	for _, tc := range []struct {
+		expression     string
+		scheduled, now time.Duration
+		want           time.Duration // zero for none
+	}{
+		{"0 * * * *", 0, 59 * time.Minute, 0},
+		{"0 * * * *", 0, time.Hour, time.Hour},
+		{"*/5 * * * *", 5 * time.Minute, 28 * time.Minute, 25 * time.Minute},
+		{"* * * * *", 0, 1000 * 24 * time.Hour, 1000 * 24 * time.Hour},
+		{"0 0 * * *", 0, 1000*24*time.Hour + 23*time.Hour, 1000 * 24 * time.Hour},
+	} {
+		s, err := Parse(tc.expression, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+		last, missed := s.Missed(start.Add(tc.scheduled), start.Add(tc.now))
+		if missed != (tc.want > 0) || missed && last.Sub(start) != tc.want {
+			t.Errorf("%s: %v, %v; want %v", tc.expression, last, missed, tc.want)
 		}
 	}
 }
@@ -73,13 +96,13 @@ func FuzzSchedule(f *testing.F) {
 	f.Add("30 2 * * *", "America/New_York", int64(1793491200))
 	f.Add("0 0 29 2 MON", "", int64(0))
 	f.Fuzz(func(t *testing.T, expression, zone string, unix int64) {
-		s, err := newSchedule(expression, zone)
+		s, err := Parse(expression, zone)
 		if err != nil {
 			return
 		}
 		at := time.Unix(unix%(1<<33), 0)
 		for range 3 {
-			next, err := s.next(at)
+			next, err := s.Next(at)
 			if err != nil {
 				return // it fired for the last time
 			}
