@@ -1,171 +1,20 @@
 package alert
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
-	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
-	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/fault"
-	localpubsub "example.com/keyturn/internal/localgcp/pubsub"
-	"example.com/keyturn/internal/localgcp/wire"
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
-	"example.com/keyturn/shared/gcp"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
-	"google.golang.org/api/option"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 )
-
-const project = "acme"
-
-var start = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
-
-// line is a channel that can be cut.
-type line struct {
-	name string
-
-	mu  sync.Mutex
-	cut bool
-	got []alerting.Alert
-}
-
-func (l *line) Name() string { return l.name }
-
-func (l *line) Deliver(_ context.Context, a alerting.Alert) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.cut {
-		return errors.New("the line is cut, 100%s")
-	}
-	l.got = append(l.got, a)
-	return nil
-}
-
-// env is an alert function on an embedded Pub/Sub, with two channels.
-type env struct {
-	*testing.T
-	faults     fault.Injector
-	clock      *clock.Clock
-	pull       *pubsub.SubscriptionAdminClient
-	mail, chat *line
-	f          *Function
-	log        bytes.Buffer
-}
-
-func newEnv(t *testing.T) *env {
-	t.Helper()
-	e := &env{T: t, clock: clock.NewFrozen(start), mail: &line{name: "mail"}, chat: &line{name: "chat"}}
-	messages := localpubsub.New(localpubsub.Config{})
-	t.Cleanup(func() { must(t, messages.Close()) })
-	handler, err := wire.NewHandler(messages.Register, nil, grpc.ChainUnaryInterceptor(e.faults.Unary()))
-	must(t, err)
-	server, err := wire.Listen("127.0.0.1:0", handler)
-	must(t, err)
-	t.Cleanup(func() { must(t, server.Close()) })
-	adapter, err := gcp.New(gcp.Config{Project: project, Endpoint: server.Addr})
-	must(t, err)
-	t.Cleanup(func() { must(t, adapter.Close()) })
-	opts := []option.ClientOption{option.WithEndpoint(server.Addr), option.WithoutAuthentication(), option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))}
-	e.pull, err = pubsub.NewSubscriptionAdminClient(t.Context(), opts...)
-	must(t, err)
-	t.Cleanup(func() { e.pull.Close() })
-	topics, err := pubsub.NewTopicAdminClient(t.Context(), opts...)
-	must(t, err)
-	defer topics.Close()
-	for _, id := range []string{event.TopicAlerts, event.TopicDead} {
-		topic := "projects/" + project + "/topics/" + id
-		_, err := topics.CreateTopic(t.Context(), &pubsubpb.Topic{Name: topic})
-		must(t, err)
-		_, err = e.pull.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: "projects/" + project + "/subscriptions/" + id, Topic: topic})
-		must(t, err)
-	}
-	e.f = New(Config{
-		Publisher: adapter, Channels: []Channel{e.mail, e.chat}, Now: e.clock.Now, Log: slog.New(slog.NewTextHandler(&e.log, nil)),
-	})
-	return e
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// published takes what was published to a topic.
-func (e *env) published(topic string) []*pubsubpb.PubsubMessage {
-	e.Helper()
-	name := "projects/" + project + "/subscriptions/" + topic
-	resp, err := e.pull.Pull(e.Context(), &pubsubpb.PullRequest{Subscription: name, MaxMessages: 1000, ReturnImmediately: true})
-	must(e.T, err)
-	var messages []*pubsubpb.PubsubMessage
-	ack := &pubsubpb.AcknowledgeRequest{Subscription: name}
-	for _, r := range resp.GetReceivedMessages() {
-		messages = append(messages, r.GetMessage())
-		ack.AckIds = append(ack.AckIds, r.GetAckId())
-	}
-	if len(messages) > 0 {
-		must(e.T, e.pull.Acknowledge(e.Context(), ack))
-	}
-	return messages
-}
-
-// told returns how many alerts came by each way since it was asked last.
-func (e *env) told() [3]int {
-	e.Helper()
-	counts := [3]int{len(e.published(event.TopicAlerts)), len(e.mail.got), len(e.chat.got)}
-	e.mail.got, e.chat.got = nil, nil
-	return counts
-}
-
-// deliver hands what is to be published to the function, as Eventarc does.
-func (e *env) deliver(out event.Outgoing, err error) error {
-	e.Helper()
-	must(e.T, err)
-	return e.f.HandleEvent(e.Context(), wrapped(e, out))
-}
-
-func wrapped(t testing.TB, out event.Outgoing) cloudevents.Event {
-	t.Helper()
-	body, err := json.Marshal(map[string]any{"message": map[string]any{"messageId": "7", "data": out.Data, "attributes": out.Attributes}})
-	must(t, err)
-	ce := cloudevents.New()
-	ce.SetID("7")
-	ce.SetType("google.cloud.pubsub.topic.v1.messagePublished")
-	ce.SetSource("//pubsub.googleapis.com/projects/" + project + "/topics/" + event.TopicFindings)
-	must(t, ce.SetData(cloudevents.ApplicationJSON, body))
-	return ce
-}
-
-func found(id string, severity detect.Severity, count int) (event.Outgoing, error) {
-	return event.FindingEvent(detect.Finding{
-		ID: id, Time: start, Detector: detect.PermissionProbing, Severity: severity, Subject: "thief", Project: project, Count: count,
-		Key: "//iam.googleapis.com/k", Permissions: []string{"a.b.c"}, FirstSeen: start, LastSeen: start,
-		Reason: "thief probes", Advice: "keyturn revoke SECRET", Link: "https://link", Evidence: []string{"i1", "i2"},
-	})
-}
-
-func milestone(id string, m event.Milestone) (event.Outgoing, error) {
-	return event.RotationEvent(event.Rotation{
-		ID: id, Milestone: m, Time: start, Project: project, Secret: "projects/acme/secrets/billing", Kind: "api-key", Rotation: 3,
-		Step: "verify", Reason: "quota", Severity: m.SeverityOf(),
-	})
-}
 
 func TestAFindingIsToldOnceByEveryChannel(t *testing.T) {
 	e := newEnv(t)

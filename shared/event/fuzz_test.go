@@ -88,3 +88,53 @@ func roundTrip(t *testing.T, finding detect.Finding) {
 		t.Errorf("%s came back as %s, %v", out.Data, again.Data, err)
 	}
 }
+
+func FuzzDecodeRotation(f *testing.F) {
+	out, err := RotationEvent(rotationEvent)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(out.Data)
+	f.Add([]byte("{}"))
+	f.Add([]byte("null"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := DecodeRotation(Message{Data: data})
+		if err != nil {
+			return
+		}
+		out, err := RotationEvent(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := DecodeRotation(Message{Data: out.Data})
+		if err != nil || back.ID != r.ID || back.Secret != r.Secret || !back.Time.Equal(r.Time) {
+			t.Errorf("%+v came back as %+v, %v", r, back, err)
+		}
+	})
+}
+
+func FuzzDecodeCommandMessage(f *testing.F) {
+	for _, c := range []struct{ kind, secret, command, after, data string }{
+		{"SECRET_ROTATE", "projects/p/secrets/s", "", "", ""}, {"TOPIC_CONFIGURED", "", "", "", ""}, {"", "", "sweep", "", ""},
+		{"", "projects/p/secrets/s", "rotate", "3", ""}, {"", "", "", "", `{"command":"revoke","secret":"projects/p/secrets/s","key":"k"}`},
+	} {
+		f.Add(c.kind, c.secret, c.command, c.after, []byte(c.data))
+	}
+	f.Fuzz(func(t *testing.T, kind, secret, command, after string, data []byte) {
+		a := map[string]string{"command": command, "secret": secret}
+		if kind != "" {
+			a = map[string]string{"eventType": kind, "secretId": secret}
+		}
+		if after != "" {
+			a["after"] = after
+		}
+		c, err := DecodeCommand(Message{Data: data, Attributes: a})
+		if err != nil {
+			return
+		}
+		back, err := DecodeCommand(Message{Attributes: c.Attributes()})
+		if err != nil || !reflect.DeepEqual(back, c) {
+			t.Errorf("%+v came back as %+v, %v", c, back, err)
+		}
+	})
+}

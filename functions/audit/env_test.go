@@ -1,0 +1,148 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/fault"
+	"example.com/keyturn/internal/localgcp/logging"
+	localpubsub "example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/internal/localgcp/wire"
+	"example.com/keyturn/shared/detect"
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/gcp"
+	cloudevents "github.com/cloudevents/sdk-go/v2/event"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+const project = "acme"
+
+var start = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// env is an audit function on an embedded Pub/Sub and Cloud Logging.
+type env struct {
+	*testing.T
+	faults fault.Injector
+	logs   *logging.Service
+	clock  *clock.Clock
+	pull   *pubsub.SubscriptionAdminClient
+	f      *Function
+	log    bytes.Buffer
+}
+
+func newEnv(t *testing.T) *env {
+	t.Helper()
+	e := &env{T: t, clock: clock.NewFrozen(start)}
+	messages := localpubsub.New(localpubsub.Config{})
+	t.Cleanup(func() { must(t, messages.Close()) })
+	e.logs = logging.New(logging.Config{Clock: e.clock, Publisher: messages})
+	handler, err := wire.NewHandler(func(r grpc.ServiceRegistrar) {
+		messages.Register(r)
+		e.logs.Register(r)
+	}, nil, grpc.ChainUnaryInterceptor(e.faults.Unary()))
+	must(t, err)
+	server, err := wire.Listen("127.0.0.1:0", handler)
+	must(t, err)
+	t.Cleanup(func() { must(t, server.Close()) })
+	adapter, err := gcp.New(gcp.Config{Project: project, Endpoint: server.Addr})
+	must(t, err)
+	t.Cleanup(func() { must(t, adapter.Close()) })
+	opts := []option.ClientOption{option.WithEndpoint(server.Addr), option.WithoutAuthentication(), option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))}
+	e.pull, err = pubsub.NewSubscriptionAdminClient(t.Context(), opts...)
+	must(t, err)
+	t.Cleanup(func() { e.pull.Close() })
+	topics, err := pubsub.NewTopicAdminClient(t.Context(), opts...)
+	must(t, err)
+	defer topics.Close()
+	for _, id := range []string{event.TopicFindings, event.TopicDead} {
+		topic := "projects/" + project + "/topics/" + id
+		_, err := topics.CreateTopic(t.Context(), &pubsubpb.Topic{Name: topic})
+		must(t, err)
+		_, err = e.pull.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: "projects/" + project + "/subscriptions/" + id, Topic: topic})
+		must(t, err)
+	}
+	e.f = New(Config{Publisher: adapter, Logs: adapter, Now: e.clock.Now, Log: slog.New(slog.NewTextHandler(&e.log, nil))})
+	return e
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// published takes what was published to a topic.
+func (e *env) published(topic string) []*pubsubpb.PubsubMessage {
+	e.Helper()
+	name := "projects/" + project + "/subscriptions/" + topic
+	resp, err := e.pull.Pull(e.Context(), &pubsubpb.PullRequest{Subscription: name, MaxMessages: 1000, ReturnImmediately: true})
+	must(e.T, err)
+	var messages []*pubsubpb.PubsubMessage
+	ack := &pubsubpb.AcknowledgeRequest{Subscription: name}
+	for _, r := range resp.GetReceivedMessages() {
+		messages = append(messages, r.GetMessage())
+		ack.AckIds = append(ack.AckIds, r.GetAckId())
+	}
+	if len(messages) > 0 {
+		must(e.T, e.pull.Acknowledge(e.Context(), ack))
+	}
+	return messages
+}
+
+func (e *env) findings() []detect.Finding {
+	e.Helper()
+	var all []detect.Finding
+	for _, m := range e.published(event.TopicFindings) {
+		f, err := event.DecodeFinding(event.Message{Data: m.GetData(), Attributes: m.GetAttributes()})
+		must(e.T, err)
+		if m.GetAttributes()["ce-type"] != event.FindingType || m.GetAttributes()["severity"] != string(f.Severity) {
+			e.Errorf("attributes of a finding = %v", m.GetAttributes())
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// deliver hands a message to the function as Eventarc does.
+func (e *env) deliver(topic string, data []byte, attributes map[string]string) error {
+	return e.f.HandleEvent(e.Context(), wrapped(e, topic, data, attributes))
+}
+
+func wrapped(t testing.TB, topic string, data []byte, attributes map[string]string) cloudevents.Event {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"message": map[string]any{"messageId": "7", "data": data, "attributes": attributes}})
+	must(t, err)
+	ce := cloudevents.New()
+	ce.SetID("7")
+	ce.SetType("google.cloud.pubsub.topic.v1.messagePublished")
+	ce.SetSource("//pubsub.googleapis.com/projects/" + project + "/topics/" + topic)
+	must(t, ce.SetData(cloudevents.ApplicationJSON, body))
+	return ce
+}
+
+// denial is the entry of one denied call, in JSON.
+func denial(permission string, after time.Duration) []byte {
+	return fmt.Appendf(nil, `{"logName":"projects/acme/logs/cloudaudit.googleapis.com%%2Factivity","insertId":%q,"timestamp":%q,"severity":"ERROR",
+		"resource":{"type":"project","labels":{"project_id":"acme"}},
+		"protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","status":{"code":7,"message":"denied"},"serviceName":"s.googleapis.com","methodName":"m",
+		"authenticationInfo":{"principalEmail":"thief@acme.iam.gserviceaccount.com"},"authorizationInfo":[{"permission":%q}]}}`,
+		permission, start.Add(after).Format(time.RFC3339Nano), permission)
+}
+
+func probe(n int) [][]byte {
+	entries := make([][]byte, n)
+	for i := range entries {
+		entries[i] = denial(fmt.Sprintf("s.things%02d.get", i), time.Duration(i)*time.Second)
+	}
+	return entries
+}
