@@ -182,3 +182,22 @@ func TestDeadLettersOfALeaseThatEndsWithNobodyPulling(t *testing.T) {
 	}
 	w.until("the dead letter", func() bool { return w.Outstanding("")[subS+"2"] == 1 })
 }
+
+func TestPushBacksOffWithoutARetryPolicy(t *testing.T) {
+	w := start(t, pubsub.Config{})
+	calls := make(chan time.Time, 10)
+	url := w.endpoint(func(w http.ResponseWriter, _ *http.Request) {
+		calls <- time.Now()
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	w.subscribe(func(s *pubsubpb.Subscription) { s.PushConfig = &pubsubpb.PushConfig{PushEndpoint: url} })
+	w.publish("x")
+	last := <-calls
+	for _, least := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond} {
+		at := <-calls
+		if waited := at.Sub(last); waited < least {
+			t.Errorf("tried again after %v, want at least %v", waited, least)
+		}
+		last = at
+	}
+}

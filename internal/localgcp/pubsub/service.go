@@ -86,7 +86,7 @@ func (s *Service) Close() error {
 	s.mu.Lock()
 	s.cancel()
 	for _, sub := range s.subs {
-		sub.stop()
+		sub.timer.Stop()
 	}
 	s.mu.Unlock()
 	s.workers.Wait()

@@ -120,7 +120,6 @@ func (s *Service) DeleteSubscription(_ context.Context, req *pubsubpb.DeleteSubs
 	s.detach(sub)
 	delete(s.subs, req.Subscription)
 	s.reset(sub)
-	sub.stop()
 	return &emptypb.Empty{}, nil
 }
 
@@ -189,15 +188,6 @@ func (s *Service) tick(sub *subscription) {
 	now := time.Now()
 	sub.queue.Tick(now)
 	s.changed(sub, now)
-}
-
-// stop ends the timer and wakes the pullers, who see for themselves why.
-func (sub *subscription) stop() {
-	sub.timer.Stop()
-	if sub.wake != nil {
-		close(sub.wake)
-		sub.wake = nil
-	}
 }
 
 // pushes tells a push from a pull subscription.

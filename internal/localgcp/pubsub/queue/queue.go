@@ -255,7 +255,7 @@ func (q *Queue) advance(now time.Time, l *lane) {
 	}
 	head := l.items[0]
 	switch {
-	case l.leased > 0 || head.index > 0:
+	case head.in != nil: // leased, or available already
 	case head.at.After(now):
 		heap.Push(&q.timers, head)
 	default:
