@@ -103,14 +103,14 @@ func (f *Function) publish(ctx context.Context, found detect.Finding) error {
 }
 
 func (f *Function) handleSweep(ctx context.Context, m event.Message) error {
-	if err := isSweep(m); err != nil {
+	if err := checkSweep(m); err != nil {
 		return f.bury(ctx, m, err)
 	}
 	return f.redeliver(ctx, f.sweep(ctx))
 }
 
-// isSweep accepts the one command that comes by topic, in either of its forms.
-func isSweep(m event.Message) error {
+// checkSweep accepts the one command that comes by topic, in either of its forms.
+func checkSweep(m event.Message) error {
 	var c struct {
 		Command string `json:"command"`
 	}

@@ -39,7 +39,7 @@ func (f *Function) HandleHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotImplemented, err)
 	case err != nil:
 		f.log.ErrorContext(r.Context(), "command failed", "command", c.Verb, "error", err.Error())
-		refuse(w, http.StatusBadGateway, errors.New("Cloud Logging could not be read: the function's log says why"))
+		refuse(w, http.StatusBadGateway, errors.New("reading Cloud Logging failed: the function's log says why"))
 	default:
 		answer(w, http.StatusOK, report)
 	}
