@@ -42,7 +42,7 @@ type env struct {
 func newEnv(t *testing.T) *env {
 	t.Helper()
 	e := &env{T: t, clock: clock.NewFrozen(start)}
-	messages := localpubsub.New(localpubsub.Config{})
+	messages := localpubsub.New(localpubsub.Config{PullWait: 10 * time.Millisecond})
 	t.Cleanup(func() { must(t, messages.Close()) })
 	e.logs = logging.New(logging.Config{Clock: e.clock, Publisher: messages})
 	handler, err := wire.NewHandler(func(r grpc.ServiceRegistrar) {
@@ -85,7 +85,7 @@ func must(t testing.TB, err error) {
 func (e *env) published(topic string) []*pubsubpb.PubsubMessage {
 	e.Helper()
 	name := "projects/" + project + "/subscriptions/" + topic
-	resp, err := e.pull.Pull(e.Context(), &pubsubpb.PullRequest{Subscription: name, MaxMessages: 1000, ReturnImmediately: true})
+	resp, err := e.pull.Pull(e.Context(), &pubsubpb.PullRequest{Subscription: name, MaxMessages: 1000})
 	must(e.T, err)
 	var messages []*pubsubpb.PubsubMessage
 	ack := &pubsubpb.AcknowledgeRequest{Subscription: name}

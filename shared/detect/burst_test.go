@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 30, 0, time.UTC)
@@ -256,7 +257,7 @@ func TestHostileStringsAreEscapedAndBounded(t *testing.T) {
 	}
 	for _, f := range found {
 		text := fmt.Sprintf("%+v", f)
-		if strings.ContainsAny(text, "\x1b\r\n\u202e\xff") {
+		if strings.ContainsAny(text, "\x1b\r\n\u202e") || !utf8.ValidString(text) {
 			t.Fatalf("what does not print got through: %q", text)
 		}
 		if len(text) > 20_000 {
