@@ -32,6 +32,8 @@ says() {
   if grep -qF -- "$1" <<<"$out"; then passed=$((passed + 1)); else
     failed=$((failed + 1)); printf 'DOES NOT SAY %s:\n%s\n' "$1" "$out"; fi
 }
+# post PATH JSON: a plain call, where it is the effect that counts.
+post() { curl -sSf -o /dev/null -X POST -H 'Content-Type: application/json' "${@:3}" -d "$2" "http://$gcp$1"; }
 # group NAME: runs the function of that name beside the others, with a gcloud
 # configuration of its own.
 group() {
@@ -44,7 +46,7 @@ secrets() {
   echo payload1 >"$work/data.txt"
   ok gcloud pubsub topics create rot
   ok gcloud secrets create s1 --replication-policy=automatic --labels=team=sec --set-annotations=a=b --topics=projects/local/topics/rot --next-rotation-time=2099-01-01T00:00:00Z --rotation-period=2592000s --version-destroy-ttl=86400s
-  fails 'ALREADY_EXISTS' gcloud secrets create s1 --replication-policy=automatic
+  fails 'already exists' gcloud secrets create s1 --replication-policy=automatic
   ok gcloud secrets versions add s1 --data-file="$work/data.txt"
   ok gcloud secrets versions add s1 --data-file="$work/data.txt"
   ok gcloud secrets replication get s1
@@ -100,7 +102,7 @@ iam() {
   ok openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/up.key" -out "$work/pub.crt" -days 30 -subj /CN=up
   ok gcloud iam service-accounts keys upload "$work/pub.crt" --iam-account="$sa"
   ok gcloud iam service-accounts keys delete "$id" --iam-account="$sa"
-  for _ in $(seq 9); do ok gcloud iam service-accounts keys create "$work/more.json" --iam-account="$sa"; done
+  for _ in $(seq 9); do ok post "/v1/projects/local/serviceAccounts/$sa/keys" '{}'; done
   fails 'FAILED_PRECONDITION: Precondition check failed.' gcloud iam service-accounts keys create "$work/more.json" --iam-account="$sa"
   ok gcloud iam service-accounts disable "$sa"
   ok gcloud iam service-accounts delete "$sa"
@@ -197,9 +199,9 @@ printf %s "$out" >"$work/old.key"
 ok gcloud secrets create gemini-key --data-file="$work/old.key"
 advance 10m
 ok with_key "$work/old.json"
-ok ./keyturn adopt billing-key --service-account $sa --period 720h --overlap 24h --quarantine 168h
-ok ./keyturn adopt gemini-key --api-key gemini
-advance 721h # the period passes; the schedule's own sweeps run on the way
+ok ./keyturn adopt billing-key --service-account $sa --period 72h --overlap 6h --quarantine 24h
+ok ./keyturn adopt gemini-key --api-key gemini --period 72h --overlap 6h --quarantine 24h
+advance 73h # the period passes; the schedule's own sweeps run on the way
 sweep
 advance 10m
 sweep
@@ -213,7 +215,7 @@ call() { curl -sS -H "x-goog-api-key: $1" "http://$gcp/v1beta/models"; }
 ok call "$newkey"; says gemini-2.5-flash
 ok with_key "$work/old.json" # both are valid in the overlap
 ok call "$(cat "$work/old.key")"; says gemini-2.5-flash
-advance 25h
+advance 7h
 sweep
 fails 'invalid_grant: Invalid JWT Signature.' with_key "$work/old.json"
 ok call "$(cat "$work/old.key")"; says API_KEY
@@ -222,9 +224,9 @@ ok with_key "$work/new.json"
 # A stolen key that looks around raises an alert that any subscriber can read.
 token=$(with_key "$work/new.json" 2>/dev/null | tail -1)
 for n in $(seq 12); do
-  gcloud iam service-accounts create "victim-$n" >/dev/null 2>&1
-  curl -sS -o /dev/null -X POST -H "Authorization: Bearer $token" -H 'Content-Type: application/json' -d '{"scope":["https://www.googleapis.com/auth/cloud-platform"]}' \
-    "http://$gcp/v1/projects/-/serviceAccounts/victim-$n@local.iam.gserviceaccount.com:generateAccessToken"
+  ok post /v1/projects/local/serviceAccounts "{\"accountId\":\"victim-$n\"}"
+  fails 403 post "/v1/projects/-/serviceAccounts/victim-$n@local.iam.gserviceaccount.com:generateAccessToken" \
+    '{"scope":["https://www.googleapis.com/auth/cloud-platform"]}' -H "Authorization: Bearer $token"
 done
 sleep 1
 ok gcloud pubsub subscriptions pull watch --auto-ack --limit=10 --format=json

@@ -141,7 +141,7 @@ propagation are read from. Jobs that fall due on the way run.`,
 			if err != nil || d <= 0 {
 				return fmt.Errorf("%w: %q is not a positive duration such as 24h", errUsage, args[0])
 			}
-			now, err := localgcp.Advance(cmd.Context(), "http://"+flags.gcpAddr, d)
+			now, err := a.advance(cmd.Context(), "http://"+flags.gcpAddr, d)
 			if err != nil {
 				return err
 			}
@@ -152,4 +152,22 @@ propagation are read from. Jobs that fall due on the way run.`,
 			return err
 		},
 	}
+}
+
+// advance moves the clock by the hour, so that what one hour started has settled
+// before the next one comes.
+func (a *app) advance(ctx context.Context, base string, d time.Duration) (now time.Time, err error) {
+	progress := newProgress(a.stderr)
+	defer progress.finish()
+	hours := int((d + time.Hour - 1) / time.Hour)
+	if hours > 1 {
+		progress.Stage("hours", hours)
+	}
+	for h := range hours {
+		if now, err = localgcp.Advance(ctx, base, min(time.Hour, d-time.Duration(h)*time.Hour)); err != nil {
+			return now, err
+		}
+		progress.Advance(h + 1)
+	}
+	return now, nil
 }

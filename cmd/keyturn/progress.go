@@ -39,6 +39,9 @@ func (p *progress) Advance(done int) {
 		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
 		return
 	}
+	if p.name == "" {
+		return
+	}
 	if tenth := 10 * done / max(p.total, 1); tenth > p.tenth {
 		p.tenth = tenth
 		fmt.Fprintf(p.out, "%s: %d of %d\n", p.name, done, p.total)

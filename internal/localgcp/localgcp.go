@@ -7,6 +7,7 @@
 package localgcp
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -84,7 +85,7 @@ func (c *Cloud) assemble(cfg Config) {
 		Audit: c.Logging, NoDataAccess: !cfg.DataAccess, Metrics: c.Monitoring, Faults: &c.Faults,
 	})
 	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.PubSub, EventualLag: cfg.EventualLag, Audit: c.Logging})
-	c.APIKeys = apikeys.New(apikeys.Config{Clock: cfg.Clock, Lag: cfg.KeyLag, Audit: c.Logging, DataAccess: cfg.DataAccess})
+	c.APIKeys = apikeys.New(apikeys.Config{Clock: cfg.Clock, Lag: cfg.KeyLag, ProjectNumber: iam.ProjectNumber, Audit: c.Logging, DataAccess: cfg.DataAccess})
 	c.Scheduler = scheduler.New(scheduler.Config{Clock: cfg.Clock, Publisher: c.PubSub, Tokens: c.IAM})
 }
 
@@ -117,7 +118,7 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	return route(routes{
-		main: c.APIKeys.Middleware(main), credentials: credentials, oauth: c.IAM.OAuth(), projects: c.IAM.Projects(), clock: clockHandler(cfg.Clock),
+		main: c.APIKeys.Middleware(main), credentials: credentials, oauth: c.IAM.OAuth(), projects: c.IAM.Projects(), clock: clockHandler(cfg.Clock, c.settle),
 		gemini: gemini.New(gemini.Config{
 			Clock: cfg.Clock, ProjectID: cfg.ProjectID, Auth: c.IAM, Keys: c.APIKeys,
 			Audit: c.Logging, Metrics: c.Monitoring, Faults: &c.Faults, DataAccess: cfg.DataAccess,
@@ -139,7 +140,7 @@ func route(to routes) http.Handler {
 			to.projects.ServeHTTP(w, r)
 		case path == "/token", strings.HasPrefix(path, "/oauth2/"), strings.HasPrefix(path, "/robot/"):
 			to.oauth.ServeHTTP(w, r)
-		case strings.HasPrefix(path, "/v1beta/"), path == "/v1/models", strings.HasPrefix(path, "/v1/models/"):
+		case strings.HasPrefix(path, "/v1beta/"), strings.HasPrefix(path, "/upload/v1beta/"), path == "/v1/models", strings.HasPrefix(path, "/v1/models/"):
 			to.gemini.ServeHTTP(w, r)
 		default:
 			to.main.ServeHTTP(w, r)
@@ -153,8 +154,27 @@ func (c *Cloud) Addr() string { return c.server.Addr }
 // URL is Addr as a URL, without a trailing slash.
 func (c *Cloud) URL() string { return c.server.URL() }
 
-// Idle reports whether nothing is on its way to a push subscription.
-func (c *Cloud) Idle() bool { return c.PubSub.Idle() }
+// Idle reports whether nothing is on its way to a function. Other push
+// subscriptions do not count: their endpoints may never answer.
+func (c *Cloud) Idle() bool {
+	for subscription, waiting := range c.PubSub.Outstanding("") {
+		if waiting > 0 && strings.Contains(subscription, "/subscriptions/eventarc-") {
+			return false
+		}
+	}
+	return true
+}
+
+// settleTime is how long a move of the clock waits, at most, for the functions.
+const settleTime = 10 * time.Second
+
+// settle waits until the cloud is idle.
+func (c *Cloud) settle(ctx context.Context) {
+	deadline := time.Now().Add(settleTime)
+	for !c.Idle() && ctx.Err() == nil && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+}
 
 // Close stops the cloud. Its state is gone.
 func (c *Cloud) Close() error { return errors.Join(c.server.Close(), c.stopServices()) }

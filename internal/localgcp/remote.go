@@ -22,8 +22,9 @@ type clockAnswer struct {
 	Now time.Time `json:"now"`
 }
 
-// clockHandler answers GET with the policy time and POST ?advance=24h by moving it.
-func clockHandler(c *clock.Clock) http.HandlerFunc {
+// clockHandler answers GET with the policy time and POST ?advance=1h by moving
+// it and waiting until the functions that this started have settled.
+func clockHandler(c *clock.Clock, settle func(context.Context)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			d, err := time.ParseDuration(r.URL.Query().Get("advance"))
@@ -32,6 +33,7 @@ func clockHandler(c *clock.Clock) http.HandlerFunc {
 				return
 			}
 			c.Advance(d)
+			settle(r.Context())
 		}
 		wire.WriteJSON(w, http.StatusOK, clockAnswer{c.Now()})
 	}

@@ -164,6 +164,9 @@ func (s *Service) OAuth() http.Handler { return s.tokens }
 // Projects serves Resource Manager v1 for the paths that ServesProjects accepts.
 func (s *Service) Projects() http.Handler { return s.projects }
 
+// ProjectNumber is a project's number, the same each time.
+func ProjectNumber(project string) string { return resourcemanager.Number(project) }
+
 // ServesProjects reports whether a URL path belongs to Projects.
 func ServesProjects(path string) bool { return resourcemanager.Serves(path) }
 
