@@ -154,20 +154,21 @@ propagation are read from. Jobs that fall due on the way run.`,
 	}
 }
 
-// advance moves the clock by the hour, so that what one hour started has settled
-// before the next one comes.
+// stride is how far the clock moves at once: a sweep's interval, so that what
+// one sweep started has settled before the next one comes.
+const stride = 10 * time.Minute
+
 func (a *app) advance(ctx context.Context, base string, d time.Duration) (now time.Time, err error) {
 	progress := newProgress(a.stderr)
 	defer progress.finish()
-	hours := int((d + time.Hour - 1) / time.Hour)
-	if hours > 1 {
-		progress.Stage("hours", hours)
+	if d > time.Hour {
+		progress.Stage("hours", int(d/time.Hour))
 	}
-	for h := range hours {
-		if now, err = localgcp.Advance(ctx, base, min(time.Hour, d-time.Duration(h)*time.Hour)); err != nil {
+	for moved := time.Duration(0); moved < d; moved += stride {
+		if now, err = localgcp.Advance(ctx, base, min(stride, d-moved)); err != nil {
 			return now, err
 		}
-		progress.Advance(h + 1)
+		progress.Advance(int((moved + stride) / time.Hour))
 	}
 	return now, nil
 }

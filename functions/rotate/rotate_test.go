@@ -764,3 +764,54 @@ func TestHTTPDoor(t *testing.T) {
 		})
 	}
 }
+
+func TestLateTriggerStillVerifiesTheKey(t *testing.T) {
+	e := newEnv(t)
+	secret, _ := e.account("late", rotation.Upload)
+	e.clock.Advance(72 * time.Hour)
+	e.proceed(secret)
+	e.clock.Advance(5 * time.Hour) // nobody came for hours
+	wantSteps(t, e.proceed(secret), "verify promote unstage")
+}
+
+func TestKeyThatNeverAuthenticatesLeavesNoTrace(t *testing.T) {
+	for _, kind := range []rotation.KeyMode{rotation.Upload, rotation.Create} {
+		t.Run(string(kind), func(t *testing.T) {
+			e := newEnv(t)
+			secret, account := e.account("dud", kind)
+			before := e.accountKeys(account)
+			e.clock.Advance(72 * time.Hour)
+			e.gcp.Faults.Set(func(m string, _ any) fault.Fault {
+				if m == "POST /token" {
+					return fault.Fault{Before: status.Error(codes.Unavailable, "outage")}
+				}
+				return fault.Fault{}
+			})
+			e.proceed(secret)
+			e.clock.Advance(40 * time.Minute)
+			if got := steps(e.proceed(secret)); !strings.HasPrefix(got, "verify discard") && !strings.HasPrefix(got, "discard") {
+				t.Errorf("steps %q, want a discard", got)
+			}
+			e.gcp.Faults.Set(nil)
+			e.clock.Advance(lag)
+			if after := e.accountKeys(account); !slices.Equal(after, before) {
+				t.Errorf("keys %v, want %v", after, before)
+			}
+			versions, err := e.cloud.Versions(e.ctx, secret+rotation.StagingSuffix)
+			must(t, err)
+			for _, v := range versions {
+				if !v.Destroyed {
+					t.Errorf("staged version %s was left behind", v.Number)
+				}
+			}
+			e.clock.Advance(time.Minute)
+			e.proceed(secret) // tries again with a new key
+			e.clock.Advance(lag)
+			e.proceed(secret)
+			e.works(secret, "current")
+			if s := e.standing(secret); s.Rotation != 2 || s.Failure != nil {
+				t.Errorf("after the second try: %+v, failure %+v", s, s.Failure)
+			}
+		})
+	}
+}

@@ -106,9 +106,10 @@ func (t *turn) decide(want rotation.Intent) []rotation.Step {
 func (t *turn) round(ctx context.Context, steps []rotation.Step) (progress bool, err error) {
 	var problems []error
 	for _, s := range steps {
-		outcome, err := t.act(ctx, s)
-		if err == nil {
-			err = t.record(ctx, s, outcome)
+		err := t.take(ctx, s)
+		if errors.Is(err, errPending) && s.Otherwise != "" {
+			s.Action, s.Reason = s.Otherwise, err.Error()
+			err = t.take(ctx, s)
 		}
 		switch {
 		case err == nil:
@@ -123,6 +124,15 @@ func (t *turn) round(ctx context.Context, steps []rotation.Step) (progress bool,
 		}
 	}
 	return progress, errors.Join(problems...)
+}
+
+// take carries out a step and writes down how the journal reads after it.
+func (t *turn) take(ctx context.Context, s rotation.Step) error {
+	outcome, err := t.act(ctx, s)
+	if err != nil {
+		return err
+	}
+	return t.record(ctx, s, outcome)
 }
 
 // record writes a step's outcome into the journal. The same write lets go of

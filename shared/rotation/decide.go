@@ -29,6 +29,9 @@ type Step struct {
 	Action Action
 	Key    Key    // the key it concerns; the current one for Hasten; zero for Begin, Unstage and Repoint
 	Reason string // why now, for people
+	// Otherwise is done instead if Google turns out not to be ready for Action;
+	// empty is to wait for the next trigger.
+	Otherwise Action
 }
 
 // Intent is what a trigger wants. The zero Intent is the schedule's: go on with
@@ -55,7 +58,7 @@ type Observed struct {
 func Decide(now time.Time, p Policy, j Journal, seen Observed, want Intent) []Step {
 	var steps []Step
 	if k := j.Current; k != nil && k.ID == want.Revoke && j.Revoke != k.ID {
-		steps = append(steps, Step{Hasten, *k, "the key in use is to be revoked"})
+		steps = append(steps, Step{Action: Hasten, Key: *k, Reason: "the key in use is to be revoked"})
 	}
 	if s, ok := introduce(now, p, j, want); ok {
 		steps = append(steps, s)
@@ -82,7 +85,7 @@ func introduce(now time.Time, p Policy, j Journal, want Intent) (Step, bool) {
 	}
 	in := *j.Incoming
 	if want.Revoke != "" && want.Revoke == in.ID {
-		return Step{Discard, in, "revoked before it was given to anybody"}, true
+		return step(Discard, in, "revoked before it was given to anybody")
 	}
 	if now.Before(j.Failure.retryAt()) && !want.Rotate && j.Revoke == "" {
 		return Step{}, false
@@ -90,19 +93,24 @@ func introduce(now time.Time, p Policy, j Journal, want Intent) (Step, bool) {
 	switch in.Phase {
 	case Intended:
 		if in.Mode == Upload {
-			return Step{Stage, in, "no private half is staged yet"}, true
+			return step(Stage, in, "no private half is staged yet")
 		}
-		return Step{Publish, in, "the key is intended and does not exist yet"}, true
+		return step(Publish, in, "the key is intended and does not exist yet")
 	case Staged:
-		return Step{Publish, in, "the private half is safe in the staging secret"}, true
+		return step(Publish, in, "the private half is safe in the staging secret")
 	case Published:
+		verify, _ := step(Verify, in, "Google has accepted the key")
 		if now.After(in.Since.Add(p.verifyWithin())) {
-			return Step{Discard, in, "the new key did not authenticate in time"}, true
+			verify.Otherwise = Discard // the triggers may all have come late: it gets its chance first
 		}
-		return Step{Verify, in, "Google has accepted the key"}, true
+		return verify, true
 	default:
-		return Step{Promote, in, "the key has authenticated"}, true
+		return step(Promote, in, "the key has authenticated")
 	}
+}
+
+func step(a Action, k Key, reason string) (Step, bool) {
+	return Step{Action: a, Key: k, Reason: reason}, true
 }
 
 // due says whether a new rotation begins, and why.
@@ -136,11 +144,11 @@ func retire(now time.Time, p Policy, k Key, want Intent) (Step, bool) {
 	k.Revoked = k.Revoked || k.ID == want.Revoke
 	switch {
 	case k.Phase == Overlapping && k.Revoked:
-		return Step{Disable, k, "revoked"}, true
+		return step(Disable, k, "revoked")
 	case k.Phase == Overlapping && !now.Before(k.Since.Add(p.overlap())):
-		return Step{Disable, k, "the overlap has passed"}, true
+		return step(Disable, k, "the overlap has passed")
 	case k.Phase == Quarantined && !now.Before(k.Since.Add(p.quarantine())):
-		return Step{Delete, k, "the quarantine has passed"}, true
+		return step(Delete, k, "the quarantine has passed")
 	}
 	return Step{}, false
 }

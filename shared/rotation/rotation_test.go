@@ -62,7 +62,7 @@ func TestDecide(t *testing.T) {
 		{"intended, API key", incoming(holding(old), Key{Phase: Intended}), Intent{}, []string{"publish"}},
 		{"staged", incoming(holding(old), staged), Intent{}, []string{"publish"}},
 		{"published", incoming(holding(old), published), Intent{}, []string{"verify k2"}},
-		{"published too long ago", incoming(holding(old), key("k2", "", Published, 16*time.Minute)), Intent{}, []string{"discard k2"}},
+		{"published too long ago", incoming(holding(old), key("k2", "", Published, 16*time.Minute)), Intent{}, []string{"verify k2 or discard"}},
 		{"verified", incoming(holding(old), key("k2", "", Verified, 0)), Intent{}, []string{"promote k2"}},
 		{"overlap lasts", retiring(holding(young), key("k0", "0", Overlapping, 6*time.Hour-1)), Intent{}, nil},
 		{"overlap has passed", retiring(holding(young), key("k0", "0", Overlapping, 6*time.Hour)), Intent{}, []string{"disable k0"}},
@@ -85,7 +85,11 @@ func TestDecide(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
 			for _, s := range Decide(t0, policy, tt.j, Observed{Aliases: tt.j.Aliases()}, tt.want) {
-				got = append(got, strings.TrimSpace(fmt.Sprint(s.Action, " ", s.Key.ID)))
+				line := strings.TrimSpace(fmt.Sprint(s.Action, " ", s.Key.ID))
+				if s.Otherwise != "" {
+					line += " or " + string(s.Otherwise)
+				}
+				got = append(got, line)
 				if s.Reason == "" {
 					t.Errorf("%s has no reason", s.Action)
 				}
