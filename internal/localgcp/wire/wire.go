@@ -4,11 +4,8 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"time"
 
 	"connectrpc.com/vanguard"
 	"connectrpc.com/vanguard/vanguardgrpc"
@@ -22,7 +19,7 @@ import (
 // clear text over HTTP/2), REST and server reflection. rules add REST bindings
 // that the services' annotations lack.
 func NewHandler(register func(grpc.ServiceRegistrar), rules []*annotations.HttpRule, opts ...grpc.ServerOption) (http.Handler, error) {
-	server := grpc.NewServer(opts...)
+	server := grpc.NewServer(append([]grpc.ServerOption{grpc.ChainUnaryInterceptor(noteDecoded)}, opts...)...)
 	register(server)
 	reflection.Register(server)
 	transcoder, err := vanguardgrpc.NewTranscoder(server,
@@ -41,56 +38,4 @@ func jsonCodec(res vanguard.TypeResolver) vanguard.Codec {
 		MarshalOptions:   protojson.MarshalOptions{Resolver: res},
 		UnmarshalOptions: protojson.UnmarshalOptions{Resolver: res, DiscardUnknown: true},
 	}
-}
-
-// Server is a handler listening on loopback.
-type Server struct {
-	Addr string // host:port
-	http *http.Server
-	done chan error
-}
-
-// Listen serves h on addr, which must be a loopback address; port 0 picks a free one.
-func Listen(addr string, h http.Handler) (*Server, error) {
-	if err := mustBeLoopback(addr); err != nil {
-		return nil, err
-	}
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listening for the embedded Google Cloud: %w", err)
-	}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	s := &Server{
-		Addr: l.Addr().String(),
-		http: &http.Server{Handler: h, Protocols: protocols, ReadHeaderTimeout: 10 * time.Second},
-		done: make(chan error, 1),
-	}
-	go func() { s.done <- s.http.Serve(l) }()
-	return s, nil
-}
-
-// URL is the address of the server as a URL without a trailing slash.
-func (s *Server) URL() string { return "http://" + s.Addr }
-
-// Close stops the server at once: streams that clients hold open are cut.
-func (s *Server) Close() error {
-	err := s.http.Close()
-	if served := <-s.done; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
-}
-
-// mustBeLoopback keeps the embedded cloud, which lets anyone in, off the network.
-func mustBeLoopback(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("address %q: %w; give host:port, such as 127.0.0.1:8790", addr, err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("address %q is not on loopback: the embedded Google Cloud lets everyone in; use 127.0.0.1", addr)
-	}
-	return nil
 }
