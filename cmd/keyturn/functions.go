@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"os"
 
 	keyturn "example.com/keyturn"
 	"example.com/keyturn/internal/localgcp"
@@ -11,14 +13,16 @@ import (
 )
 
 // functionsCommand serves the functions as the cloud does, in a process of their
-// own that reads nothing but its environment.
+// own that reads nothing but its environment. It ends when its standard input
+// does, so that it never outlives the program that started it.
 func (a *app) functionsCommand() *cobra.Command {
 	var addr, clock string
 	c := &cobra.Command{
-		Use:    "functions",
-		Short:  "Serve the six functions, each at /<Name>",
-		Args:   exactArgs(),
-		Hidden: true,
+		Use:     "functions",
+		Short:   "Serve the six functions, each at /<Name>, until standard input ends",
+		Example: "  keyturn functions --addr 127.0.0.1:8791",
+		Args:    exactArgs(),
+		Hidden:  true,
 	}
 	c.Flags().StringVar(&addr, "addr", "127.0.0.1:8791", "loopback host:port to listen on")
 	c.Flags().StringVar(&clock, "clock", "", "URL of the embedded cloud whose policy time counts")
@@ -30,7 +34,13 @@ func (a *app) functionsCommand() *cobra.Command {
 		if clock != "" {
 			keyturn.Clock = localgcp.RemoteClock(clock)
 		}
-		return funcframework.StartHostPort(host, port)
+		ended := make(chan error, 2)
+		go func() { ended <- funcframework.StartHostPort(host, port) }()
+		go func() {
+			_, err := io.Copy(io.Discard, os.Stdin)
+			ended <- err
+		}()
+		return <-ended
 	}
 	return c
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"time"
@@ -12,7 +13,7 @@ import (
 // process is the functions, served as the cloud serves them: one process that
 // knows nothing but its environment.
 type process struct {
-	url  string
+	url  *url.URL
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
 	err  error         // why, once done is closed
@@ -22,7 +23,7 @@ type process struct {
 const startUp = 20 * time.Second
 
 func startFunctions(ctx context.Context, c Config, gcpAddr string) (*process, error) {
-	addr, err := freePort(c.FunctionsAddr)
+	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
@@ -37,10 +38,14 @@ func startFunctions(ctx context.Context, c Config, gcpAddr string) (*process, er
 		Stdout: c.FunctionLogs,
 		Stderr: c.FunctionLogs,
 	}
+	// Its standard input stays open as long as this process lives, and no longer.
+	if _, err := cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("starting the functions: %w", err)
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the functions: %w", err)
 	}
-	p := &process{url: "http://" + addr, cmd: cmd, done: make(chan struct{})}
+	p := &process{url: &url.URL{Scheme: "http", Host: addr}, cmd: cmd, done: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.done)
@@ -52,11 +57,11 @@ func startFunctions(ctx context.Context, c Config, gcpAddr string) (*process, er
 	return p, nil
 }
 
-// freePort turns port 0 into a port that is free now.
-func freePort(addr string) (string, error) {
-	l, err := net.Listen("tcp", addr)
+// freeAddr is a loopback address that is free now.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", fmt.Errorf("the functions cannot listen on %s: %w", addr, err)
+		return "", fmt.Errorf("finding a port for the functions: %w", err)
 	}
 	defer l.Close()
 	return l.Addr().String(), nil

@@ -38,9 +38,7 @@ func (w *World) provision(ctx context.Context) error {
 	if err := w.makeTopics(ctx); err != nil {
 		return err
 	}
-	for topic, function := range map[string]string{
-		event.TopicRotate: "Rotate", event.TopicLogs: "Audit", event.TopicAudit: "Audit", event.TopicFindings: "Alert",
-	} {
+	for topic, function := range triggers {
 		_, err := w.Cloud.PubSub.TriggerFunction(pubsublocal.Trigger{
 			Topic: w.Topic(topic), URL: w.FunctionsURL + "/" + function, AckDeadline: 10 * time.Minute,
 			DeadLetter: &pubsubpb.DeadLetterPolicy{DeadLetterTopic: w.Topic(event.TopicDead), MaxDeliveryAttempts: 10},

@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/wire"
 )
 
 // Region is where the local world's jobs and functions are.
@@ -34,6 +36,9 @@ type World struct {
 	FunctionsURL string
 	Project      string
 	functions    *process
+	front        *wire.Server
+	closing      sync.Once
+	closed       error // what Close answers
 }
 
 // Start boots a world and returns once all of it answers.
@@ -56,7 +61,11 @@ func (w *World) start(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	w.functions, w.FunctionsURL = functions, functions.url
+	w.functions = functions
+	if w.front, err = wire.Listen(c.FunctionsAddr, newFront(functions.url)); err != nil {
+		return fmt.Errorf("serving the functions: %w", err)
+	}
+	w.FunctionsURL = w.front.URL()
 	if err := w.provision(ctx); err != nil {
 		return fmt.Errorf("setting the local world up: %w", err)
 	}
@@ -73,10 +82,19 @@ func (w *World) Wait(ctx context.Context) error {
 	}
 }
 
-// Close stops the functions, then the cloud.
+// Close stops the functions, then the cloud. Closing again does nothing.
 func (w *World) Close() error {
+	w.closing.Do(func() { w.closed = w.close() })
+	return w.closed
+}
+
+func (w *World) close() error {
 	if w.functions != nil {
 		w.functions.stop()
 	}
-	return w.Cloud.Close()
+	var err error
+	if w.front != nil {
+		err = w.front.Close()
+	}
+	return errors.Join(err, w.Cloud.Close())
 }

@@ -1,0 +1,47 @@
+package world
+
+import (
+	"context"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+
+	"example.com/keyturn/shared/event"
+)
+
+// triggers are the functions that a topic's messages start, by topic.
+var triggers = map[string]string{
+	event.TopicRotate: "Rotate", event.TopicLogs: "Audit", event.TopicAudit: "Audit", event.TopicFindings: "Alert",
+}
+
+// newFront stands before the functions as Google's front end does, and lets one
+// event at a time into each, which is what Cloud Functions gives an instance by
+// default. The functions framework needs that: of events that overlap, its
+// receiver can leave one unanswered for ever, and so it can when a caller hangs
+// up (github.com/cloudevents/sdk-go/issues/1224 and 1332).
+func newFront(functions *url.URL) http.Handler {
+	proxy := httputil.NewSingleHostReverseProxy(functions)
+	proxy.ErrorLog = log.New(io.Discard, "", 0) // who called sees a 502 and tries again
+	mux := http.NewServeMux()
+	mux.Handle("/", proxy)
+	lanes := map[string]http.Handler{}
+	for _, name := range triggers {
+		if lanes[name] == nil {
+			lanes[name] = oneAtATime(proxy)
+			mux.Handle("/"+name, lanes[name])
+		}
+	}
+	return mux
+}
+
+func oneAtATime(h http.Handler) http.Handler {
+	var turn sync.Mutex
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		turn.Lock()
+		defer turn.Unlock()
+		h.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
+	})
+}
