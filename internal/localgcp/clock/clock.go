@@ -19,6 +19,7 @@ type Clock struct {
 	offset  time.Duration // policy time minus machine time, of a flowing clock
 	at      time.Time     // policy time, of a frozen clock
 	pending timers
+	set     uint64      // timers so far
 	wake    *time.Timer // fires the next timer of a flowing clock
 	moving  sync.Mutex  // serialises Advance, so that timers fire in order
 }
@@ -64,12 +65,14 @@ func (c *Clock) Advance(d time.Duration) {
 }
 
 // At runs f once the clock has reached t, in a goroutine of the clock's own or
-// in that of the caller of Advance; f must not call Advance. The returned
-// function cancels it.
+// in that of the caller of Advance; f must not call Advance. If the clock is
+// frozen, that takes an Advance, however short, even when t is past. The
+// returned function cancels it, if f has not begun.
 func (c *Clock) At(t time.Time, f func()) (cancel func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	tm := &timer{at: t, f: f}
+	c.set++
+	tm := &timer{at: t, n: c.set, f: f}
 	heap.Push(&c.pending, tm)
 	c.arm()
 	return func() {
@@ -122,14 +125,22 @@ func (c *Clock) arm() {
 
 type timer struct {
 	at    time.Time
+	n     uint64 // timers of one time fire in the order in which they were set
 	f     func()
 	index int // in the heap; -1 once taken out
 }
 
 type timers []*timer
 
-func (q timers) Len() int           { return len(q) }
-func (q timers) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
+func (q timers) Len() int { return len(q) }
+
+func (q timers) Less(i, j int) bool {
+	if q[i].at.Equal(q[j].at) {
+		return q[i].n < q[j].n
+	}
+	return q[i].at.Before(q[j].at)
+}
+
 func (q timers) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q[i].index, q[j].index = i, j
