@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/detect"
@@ -90,7 +91,7 @@ func TestABrokenChannelStopsNothingAndLosesNothing(t *testing.T) {
 	e := newEnv(t)
 	e.mail.cut = true
 	for range 3 {
-		if err := e.deliver(found("f1", detect.High, 8)); err != errRedeliver {
+		if err := e.deliver(found("f1", detect.High, 8)); err != door.ErrRedeliver {
 			t.Fatalf("error %v, want the fixed one", err)
 		}
 	}
@@ -113,7 +114,7 @@ func TestABrokenChannelStopsNothingAndLosesNothing(t *testing.T) {
 func TestABrokenTopicStopsNoChannel(t *testing.T) {
 	e := newEnv(t)
 	e.failing()
-	if err := e.deliver(found("f1", detect.High, 8)); err != errRedeliver {
+	if err := e.deliver(found("f1", detect.High, 8)); err != door.ErrRedeliver {
 		t.Fatalf("error %v, want the fixed one", err)
 	}
 	e.faults.Set(nil)
@@ -165,8 +166,8 @@ func TestWhatIsNeitherFindingNorRotationGoesToTheDeadLetterTopic(t *testing.T) {
 		"broken finding":                {message(event.FindingType, "{"), "decoding a finding"},
 		"finding of another severity":   {message(event.FindingType, `{"id":"1","detector":"d","severity":"urgent"}`), `severity "urgent"`},
 		"broken rotation event":         {message(event.RotationType, "{"), "decoding a rotation event"},
-		"rotation of another severity":  {message(event.RotationType, `{"id":"1","secret":"s","severity":""}`), "none of info"},
-		"rotation event without secret": {message(event.RotationType, `{"id":"1","severity":"high"}`), "without id or secret"},
+		"rotation of another severity":  {message(event.RotationType, `{"id":"1","milestone":"failed","secret":"s","severity":""}`), "none of info"},
+		"rotation event without secret": {message(event.RotationType, `{"id":"1","milestone":"failed","severity":"high"}`), "without id or secret"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)
@@ -181,7 +182,7 @@ func TestWhatIsNeitherFindingNorRotationGoesToTheDeadLetterTopic(t *testing.T) {
 				t.Errorf("told %v times", got)
 			}
 			e.failing()
-			if err := e.f.HandleEvent(t.Context(), c.event); err != errRedeliver {
+			if err := e.f.HandleEvent(t.Context(), c.event); err != door.ErrRedeliver {
 				t.Errorf("error %v without a dead-letter topic, want the fixed one", err)
 			}
 		})

@@ -12,15 +12,11 @@ import (
 	"sync"
 	"time"
 
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/event"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 )
-
-// Publisher publishes one message and returns once it is safe.
-type Publisher interface {
-	Publish(ctx context.Context, out event.Outgoing) error
-}
 
 // Channel delivers alerts to people or to other systems.
 type Channel interface {
@@ -30,7 +26,7 @@ type Channel interface {
 
 // Config is what the function works with.
 type Config struct {
-	Publisher Publisher        // of alerts and dead letters; required
+	Publisher door.Publisher   // of alerts and dead letters; required
 	Channels  []Channel        // besides the alerts topic; nil is none
 	Policy    alerting.Policy  // of deduplication; zero fields are their defaults
 	Incidents int              // kept in memory, at most, the latest ones; 0 is 4096
@@ -44,6 +40,7 @@ type Function struct {
 	channels  []Channel // the alerts topic first
 	now       func() time.Time
 	log       *slog.Logger
+	door      door.Topic
 	incidents *incidents
 }
 
@@ -59,11 +56,9 @@ func New(c Config) *Function {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
+	f.door = door.Topic{Function: "alert", Publisher: c.Publisher, Log: f.log}
 	return f
 }
-
-// errRedeliver is all that the framework, which logs and answers with it, is told.
-var errRedeliver = errors.New("keyturn: alert could not finish; deliver again")
 
 // HandleEvent takes a Pub/Sub message with a finding or a rotation event. A
 // message that is neither goes to the dead-letter topic and is acknowledged; an
@@ -71,16 +66,16 @@ var errRedeliver = errors.New("keyturn: alert could not finish; deliver again")
 func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error {
 	m, err := event.DecodeMessage(ce)
 	if err != nil {
-		return f.bury(ctx, m, err)
+		return f.door.Bury(ctx, m, err)
 	}
 	n, err := decodeNotice(m)
 	if err != nil {
-		return f.bury(ctx, m, err)
+		return f.door.Bury(ctx, m, err)
 	}
 	if n.Severity < alerting.Warning {
 		return nil
 	}
-	return f.redeliver(ctx, f.tell(ctx, n))
+	return f.door.Redeliver(ctx, f.tell(ctx, n))
 }
 
 // tell decides about a notice and delivers what it owes the channels. Alerts of
@@ -129,26 +124,8 @@ func (f *Function) deliver(ctx context.Context, d *delivery) error {
 	return errors.Join(errs...)
 }
 
-// redeliver logs why something failed and asks for the message again.
-func (f *Function) redeliver(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	f.log.ErrorContext(ctx, "not finished; the message comes again", "error", err.Error())
-	return errRedeliver
-}
-
-// bury sends a message that cannot be read to the dead-letter topic.
-func (f *Function) bury(ctx context.Context, m event.Message, reason error) error {
-	f.log.WarnContext(ctx, "message goes to the dead-letter topic", "message", m.ID, "reason", reason.Error())
-	if err := f.config.Publisher.Publish(ctx, event.DeadLetter("alert", m, reason)); err != nil {
-		return f.redeliver(ctx, fmt.Errorf("publishing a dead letter: %w", err))
-	}
-	return nil
-}
-
 // topic is the channel that other systems subscribe to.
-type topic struct{ publisher Publisher }
+type topic struct{ publisher door.Publisher }
 
 func (t topic) Name() string { return event.TopicAlerts }
 

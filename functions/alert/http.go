@@ -2,15 +2,15 @@ package alert
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"sync"
 
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/event"
 )
 
 const maxCommand = 64 << 10 // bytes
@@ -29,38 +29,25 @@ type Receipt struct {
 // HandleHTTP takes a JSON command from a person and answers with
 // {"incidents": […]} or {"receipts": […]}, or with {"error": …}.
 func (f *Function) HandleHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		answer(w, http.StatusMethodNotAllowed, map[string]string{"error": "send a JSON command by POST"})
-		return
-	}
-	c, err := DecodeCommand(http.MaxBytesReader(w, r.Body, maxCommand))
-	if err != nil {
-		answer(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
-		return
-	}
+	door.ServeJSON(w, r, maxCommand, DecodeCommand, f.answer)
+}
+
+func (f *Function) answer(ctx context.Context, c Command) (int, any) {
 	if c.Verb == "list" {
-		answer(w, http.StatusOK, map[string]any{"incidents": f.incidents.list()})
-		return
+		return http.StatusOK, map[string]any{"incidents": f.incidents.list()}
 	}
-	receipts, delivered := f.test(r.Context())
-	code := http.StatusOK
+	receipts, delivered := f.test(ctx)
 	if !delivered {
-		code = http.StatusBadGateway
+		return http.StatusBadGateway, map[string]any{"receipts": receipts}
 	}
-	answer(w, code, map[string]any{"receipts": receipts})
+	return http.StatusOK, map[string]any{"receipts": receipts}
 }
 
 // DecodeCommand reads one JSON command and refuses what it does not know.
 func DecodeCommand(r io.Reader) (Command, error) {
 	var c Command
-	dec := json.NewDecoder(r)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
-		return Command{}, fmt.Errorf(`command is not the JSON object that is expected: %w; send for example {"command":"list"}`, err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return Command{}, errors.New("command is followed by something else: send one JSON object and nothing after it")
+	if err := event.DecodeObject(r, &c, `{"command":"list"}`); err != nil {
+		return Command{}, err
 	}
 	if c.Verb != "list" && c.Verb != "test" {
 		return Command{}, fmt.Errorf("command %.40q is none of list, test", c.Verb)
@@ -92,11 +79,4 @@ func (f *Function) test(ctx context.Context) (receipts []Receipt, delivered bool
 		delivered = delivered && r.Error == ""
 	}
 	return receipts, delivered
-}
-
-func answer(w http.ResponseWriter, code int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the caller went away: nobody is left to tell
 }

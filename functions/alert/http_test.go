@@ -80,7 +80,7 @@ func TestHTTPRefuses(t *testing.T) {
 		"unknown field": {http.MethodPost, `{"command":"list","all":true}`, 400, `unknown field \"all\"`},
 		"more than one": {http.MethodPost, `{"command":"list"} x`, 400, "nothing after it"},
 		"no command":    {http.MethodPost, `{}`, 400, "none of list, test"},
-		"too large":     {http.MethodPost, strings.Repeat(" ", maxCommand+1), 400, "too large"},
+		"too large":     {http.MethodPost, strings.Repeat(" ", maxCommand+1), 400, "larger than 65536 bytes"},
 		"a long verb":   {http.MethodPost, `{"command":"` + strings.Repeat("x", 10_000) + `"}`, 400, "none of list, test"},
 	} {
 		code, header, answer := ask(t, f, c.method, c.body)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/detect"
 )
@@ -41,7 +42,7 @@ func TestWhatIsOwedIsBounded(t *testing.T) {
 	e := newEnv(t)
 	e.chat.cut = true
 	for i := range maxOwed + 1 {
-		if err := e.deliver(found(fmt.Sprint("f", i), detect.High, 8<<i)); err != errRedeliver {
+		if err := e.deliver(found(fmt.Sprint("f", i), detect.High, 8<<i)); err != door.ErrRedeliver {
 			t.Fatalf("error %v, want the fixed one", err)
 		}
 	}
@@ -61,10 +62,10 @@ func TestANewIncidentWaitsForRoom(t *testing.T) {
 	e := newEnv(t)
 	e.f.incidents.max = 1
 	e.mail.cut = true
-	if err := e.deliver(found("f1", detect.High, 8)); err != errRedeliver {
+	if err := e.deliver(found("f1", detect.High, 8)); err != door.ErrRedeliver {
 		t.Fatal(err)
 	}
-	if err := e.deliver(milestone("m1", "refused")); err != errRedeliver {
+	if err := e.deliver(milestone("m1", "refused")); err != door.ErrRedeliver {
 		t.Errorf("error %v, want the fixed one", err)
 	}
 	if got := e.told(); got != [3]int{1, 0, 1} {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/logging/apiv2/loggingpb"
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
@@ -39,7 +40,7 @@ func TestAFailedPublishLosesNoFinding(t *testing.T) {
 		must(t, e.deliver(event.TopicLogs, entry, nil))
 	}
 	e.failing("/google.pubsub.v1.Publisher/Publish")
-	if err := e.deliver(event.TopicLogs, entries[7], nil); err != errRedeliver {
+	if err := e.deliver(event.TopicLogs, entries[7], nil); err != door.ErrRedeliver {
 		t.Fatalf("error %v, want the fixed one", err)
 	}
 	e.faults.Set(nil)
@@ -90,7 +91,7 @@ func TestWhatCannotBeReadGoesToTheDeadLetterTopic(t *testing.T) {
 				t.Errorf("dead letter %q with %v", dead[0].GetData(), a)
 			}
 			e.failing("/google.pubsub.v1.Publisher/Publish")
-			if err := e.f.HandleEvent(t.Context(), c.event); err != errRedeliver {
+			if err := e.f.HandleEvent(t.Context(), c.event); err != door.ErrRedeliver {
 				t.Errorf("error %v without a dead-letter topic, want the fixed one", err)
 			}
 		})
@@ -154,7 +155,7 @@ func TestAFailedSweepIsMadeGood(t *testing.T) {
 			e := newEnv(t)
 			e.write(probe(8)...)
 			e.failing(method)
-			if err := e.sweep(); err != errRedeliver {
+			if err := e.sweep(); err != door.ErrRedeliver {
 				t.Fatalf("error %v, want the fixed one", err)
 			}
 			if !strings.Contains(e.log.String(), "sweeping the entries received since 2030-01-01T10:01:00Z") {
@@ -175,7 +176,7 @@ func TestASweepGoesOnWhereTheLastOneEnded(t *testing.T) {
 	must(t, e.sweep())
 	e.write(probe(8)...)
 	e.failing("/google.logging.v2.LoggingServiceV2/ListLogEntries")
-	if err := e.sweep(); err != errRedeliver {
+	if err := e.sweep(); err != door.ErrRedeliver {
 		t.Fatalf("error %v, want the fixed one", err)
 	}
 	e.faults.Set(nil)

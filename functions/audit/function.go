@@ -7,21 +7,16 @@ package audit
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 )
-
-// Publisher publishes one message and returns once it is safe.
-type Publisher interface {
-	Publish(ctx context.Context, out event.Outgoing) error
-}
 
 // Logs yields, as LogEntry JSON, the audit entries that Cloud Logging received
 // from since until before until, and stops at the first error of yield.
@@ -31,7 +26,7 @@ type Logs interface {
 
 // Config is what the function works with.
 type Config struct {
-	Publisher Publisher        // of findings and dead letters; required
+	Publisher door.Publisher   // of findings and dead letters; required
 	Logs      Logs             // what a sweep reads; nil lets sweeps do nothing
 	Limits    detect.Limits    // of the detectors; zero fields are their defaults
 	Subjects  int              // whose state is kept in memory, at most, the latest ones; 0 is 2048, which is 200 MB at worst and 1 MB as a rule
@@ -45,6 +40,7 @@ type Function struct {
 	config Config
 	now    func() time.Time
 	log    *slog.Logger
+	topic  door.Topic
 	memory *memory
 
 	sweeping sync.Mutex
@@ -60,11 +56,9 @@ func New(c Config) *Function {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
+	f.topic = door.Topic{Function: "audit", Publisher: c.Publisher, Log: f.log}
 	return f
 }
-
-// errRedeliver is all that the framework, which logs and answers with it, is told.
-var errRedeliver = errors.New("keyturn: audit could not finish; deliver again")
 
 // HandleEvent takes a Pub/Sub message: a log entry, or the command to sweep. A
 // message that can never be read goes to the dead-letter topic and is
@@ -72,16 +66,16 @@ var errRedeliver = errors.New("keyturn: audit could not finish; deliver again")
 func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error {
 	m, err := event.DecodeMessage(ce)
 	if err != nil {
-		return f.bury(ctx, m, err)
+		return f.topic.Bury(ctx, m, err)
 	}
 	if m.TopicID() == event.TopicAudit {
 		return f.handleSweep(ctx, m)
 	}
 	e, err := event.DecodeLogEntry(m.Data)
 	if err != nil {
-		return f.bury(ctx, m, err)
+		return f.topic.Bury(ctx, m, err)
 	}
-	return f.redeliver(ctx, f.observe(ctx, e))
+	return f.topic.Redeliver(ctx, f.observe(ctx, e))
 }
 
 // observe takes one entry into the state of its subject. The state is kept only
@@ -104,9 +98,9 @@ func (f *Function) publish(ctx context.Context, found detect.Finding) error {
 
 func (f *Function) handleSweep(ctx context.Context, m event.Message) error {
 	if err := checkSweep(m); err != nil {
-		return f.bury(ctx, m, err)
+		return f.topic.Bury(ctx, m, err)
 	}
-	return f.redeliver(ctx, f.sweep(ctx))
+	return f.topic.Redeliver(ctx, f.sweep(ctx))
 }
 
 // checkSweep accepts the one command that comes by topic, in either of its forms.
@@ -122,24 +116,6 @@ func checkSweep(m event.Message) error {
 	}
 	if c.Command != "sweep" {
 		return fmt.Errorf("command %.40q does not come by topic: send sweep, and scan or replay by HTTP", c.Command)
-	}
-	return nil
-}
-
-// redeliver logs why something failed and asks for the message again.
-func (f *Function) redeliver(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	f.log.ErrorContext(ctx, "not finished; the message comes again", "error", err.Error())
-	return errRedeliver
-}
-
-// bury sends a message that cannot be read to the dead-letter topic.
-func (f *Function) bury(ctx context.Context, m event.Message, reason error) error {
-	f.log.WarnContext(ctx, "message goes to the dead-letter topic", "message", m.ID, "reason", reason.Error())
-	if err := f.config.Publisher.Publish(ctx, event.DeadLetter("audit", m, reason)); err != nil {
-		return f.redeliver(ctx, fmt.Errorf("publishing a dead letter: %w", err))
 	}
 	return nil
 }

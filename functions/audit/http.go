@@ -1,12 +1,16 @@
 package audit
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
+
+	"example.com/keyturn/functions/door"
+	"example.com/keyturn/shared/event"
 )
 
 const maxCommand = 10 << 20 // bytes
@@ -23,41 +27,26 @@ type Command struct {
 // HandleHTTP takes a JSON command from a person and answers with a Report, or
 // with {"error": …}.
 func (f *Function) HandleHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		refuse(w, http.StatusMethodNotAllowed, errors.New("send a JSON command by POST"))
-		return
-	}
-	c, err := DecodeCommand(http.MaxBytesReader(w, r.Body, maxCommand))
-	if err != nil {
-		refuse(w, http.StatusBadRequest, err)
-		return
-	}
-	report, err := f.Do(r.Context(), c)
+	door.ServeJSON(w, r, maxCommand, DecodeCommand, f.answer)
+}
+
+func (f *Function) answer(ctx context.Context, c Command) (int, any) {
+	report, err := f.Do(ctx, c)
 	switch {
 	case errors.Is(err, errNoLogs):
-		refuse(w, http.StatusNotImplemented, err)
+		return http.StatusNotImplemented, door.Error{Error: err.Error()}
 	case err != nil:
-		f.log.ErrorContext(r.Context(), "command failed", "command", c.Verb, "error", err.Error())
-		refuse(w, http.StatusBadGateway, errors.New("reading Cloud Logging failed: the function's log says why"))
-	default:
-		answer(w, http.StatusOK, report)
+		f.log.ErrorContext(ctx, "command failed", "command", c.Verb, "error", err.Error())
+		return http.StatusBadGateway, door.Error{Error: "reading Cloud Logging failed: the function's log says why"}
 	}
+	return http.StatusOK, report
 }
 
 // DecodeCommand reads one JSON command and refuses what it does not know.
 func DecodeCommand(r io.Reader) (Command, error) {
 	var c Command
-	dec := json.NewDecoder(r)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
-		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-			return Command{}, errors.New("command is larger than 10 MiB: send fewer entries at a time")
-		}
-		return Command{}, fmt.Errorf(`command is not the JSON object that is expected: %w; send for example {"command":"scan","entries":[]}`, err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return Command{}, errors.New("command is followed by something else: send one JSON object and nothing after it")
+	if err := event.DecodeObject(r, &c, `{"command":"scan","entries":[]}`); err != nil {
+		return Command{}, err
 	}
 	return c, c.validate()
 }
@@ -74,15 +63,4 @@ func (c Command) validate() error {
 		return errors.New(`command replay needs since, such as "2026-01-31T08:00:00Z"`)
 	}
 	return nil
-}
-
-func refuse(w http.ResponseWriter, code int, err error) {
-	answer(w, code, map[string]string{"error": err.Error()})
-}
-
-func answer(w http.ResponseWriter, code int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the caller went away: nobody is left to tell
 }

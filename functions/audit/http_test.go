@@ -109,7 +109,7 @@ func TestHTTPRefuses(t *testing.T) {
 		"replay entries": {http.MethodPost, `{"command":"replay","since":"2030-01-01T00:00:00Z","entries":[]}`, 400, "takes no entries"},
 		"replay of all":  {http.MethodPost, `{"command":"replay"}`, 400, "needs since"},
 		"no time":        {http.MethodPost, `{"command":"replay","since":"yesterday"}`, 400, "send for example"},
-		"too large":      {http.MethodPost, scanCommand(fmt.Appendf(nil, "%q", strings.Repeat("x", maxCommand))), 400, "larger than 10 MiB"},
+		"too large":      {http.MethodPost, scanCommand(fmt.Appendf(nil, "%q", strings.Repeat("x", maxCommand))), 400, "larger than 10485760 bytes"},
 		"a long verb":    {http.MethodPost, `{"command":"` + strings.Repeat("x", 10_000) + `"}`, 400, "none of scan, replay"},
 	} {
 		code, header, answer := ask(t, f, c.method, c.body)

@@ -44,7 +44,7 @@ func (f *Function) sweep(ctx context.Context) error {
 func (f *Function) observeLine(ctx context.Context, line []byte) error {
 	e, err := event.DecodeLogEntry(line)
 	if err != nil {
-		return f.bury(ctx, event.Message{Topic: event.TopicAudit, Data: line}, err)
+		return f.topic.Bury(ctx, event.Message{Topic: event.TopicAudit, Data: line}, err)
 	}
 	return f.observe(ctx, e)
 }

@@ -8,9 +8,11 @@ package rotate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/rotation"
@@ -30,6 +32,7 @@ type Function struct {
 	cloud *gcp.Cloud
 	now   func() time.Time
 	log   *slog.Logger
+	topic door.Topic
 }
 
 // New returns a function that dials nothing yet.
@@ -41,11 +44,9 @@ func New(c Config) *Function {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
+	f.topic = door.Topic{Function: "rotate", Publisher: c.Cloud, Log: f.log}
 	return f
 }
-
-// errRedeliver is all that the framework, which logs and answers with it, is told.
-var errRedeliver = errors.New("keyturn: rotate could not finish; deliver again")
 
 // HandleEvent takes a Pub/Sub message. A message that can never be carried out
 // goes to the dead-letter topic and is acknowledged; only what may go better
@@ -53,24 +54,23 @@ var errRedeliver = errors.New("keyturn: rotate could not finish; deliver again")
 func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error {
 	m, err := event.DecodeMessage(ce)
 	if err != nil {
-		return f.bury(ctx, m, err)
+		return f.topic.Bury(ctx, m, err)
 	}
 	c, err := event.DecodeCommand(m)
 	if errors.Is(err, event.ErrIgnored) {
 		return nil
 	}
 	if err != nil {
-		return f.bury(ctx, m, err)
+		return f.topic.Bury(ctx, m, err)
 	}
 	_, err = f.Do(ctx, c)
 	switch {
 	case err == nil, errors.Is(err, ErrBusy), errors.Is(err, errRecorded):
 		return nil // done, or in hand, or in the journal for the next sweep
 	case hopeless(err):
-		return f.bury(ctx, m, err)
+		return f.topic.Bury(ctx, m, err)
 	}
-	f.log.ErrorContext(ctx, "command failed", "command", c.Verb, "secret", c.Secret, "error", err.Error())
-	return errRedeliver
+	return f.topic.Redeliver(ctx, fmt.Errorf("command %s of %s: %w", c.Verb, c.Secret, err))
 }
 
 // Do carries out a command, whichever door it came through.
@@ -93,14 +93,4 @@ func (f *Function) Do(ctx context.Context, c event.Command) (Report, error) {
 // hopeless reports whether delivering the same command again cannot help.
 func hopeless(err error) bool {
 	return errors.Is(err, rotation.ErrUnmanaged) || errors.Is(err, errUnreadable) || errors.Is(err, ErrUnknownKey) || gcp.IsNotFound(err)
-}
-
-// bury sends a message that cannot be handled to the dead-letter topic.
-func (f *Function) bury(ctx context.Context, m event.Message, reason error) error {
-	f.log.WarnContext(ctx, "message goes to the dead-letter topic", "message", m.ID, "reason", reason.Error())
-	if err := f.cloud.Publish(ctx, event.DeadLetter("rotate", m, reason)); err != nil {
-		f.log.ErrorContext(ctx, "dead letter not published", "message", m.ID, "error", err.Error())
-		return errRedeliver
-	}
-	return nil
 }
