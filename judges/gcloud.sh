@@ -129,7 +129,7 @@ apikeys() {
 logs() {
   ok gcloud logging write t hello --severity=WARNING
   ok gcloud logging write t '{"a":1}' --payload-type=json
-  ok gcloud logging read 'severity>=INFO' --limit=5 --format=json; says hello
+  ok gcloud logging read 'severity>=INFO textPayload=hello' --limit=5 --format=json; says hello
   ok gcloud logging read 'protoPayload.methodName="google.iam.admin.v1.CreateServiceAccountKey"' --freshness=7d --order=asc
   ok gcloud logging logs list
   ok gcloud pubsub topics create sunk

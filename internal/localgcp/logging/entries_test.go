@@ -153,6 +153,7 @@ func TestListRefuses(t *testing.T) {
 		"page_size":                                             {ResourceNames: project, PageSize: -1},
 		"page_token":                                            {ResourceNames: project, PageToken: "?"},
 	} {
+		//lint:ignore SA1019 requests that the client itself would not send
 		_, err := loggingpb.NewLoggingServiceV2Client(w.client.Connection()).ListLogEntries(w.ctx, req)
 		w.wantCode(err, codes.InvalidArgument, want)
 	}

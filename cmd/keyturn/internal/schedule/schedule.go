@@ -31,7 +31,7 @@ func Parse(text []byte, variables map[string]string) ([]*schedulerpb.Job, error)
 		return nil, fmt.Errorf("reading the schedule: %w", err)
 	}
 	if len(file.Jobs) == 0 {
-		return nil, errors.New("reading the schedule: there is nothing under jobs:")
+		return nil, errors.New("reading the schedule: the list jobs is empty")
 	}
 	var jobs []*schedulerpb.Job
 	var problems []error

@@ -33,7 +33,9 @@ func desc() grpc.ServiceDesc {
 			unary("DeleteServiceAccountKey", adminpb.IAMServer.DeleteServiceAccountKey),
 			unary("DisableServiceAccountKey", adminpb.IAMServer.DisableServiceAccountKey),
 			unary("EnableServiceAccountKey", adminpb.IAMServer.EnableServiceAccountKey),
+			//lint:ignore SA1019 clients may still call it
 			unary("SignBlob", adminpb.IAMServer.SignBlob),
+			//lint:ignore SA1019 clients may still call it
 			unary("SignJwt", adminpb.IAMServer.SignJwt),
 			unary("GetIamPolicy", adminpb.IAMServer.GetIamPolicy),
 			unary("SetIamPolicy", adminpb.IAMServer.SetIamPolicy),

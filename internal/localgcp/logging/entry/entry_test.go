@@ -97,7 +97,8 @@ func TestAuditLogStaysTyped(t *testing.T) {
 
 func TestUnlinkedBytesAreWrittenWithTheirType(t *testing.T) {
 	opaque := &anypb.Any{TypeUrl: "type.googleapis.com/x.Y", Value: []byte{1, 2}}
-	log, err := anypb.New(&audit.AuditLog{MethodName: "m", ServiceData: opaque}) //nolint:staticcheck // what old services fill
+	//lint:ignore SA1019 what old services fill
+	log, err := anypb.New(&audit.AuditLog{MethodName: "m", ServiceData: opaque})
 	if err != nil {
 		t.Fatal(err)
 	}
