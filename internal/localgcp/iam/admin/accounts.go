@@ -19,10 +19,11 @@ const (
 )
 
 func accountProto(a directory.Account) *adminpb.ServiceAccount {
-	//lint:ignore SA1019 Google still fills the etag
 	return &adminpb.ServiceAccount{
 		Name: a.Name(), ProjectId: a.Project, UniqueId: a.UniqueID, Email: a.Email, Oauth2ClientId: a.UniqueID,
-		DisplayName: a.DisplayName, Description: a.Description, Disabled: a.Disabled, Etag: []byte("01021920"),
+		DisplayName: a.DisplayName, Description: a.Description, Disabled: a.Disabled,
+		//lint:ignore SA1019 Google still fills it
+		Etag: []byte("01021920"),
 	}
 }
 
