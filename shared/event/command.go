@@ -2,7 +2,6 @@ package event
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,12 +29,14 @@ type Command struct {
 	Verb   Verb   `json:"command"`
 	Secret string `json:"secret,omitempty"` // projects/P/secrets/S; every verb but Sweep needs it
 	After  *int   `json:"after,omitempty"`  // Rotate: only if this is the latest rotation's number, so that a duplicate does nothing; nil is whatever it is
-	Key    string `json:"key,omitempty"`    // Revoke: the id of the key
+	Key    string `json:"key,omitempty"`    // Revoke: the id of the key: 40 hex digits, or an API key's full name
 }
 
 // ErrIgnored means that a message is well formed and not for keyturn to act on,
 // such as Secret Manager's echo of keyturn's own writes.
 var ErrIgnored = errors.New("nothing to do for this message")
+
+var keyID = regexp.MustCompile(`^[A-Za-z0-9:./_-]{1,256}$`)
 
 var secretName = regexp.MustCompile(`^projects/[a-z0-9][a-z0-9:.-]{0,61}(/locations/[a-z0-9-]{1,40})?/secrets/[A-Za-z0-9_-]{1,255}$`)
 
@@ -46,7 +47,7 @@ var secretName = regexp.MustCompile(`^projects/[a-z0-9][a-z0-9:.-]{0,61}(/locati
 func DecodeCommand(m Message) (Command, error) {
 	c, err := decodeCommand(m)
 	if err == nil && c.Verb == Rotate && c.After == nil {
-		return c, errors.New("command rotate needs after, the number of the latest rotation, so that a duplicate does nothing: 'keyturn status' shows it")
+		return Command{}, errors.New("command rotate needs after, the number of the latest rotation, so that a duplicate does nothing: 'keyturn status' shows it")
 	}
 	return c, err
 }
@@ -67,22 +68,16 @@ func decodeSecretEvent(kind, secret string) (Command, error) {
 	if kind != "SECRET_ROTATE" {
 		return Command{}, ErrIgnored
 	}
-	c := Command{Verb: Continue, Secret: secret}
-	return c, c.Validate()
+	return valid(Command{Verb: Continue, Secret: secret})
 }
 
 // DecodeCommandJSON reads one JSON command and refuses what it does not know.
 func DecodeCommandJSON(r io.Reader) (Command, error) {
 	var c Command
-	dec := json.NewDecoder(r)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
-		return Command{}, fmt.Errorf("command is not the JSON object that is expected: %w; send for example {\"command\":\"sweep\"}", err)
+	if err := DecodeObject(r, &c, `{"command":"sweep"}`); err != nil {
+		return Command{}, err
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return Command{}, errors.New("command is followed by something else: send one JSON object and nothing after it")
-	}
-	return c, c.Validate()
+	return valid(c)
 }
 
 func decodeAttributes(attributes map[string]string) (Command, error) {
@@ -90,17 +85,25 @@ func decodeAttributes(attributes map[string]string) (Command, error) {
 	if after, ok := attributes["after"]; ok {
 		n, err := strconv.Atoi(after)
 		if err != nil {
-			return Command{}, fmt.Errorf("attribute after is %q: want the number of a rotation", after)
+			return Command{}, fmt.Errorf("attribute after is %.80q: want the number of a rotation", after)
 		}
 		c.After = &n
 	}
 	for name := range attributes {
 		known := slices.Contains([]string{"command", "secret", "key", "after"}, name)
 		if !known && !strings.HasPrefix(name, "googclient_") { // the prefix is Pub/Sub's own
-			return Command{}, fmt.Errorf("attribute %q belongs to no command: the message is not for keyturn", name)
+			return Command{}, fmt.Errorf("attribute %.80q belongs to no command: the message is not for keyturn", name)
 		}
 	}
-	return c, c.Validate()
+	return valid(c)
+}
+
+// valid is the command, or nothing of it and what is wrong.
+func valid(c Command) (Command, error) {
+	if err := c.Validate(); err != nil {
+		return Command{}, err
+	}
+	return c, nil
 }
 
 // Attributes is the command in the form that DecodeCommand reads from attributes.
@@ -122,19 +125,23 @@ func (c Command) Attributes() map[string]string {
 func (c Command) Validate() error {
 	switch {
 	case !slices.Contains([]Verb{Sweep, Continue, Rotate, Revoke, Status}, c.Verb):
-		return fmt.Errorf("command %q is none of sweep, continue, rotate, revoke, status", c.Verb)
+		return fmt.Errorf("command %.40q is none of sweep, continue, rotate, revoke, status", c.Verb)
 	case c.Verb == Sweep && (c.Secret != "" || c.Key != "" || c.After != nil):
 		return errors.New("command sweep takes no secret, key or after: it looks at all of them")
 	case c.Verb == Sweep:
 		return nil
 	case !secretName.MatchString(c.Secret):
-		return fmt.Errorf("secret %q is not a secret's full name: give projects/PROJECT/secrets/SECRET", c.Secret)
+		return fmt.Errorf("secret %.80q is not a secret's full name: give projects/PROJECT/secrets/SECRET", c.Secret)
 	case c.Verb == Revoke && c.Key == "":
 		return errors.New("command revoke needs the key's id: 'keyturn status' shows it")
+	case c.Verb == Revoke && !keyID.MatchString(c.Key):
+		return fmt.Errorf("key %.80q is not the id of a key: 'keyturn status' shows it", c.Key)
 	case c.Verb != Revoke && c.Key != "":
 		return fmt.Errorf("command %s takes no key", c.Verb)
 	case c.Verb != Rotate && c.After != nil:
 		return fmt.Errorf("command %s takes no after", c.Verb)
+	case c.After != nil && *c.After < 0:
+		return fmt.Errorf("after is %d: want the number of a rotation", *c.After)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -33,8 +34,8 @@ type Rotation struct {
 	Rotation  int       `json:"rotation,omitempty"` // its number
 	Key       string    `json:"key,omitempty"`      // id of the key concerned
 	Step      string    `json:"step,omitempty"`     // the step that failed
-	Reason    string    `json:"reason,omitempty"`
-	Severity  string    `json:"severity"` // info, warning or high
+	Reason    string    `json:"reason,omitempty"`   // RotationEvent cuts it to 1 KiB
+	Severity  string    `json:"severity"`           // info, warning or high
 }
 
 // SeverityOf is how urgent a milestone is: what goes as planned is info.
@@ -50,22 +51,21 @@ func (m Milestone) SeverityOf() string {
 
 // RotationEvent puts a milestone into a CloudEvent on the findings topic.
 func RotationEvent(r Rotation) (Outgoing, error) {
+	r.Reason = clip(r.Reason, maxAttribute)
 	data, err := json.Marshal(r)
 	if err != nil {
 		return Outgoing{}, fmt.Errorf("encoding a rotation event: %w", err)
 	}
-	return Outgoing{Topic: TopicFindings, Data: data, Attributes: map[string]string{
-		"ce-specversion": "1.0",
-		"ce-type":        RotationType,
-		"ce-id":          r.ID,
-		"ce-source":      "//secretmanager.googleapis.com/" + r.Secret,
-		"ce-time":        r.Time.UTC().Format(time.RFC3339Nano),
-		"content-type":   "application/json",
-		"severity":       r.Severity,
-		"milestone":      string(r.Milestone),
-		"project":        r.Project,
-		"credential":     r.Secret,
-	}}, nil
+	return Outgoing{Topic: TopicFindings, Data: data, Attributes: attributes(map[string]string{
+		"ce-type":    RotationType,
+		"ce-id":      r.ID,
+		"ce-source":  "//secretmanager.googleapis.com/" + r.Secret,
+		"ce-time":    r.Time.UTC().Format(time.RFC3339Nano),
+		"severity":   r.Severity,
+		"milestone":  string(r.Milestone),
+		"project":    r.Project,
+		"credential": r.Secret,
+	})}, nil
 }
 
 // DecodeRotation reads what RotationEvent wrote.
@@ -73,6 +73,9 @@ func DecodeRotation(m Message) (Rotation, error) {
 	var r Rotation
 	if err := json.Unmarshal(m.Data, &r); err != nil {
 		return Rotation{}, fmt.Errorf("decoding a rotation event: %w", err)
+	}
+	if r.ID == "" || r.Milestone == "" {
+		return Rotation{}, errors.New("decoding a rotation event: it has no id or no milestone")
 	}
 	return r, nil
 }

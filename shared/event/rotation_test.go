@@ -35,9 +35,69 @@ func TestRotationEventsRefuse(t *testing.T) {
 	if _, err := RotationEvent(Rotation{Time: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)}); err == nil || !strings.Contains(err.Error(), "encoding a rotation event") {
 		t.Errorf("RotationEvent: error %v", err)
 	}
-	if _, err := DecodeRotation(Message{Data: []byte("{")}); err == nil || !strings.Contains(err.Error(), "decoding a rotation event") {
-		t.Errorf("DecodeRotation: error %v", err)
+	for _, data := range []string{"", "{", "null", "{}", `{"id":"1"}`, `{"milestone":"failed"}`, `{"id":1,"milestone":"failed"}`, `{"id":"1","milestone":"failed","time":"soon"}`} {
+		r, err := DecodeRotation(Message{Data: []byte(data)})
+		if err == nil || !strings.Contains(err.Error(), "decoding a rotation event") || r != (Rotation{}) {
+			t.Errorf("DecodeRotation of %s: %+v, error %v", data, r, err)
+		}
 	}
+}
+
+func TestRotationEventBoundsWhatItTells(t *testing.T) {
+	r := rotationEvent
+	r.Secret, r.Kind, r.Project = strings.Repeat("s", 5000), "", ""
+	r.Reason = strings.Repeat("r", maxAttribute) + "end of a long answer \xff"
+	out, err := RotationEvent(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := DecodeRotation(Message{Data: out.Data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(back.Reason) > maxAttribute || !strings.HasPrefix(r.Reason, strings.TrimSuffix(back.Reason, "…")) {
+		t.Errorf("reason %q of %d bytes", back.Reason, len(back.Reason))
+	}
+	if _, told := out.Attributes["project"]; told || len(out.Attributes["credential"]) > maxAttribute {
+		t.Errorf("attributes %v", out.Attributes)
+	}
+}
+
+// FuzzDecodeRotation holds that what is decoded is encoded to the same, but for
+// a long reason.
+func FuzzDecodeRotation(f *testing.F) {
+	out, err := RotationEvent(rotationEvent)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(out.Data)
+	for _, data := range []string{"{}", "null", `{"id":"1","milestone":"x","time":"9999-12-31T23:59:59-12:00"}`, `{"ID":"1","milestone":"x","reason":"\ud800"}`} {
+		f.Add([]byte(data))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := DecodeRotation(Message{Data: data})
+		if err != nil {
+			if r != (Rotation{}) {
+				t.Errorf("an error and %+v", r)
+			}
+			return
+		}
+		out, err := RotationEvent(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := DecodeRotation(Message{Data: out.Data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(back.Reason) > maxAttribute || len(r.Reason) <= maxAttribute && back.Reason != r.Reason || !back.Time.Equal(r.Time) {
+			t.Errorf("%+v came back as %+v", r, back)
+		}
+		back.Reason, back.Time = r.Reason, r.Time
+		if back != r {
+			t.Errorf("%+v came back as %+v", r, back)
+		}
+	})
 }
 
 func TestSeverityOfMilestones(t *testing.T) {

@@ -3,10 +3,14 @@ package gcp
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"time"
 
+	apikeys "cloud.google.com/go/apikeys/apiv2"
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
@@ -74,33 +78,54 @@ func (c *Cloud) APIKeyCreated(ctx context.Context, name string) (time.Time, erro
 	return k.GetCreateTime().AsTime(), nil
 }
 
+// RestrictedBefore is the annotation of a disabled API key that holds, as JSON,
+// the restrictions it had: putting them back enables it again.
+const RestrictedBefore = "keyturn.restricted-before"
+
 // DisableAPIKey keeps everybody from using a key, in a way that can be taken
 // back: API keys have no disabled state, so it is restricted to an address that
-// nobody has.
+// nobody has, and RestrictedBefore keeps what it was restricted to. One that is
+// gone already is fine.
 func (c *Cloud) DisableAPIKey(ctx context.Context, name string) error {
 	client, err := c.apiKeys(ctx)
 	if err != nil {
 		return err
 	}
 	k, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: name})
-	if err != nil {
-		return fmt.Errorf("reading API key %s to disable it: %w", name, err)
+	if err == nil && !blocked(k) {
+		err = block(ctx, client, k)
 	}
+	if err != nil && !IsNotFound(err) {
+		return fmt.Errorf("disabling API key %s: %w", name, err)
+	}
+	return nil
+}
+
+func blocked(k *apikeyspb.Key) bool {
+	return slices.Equal(k.GetRestrictions().GetServerKeyRestrictions().GetAllowedIps(), []string{nowhere})
+}
+
+// block changes a key unless somebody did since it was read.
+func block(ctx context.Context, client *apikeys.Client, k *apikeyspb.Key) error {
+	before, err := protojson.Marshal(k.GetRestrictions())
+	if err != nil {
+		return fmt.Errorf("keeping its restrictions: %w", err)
+	}
+	annotations := map[string]string{}
+	maps.Copy(annotations, k.GetAnnotations())
+	annotations[RestrictedBefore] = string(before)
 	impossible := &apikeyspb.Restrictions{
 		ApiTargets:         k.GetRestrictions().GetApiTargets(),
 		ClientRestrictions: &apikeyspb.Restrictions_ServerKeyRestrictions{ServerKeyRestrictions: &apikeyspb.ServerKeyRestrictions{AllowedIps: []string{nowhere}}},
 	}
 	op, err := client.UpdateKey(ctx, &apikeyspb.UpdateKeyRequest{
-		Key:        &apikeyspb.Key{Name: name, Restrictions: impossible},
-		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"restrictions"}},
+		Key:        &apikeyspb.Key{Name: k.GetName(), Etag: k.GetEtag(), Restrictions: impossible, Annotations: annotations},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"restrictions", "annotations"}},
 	})
 	if err == nil {
 		_, err = op.Wait(ctx)
 	}
-	if err != nil {
-		return fmt.Errorf("disabling API key %s: %w", name, err)
-	}
-	return nil
+	return err
 }
 
 // DeleteAPIKey deletes a key, which Google keeps for 30 days; one that is gone

@@ -6,8 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/netip"
+	"regexp"
 	"sync"
 	"time"
 
@@ -31,13 +32,27 @@ type Cloud struct {
 
 // New returns a connection that dials nothing yet.
 func New(c Config) (*Cloud, error) {
-	if c.Project == "" {
-		return nil, errors.New("no project: set KEYTURN_PROJECT or give --project")
-	}
-	if err := checkEndpoint(c.Endpoint); err != nil {
+	if err := c.validate(); err != nil {
 		return nil, err
 	}
 	return &Cloud{config: c, http: &http.Client{Timeout: 20 * time.Second, CheckRedirect: refuseRedirect}}, nil
+}
+
+// validate reports all that is wrong at once.
+func (c Config) validate() error {
+	return errors.Join(checkProject(c.Project), checkEndpoint(c.Endpoint))
+}
+
+var projectID = regexp.MustCompile(`^[a-z0-9][a-z0-9:.-]{0,61}$`)
+
+func checkProject(id string) error {
+	switch {
+	case id == "":
+		return errors.New("no project: set KEYTURN_PROJECT or give --project")
+	case !projectID.MatchString(id):
+		return fmt.Errorf("project %.80q is not a project id, such as my-project-1", id)
+	}
+	return nil
 }
 
 // checkEndpoint lets credentials go unencrypted to this machine only.
@@ -45,8 +60,7 @@ func checkEndpoint(endpoint string) error {
 	if endpoint == "" {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(endpoint)
-	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+	if addr, err := netip.ParseAddrPort(endpoint); err != nil || !addr.Addr().IsLoopback() {
 		return fmt.Errorf("endpoint %q is not a loopback host:port: it is meant for the embedded Google Cloud of 'keyturn local'; leave it empty for Google's own", endpoint)
 	}
 	return nil

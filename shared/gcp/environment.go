@@ -1,8 +1,10 @@
 package gcp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -43,16 +45,11 @@ func ReadEnvironment(environ []string) (Environment, error) {
 		case name == "GOOGLE_CLOUD_PROJECT":
 			fallback = value
 		case strings.HasPrefix(name, prefix):
-			problems = append(problems, fmt.Errorf("%s is not a variable of keyturn's; it knows %s", name, strings.Join(sortedNames(fields), ", ")))
+			problems = append(problems, fmt.Errorf("%s is not a variable of keyturn's; it knows %s", name, strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
 		}
 	}
-	if e.Project == "" {
-		e.Project = fallback
-	}
-	if e.Project == "" {
-		problems = append(problems, errors.New("KEYTURN_PROJECT is not set: give the id of the project that holds the secrets"))
-	}
-	problems = append(problems, checkEndpoint(e.Endpoint), checkWebhook(e.WebhookURL))
+	e.Project = cmp.Or(e.Project, fallback)
+	problems = append(problems, e.validate(), checkWebhook(e.WebhookURL))
 	if err := errors.Join(problems...); err != nil {
 		return Environment{}, fmt.Errorf("reading the environment: %w", err)
 	}
@@ -68,13 +65,4 @@ func checkWebhook(raw string) error {
 		return errors.New("KEYTURN_WEBHOOK_URL is not an http or https URL") // not quoted: it may hold a token
 	}
 	return nil
-}
-
-func sortedNames(fields map[string]*string) []string {
-	var names []string
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

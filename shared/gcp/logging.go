@@ -9,6 +9,9 @@ import (
 	"google.golang.org/api/iterator"
 	_ "google.golang.org/genproto/googleapis/cloud/audit" // protojson writes protoPayload only of a linked type
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // AuditFilter selects the entries that the detectors read. The log sink has it, too.
@@ -37,7 +40,7 @@ func (c *Cloud) Entries(ctx context.Context, since, until time.Time, yield func(
 		if err != nil {
 			return fmt.Errorf("listing audit log entries: %w", err)
 		}
-		line, err := protojson.Marshal(entry)
+		line, err := protojson.MarshalOptions{Resolver: anyType{protoregistry.GlobalTypes}}.Marshal(entry)
 		if err != nil {
 			return fmt.Errorf("encoding log entry %s: %w", entry.GetInsertId(), err)
 		}
@@ -45,4 +48,17 @@ func (c *Cloud) Entries(ctx context.Context, since, until time.Time, yield func(
 			return err
 		}
 	}
+}
+
+// anyType takes a type that is not linked for an empty message. Audit entries
+// embed messages of every service; no detector reads them, and without them
+// the entry is still told.
+type anyType struct{ *protoregistry.Types }
+
+func (t anyType) FindMessageByURL(url string) (protoreflect.MessageType, error) {
+	linked, err := t.Types.FindMessageByURL(url)
+	if err != nil {
+		return (*emptypb.Empty)(nil).ProtoReflect().Type(), nil
+	}
+	return linked, nil
 }

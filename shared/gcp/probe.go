@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -14,7 +15,7 @@ import (
 )
 
 // ErrNotYet means that Google does not know a credential, which for a new one
-// is normal for some minutes.
+// is normal for some minutes, or has no time to say whether it does.
 var ErrNotYet = errors.New("Google does not know the credential (yet)")
 
 const probeScope = "https://www.googleapis.com/auth/userinfo.email"
@@ -27,25 +28,37 @@ func (c *Cloud) ProbeAccountKey(ctx context.Context, keyFile []byte) error {
 		return errors.New("the payload is not a service-account key file") // the cause may quote the payload
 	}
 	conf.TokenURL = c.TokenURL() // whatever the file says: it must not choose where the assertion goes
-	_, err = conf.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, c.http)).Token()
-	return tokenError(err)
+	token, err := conf.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, c.http)).Token()
+	switch {
+	case err != nil:
+		return tokenError(err)
+	case token.AccessToken == "":
+		return errors.New("minting a token: the answer holds none")
+	}
+	return nil
 }
 
+// tokenError reads the token endpoint's refusal. What it quotes of it is too
+// short to hold the assertion, should the answer echo that.
 func tokenError(err error) error {
 	var refused *oauth2.RetrieveError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &refused):
-		var answer struct{ Error, Error_description string }
-		_ = json.Unmarshal(refused.Body, &answer) // an answer of another form has no description to quote
-		if answer.Error == "invalid_grant" || refused.Response.StatusCode >= 500 {
-			return fmt.Errorf("%w: %s: %s", ErrNotYet, answer.Error, answer.Error_description)
-		}
-		return fmt.Errorf("minting a token: %s: %s: %s", refused.Response.Status, answer.Error, answer.Error_description)
+	if !errors.As(err, &refused) {
+		return fmt.Errorf("minting a token: %w", err)
 	}
-	return fmt.Errorf("minting a token: %w", err)
+	var answer struct {
+		Error       string
+		Description string `json:"error_description"`
+	}
+	_ = json.Unmarshal(refused.Body, &answer) // an answer of another form has nothing to quote
+	code := refused.Response.StatusCode
+	if answer.Error == "invalid_grant" || busy(code) {
+		return fmt.Errorf("%w: HTTP %d %.40q: %.200q", ErrNotYet, code, answer.Error, answer.Description)
+	}
+	return fmt.Errorf("minting a token: HTTP %d %.40q: %.200q", code, answer.Error, answer.Description)
 }
+
+// busy reports whether a status says nothing about the credential.
+func busy(code int) bool { return code >= 500 || code == http.StatusTooManyRequests }
 
 // ProbeAPIKey calls the Gemini API with a key. A key that exists but is
 // restricted to other callers or other APIs counts as good: only a known key
@@ -70,26 +83,41 @@ func (c *Cloud) ProbeAPIKey(ctx context.Context, key string) error {
 
 // apiKeyVerdict reads Google's answer to a call with an API key.
 func apiKeyVerdict(code int, body []byte) error {
+	status, reason := failureOf(body)
+	switch {
+	case code == http.StatusOK:
+		return nil
+	case code == http.StatusTooManyRequests && status == "RESOURCE_EXHAUSTED": // the quota that is used up is the key's
+		return nil
+	case code == http.StatusForbidden && (strings.HasSuffix(reason, "_BLOCKED") || reason == "SERVICE_DISABLED"):
+		return nil
+	case reason == "API_KEY_INVALID", busy(code):
+		return fmt.Errorf("%w: HTTP %d %s %s", ErrNotYet, code, status, reason)
+	}
+	return fmt.Errorf("trying the API key: HTTP %d %s %s", code, status, reason)
+}
+
+// constant is the form of Google's statuses and reasons. Nothing else of an
+// answer is quoted: it may echo the key.
+var constant = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,62}$`)
+
+// failureOf is the status and the last reason of an error in Google's form;
+// both are empty for an answer of another form.
+func failureOf(body []byte) (status, reason string) {
 	var answer struct {
 		Error struct {
 			Status  string
 			Details []struct{ Reason string }
 		}
 	}
-	_ = json.Unmarshal(body, &answer) // an answer of another form has no reason
-	var reason string
+	_ = json.Unmarshal(body, &answer) // what could not be read is empty
+	if constant.MatchString(answer.Error.Status) {
+		status = answer.Error.Status
+	}
 	for _, d := range answer.Error.Details {
-		if d.Reason != "" {
+		if constant.MatchString(d.Reason) {
 			reason = d.Reason
 		}
 	}
-	switch {
-	case code == http.StatusOK, code == http.StatusTooManyRequests:
-		return nil
-	case code == http.StatusForbidden && (strings.HasSuffix(reason, "_BLOCKED") || reason == "SERVICE_DISABLED"):
-		return nil
-	case reason == "API_KEY_INVALID", code >= 500:
-		return fmt.Errorf("%w: HTTP %d %s %s", ErrNotYet, code, answer.Error.Status, reason)
-	}
-	return fmt.Errorf("trying the API key: HTTP %d %s %s", code, answer.Error.Status, reason)
+	return status, reason
 }

@@ -99,28 +99,39 @@ func (c *Cloud) UpdateSecret(ctx context.Context, ch Change) (Secret, error) {
 	if err != nil {
 		return Secret{}, err
 	}
-	s := &secretmanagerpb.Secret{Name: ch.Name, Etag: ch.Etag, Labels: ch.Labels, Annotations: ch.Annotations}
-	mask := &fieldmaskpb.FieldMask{}
-	for field, changed := range map[string]bool{
-		"labels": ch.Labels != nil, "annotations": ch.Annotations != nil, "version_aliases": ch.Aliases != nil,
-		"topics": ch.Reminder != nil, "rotation": ch.Reminder != nil,
-	} {
-		if changed {
-			mask.Paths = append(mask.Paths, field)
-		}
-	}
-	if r := ch.Reminder; r != nil {
-		s.Topics = []*secretmanagerpb.Topic{{Name: "projects/" + c.config.Project + "/topics/" + r.Topic}}
-		s.Rotation = &secretmanagerpb.Rotation{NextRotationTime: timestamppb.New(r.Next), RotationPeriod: durationpb.New(r.Period)}
-	}
-	if s.VersionAliases, err = aliasNumbers(ch.Aliases); err != nil {
-		return Secret{}, fmt.Errorf("updating secret %s: %w", ch.Name, err)
-	}
-	got, err := client.UpdateSecret(ctx, &secretmanagerpb.UpdateSecretRequest{Secret: s, UpdateMask: mask})
+	req, err := ch.request(c.config.Project)
 	if err != nil {
 		return Secret{}, fmt.Errorf("updating secret %s: %w", ch.Name, err)
 	}
-	return secretOf(got), nil
+	s, err := client.UpdateSecret(ctx, req)
+	if err != nil {
+		return Secret{}, fmt.Errorf("updating secret %s: %w", ch.Name, err)
+	}
+	return secretOf(s), nil
+}
+
+func (ch Change) request(project string) (*secretmanagerpb.UpdateSecretRequest, error) {
+	aliases, err := aliasNumbers(ch.Aliases)
+	if err != nil {
+		return nil, err
+	}
+	s := &secretmanagerpb.Secret{Name: ch.Name, Etag: ch.Etag, Labels: ch.Labels, Annotations: ch.Annotations, VersionAliases: aliases}
+	mask := &fieldmaskpb.FieldMask{}
+	if ch.Labels != nil {
+		mask.Paths = append(mask.Paths, "labels")
+	}
+	if ch.Annotations != nil {
+		mask.Paths = append(mask.Paths, "annotations")
+	}
+	if ch.Aliases != nil {
+		mask.Paths = append(mask.Paths, "version_aliases")
+	}
+	if r := ch.Reminder; r != nil {
+		mask.Paths = append(mask.Paths, "topics", "rotation")
+		s.Topics = []*secretmanagerpb.Topic{{Name: "projects/" + project + "/topics/" + r.Topic}}
+		s.Rotation = &secretmanagerpb.Rotation{NextRotationTime: timestamppb.New(r.Next), RotationPeriod: durationpb.New(r.Period)}
+	}
+	return &secretmanagerpb.UpdateSecretRequest{Secret: s, UpdateMask: mask}, nil
 }
 
 // EnsureSecret creates a secret with automatic replication unless it exists.
@@ -199,7 +210,7 @@ func (c *Cloud) Versions(ctx context.Context, secret string) ([]Version, error) 
 	}
 }
 
-// DisableVersion disables a version; one that is destroyed already is fine.
+// DisableVersion disables a version; one that is destroyed or gone already is fine.
 func (c *Cloud) DisableVersion(ctx context.Context, secret, version string) error {
 	client, err := c.secretManager(ctx)
 	if err != nil {
@@ -207,14 +218,14 @@ func (c *Cloud) DisableVersion(ctx context.Context, secret, version string) erro
 	}
 	name := secret + "/versions/" + version
 	_, err = client.DisableSecretVersion(ctx, &secretmanagerpb.DisableSecretVersionRequest{Name: name})
-	if err == nil || destroyed(ctx, client, name) {
-		return nil
+	if err != nil && !gone(ctx, client, name, err) {
+		return fmt.Errorf("disabling version %s of %s: %w", version, secret, err)
 	}
-	return fmt.Errorf("disabling version %s of %s: %w", version, secret, err)
+	return nil
 }
 
-// DestroyVersion destroys a version's payload for good; a version that is
-// destroyed already is fine.
+// DestroyVersion destroys a version's payload for good; one that is destroyed or
+// gone already is fine.
 func (c *Cloud) DestroyVersion(ctx context.Context, secret, version string) error {
 	client, err := c.secretManager(ctx)
 	if err != nil {
@@ -222,15 +233,21 @@ func (c *Cloud) DestroyVersion(ctx context.Context, secret, version string) erro
 	}
 	name := secret + "/versions/" + version
 	_, err = client.DestroySecretVersion(ctx, &secretmanagerpb.DestroySecretVersionRequest{Name: name})
-	if err == nil || IsNotFound(err) || destroyed(ctx, client, name) {
-		return nil
+	if err != nil && !gone(ctx, client, name, err) {
+		return fmt.Errorf("destroying version %s of %s: %w", version, secret, err)
 	}
-	return fmt.Errorf("destroying version %s of %s: %w", version, secret, err)
+	return nil
 }
 
-func destroyed(ctx context.Context, client *secretmanager.Client, name string) bool {
+// gone reports whether a version was refused with err because nobody can read it
+// any more, or its destruction is scheduled (as with a version_destroy_ttl).
+// Google has no status of its own for that.
+func gone(ctx context.Context, client *secretmanager.Client, name string, err error) bool {
+	if !IsFailedPrecondition(err) {
+		return IsNotFound(err)
+	}
 	v, err := client.GetSecretVersion(ctx, &secretmanagerpb.GetSecretVersionRequest{Name: name})
-	return err == nil && v.GetState() == secretmanagerpb.SecretVersion_DESTROYED
+	return err == nil && (v.GetState() == secretmanagerpb.SecretVersion_DESTROYED || v.GetScheduledDestroyTime() != nil)
 }
 
 func secretOf(s *secretmanagerpb.Secret) Secret {

@@ -1,0 +1,220 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+const aSecret = "projects/p/secrets/s"
+
+func number(n int) *int { return &n }
+
+// commands are one of each form.
+func commands() map[string]Command {
+	return map[string]Command{
+		"sweep":          {Verb: Sweep},
+		"continue":       {Verb: Continue, Secret: aSecret},
+		"rotate":         {Verb: Rotate, Secret: aSecret, After: number(3)},
+		"first rotate":   {Verb: Rotate, Secret: "projects/123/secrets/S_1-a", After: number(0)},
+		"revoke":         {Verb: Revoke, Secret: aSecret, Key: strings.Repeat("0af", 13) + "b"},
+		"revoke API key": {Verb: Revoke, Secret: aSecret, Key: "projects/p/locations/global/keys/keyturn-0123"},
+		"status":         {Verb: Status, Secret: "projects/example.com:p/locations/europe-west1/secrets/s"},
+	}
+}
+
+func TestCommandsRoundTrip(t *testing.T) {
+	for name, c := range commands() {
+		t.Run(name, func(t *testing.T) {
+			out := c.Outgoing()
+			if out.Topic != TopicRotate || len(out.Data) > 0 {
+				t.Errorf("goes out as %+v", out)
+			}
+			wantCommand(t, c, Message{Attributes: out.Attributes})
+			data, err := json.Marshal(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantCommand(t, c, Message{Data: data})
+			got, err := DecodeCommandJSON(bytes.NewReader(data))
+			if err != nil || !reflect.DeepEqual(got, c) {
+				t.Errorf("decoded %+v, %v, want %+v", got, err, c)
+			}
+		})
+	}
+}
+
+func wantCommand(t *testing.T, want Command, m Message) {
+	t.Helper()
+	got, err := DecodeCommand(m)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%s %v is decoded to %+v, %v, want %+v", m.Data, m.Attributes, got, err, want)
+	}
+}
+
+func TestDecodeCommandOfOthers(t *testing.T) {
+	withPubSubs := Command{Verb: Sweep}.Attributes()
+	maps.Copy(withPubSubs, map[string]string{"googclient_schemaencoding": "JSON"})
+	wantCommand(t, Command{Verb: Sweep}, Message{Attributes: withPubSubs})
+	rotate := map[string]string{"eventType": "SECRET_ROTATE", "secretId": "projects/123/secrets/s", "dataFormat": "JSON_API_V1", "timestamp": "t"}
+	wantCommand(t, Command{Verb: Continue, Secret: "projects/123/secrets/s"}, Message{Attributes: rotate, Data: []byte(`{"name":"projects/123/secrets/s"}`)})
+	for _, kind := range []string{"TOPIC_CONFIGURED", "SECRET_UPDATE", "SECRET_VERSION_ADD", "SECRET_VERSION_DESTROY_SCHEDULED", "secret_rotate", ""} {
+		c, err := DecodeCommand(Message{Attributes: map[string]string{"eventType": kind}, Data: []byte(`{"command":"sweep"}`)})
+		if !errors.Is(err, ErrIgnored) || c != (Command{}) {
+			t.Errorf("event %q: %+v, %v, want %v", kind, c, err, ErrIgnored)
+		}
+	}
+}
+
+func TestDecodeCommandRefuses(t *testing.T) {
+	for name, tt := range map[string]struct {
+		m    Message
+		want string
+	}{
+		"nothing":            {Message{}, `command "" is none of sweep, continue, rotate, revoke, status`},
+		"unknown verb":       {Message{Attributes: map[string]string{"command": "delete"}}, `command "delete" is none`},
+		"verb in capitals":   {Message{Data: []byte(`{"command":"Sweep"}`)}, `command "Sweep" is none`},
+		"unknown attribute":  {Message{Attributes: map[string]string{"command": "sweep", "colour": "red"}}, `attribute "colour" belongs to no command`},
+		"after in words":     {Message{Attributes: map[string]string{"command": "rotate", "secret": aSecret, "after": "three"}}, `attribute after is "three"`},
+		"huge after":         {Message{Attributes: map[string]string{"after": strings.Repeat("9", 5000)}}, "attribute after is"},
+		"rotate any time":    {Message{Attributes: Command{Verb: Rotate, Secret: aSecret}.Attributes()}, "needs after"},
+		"the same in JSON":   {Message{Data: []byte(`{"command":"rotate","secret":"` + aSecret + `"}`)}, "needs after"},
+		"rotate of nothing":  {Message{Attributes: map[string]string{"eventType": "SECRET_ROTATE"}}, `secret "" is not a secret's full name`},
+		"text":               {Message{Data: []byte("sweep")}, `send for example {"command":"sweep"}`},
+		"array":              {Message{Data: []byte(`[]`)}, "JSON object"},
+		"half":               {Message{Data: []byte(`{"command":`)}, "JSON object"},
+		"unknown field":      {Message{Data: []byte(`{"command":"sweep","secrets":[]}`)}, `"secrets"`},
+		"two commands":       {Message{Data: []byte(`{"command":"sweep"}{"command":"sweep"}`)}, "followed by something else"},
+		"trailing text":      {Message{Data: []byte(`{"command":"sweep"} now`)}, "followed by something else"},
+		"fraction of a turn": {Message{Data: []byte(`{"command":"rotate","secret":"` + aSecret + `","after":1.5}`)}, "JSON object"},
+		"null":               {Message{Data: []byte(`null`)}, `command "" is none`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := DecodeCommand(tt.m)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 400 {
+				t.Errorf("error %v, want a short one that says %q", err, tt.want)
+			}
+			if c != (Command{}) {
+				t.Errorf("an error and command %+v", c)
+			}
+		})
+	}
+}
+
+// TestPeopleRotateAnyTime sends by HTTP, which nothing delivers twice.
+func TestPeopleRotateAnyTime(t *testing.T) {
+	c, err := DecodeCommandJSON(strings.NewReader(`{"command":"rotate","secret":"` + aSecret + `"}`))
+	if err != nil || c != (Command{Verb: Rotate, Secret: aSecret}) {
+		t.Errorf("decoded %+v, %v", c, err)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for name, c := range commands() {
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	long := strings.Repeat("k", 5000)
+	for name, tt := range map[string]struct {
+		c    Command
+		want string
+	}{
+		"no verb":            {Command{}, "none of"},
+		"long verb":          {Command{Verb: Verb(long)}, "none of"},
+		"sweep of a secret":  {Command{Verb: Sweep, Secret: aSecret}, "takes no secret, key or after"},
+		"sweep of a key":     {Command{Verb: Sweep, Key: "k"}, "takes no secret, key or after"},
+		"sweep after":        {Command{Verb: Sweep, After: number(1)}, "takes no secret, key or after"},
+		"no secret":          {Command{Verb: Status}, "projects/PROJECT/secrets/SECRET"},
+		"short name":         {Command{Verb: Status, Secret: "s"}, `secret "s" is not`},
+		"version":            {Command{Verb: Status, Secret: aSecret + "/versions/1"}, "is not a secret's full name"},
+		"two lines":          {Command{Verb: Status, Secret: aSecret + "\n"}, "is not a secret's full name"},
+		"project with slash": {Command{Verb: Status, Secret: "projects/p/q/secrets/s"}, "is not a secret's full name"},
+		"long secret":        {Command{Verb: Status, Secret: aSecret + long}, "is not a secret's full name"},
+		"revoke nothing":     {Command{Verb: Revoke, Secret: aSecret}, "needs the key's id"},
+		"revoke text":        {Command{Verb: Revoke, Secret: aSecret, Key: "the old one"}, `key "the old one" is not the id`},
+		"revoke much":        {Command{Verb: Revoke, Secret: aSecret, Key: long}, "is not the id of a key"},
+		"revoke after":       {Command{Verb: Revoke, Secret: aSecret, Key: "k", After: number(1)}, "revoke takes no after"},
+		"key of a status":    {Command{Verb: Status, Secret: aSecret, Key: "k"}, "status takes no key"},
+		"key of a rotate":    {Command{Verb: Rotate, Secret: aSecret, Key: "k"}, "rotate takes no key"},
+		"continue after":     {Command{Verb: Continue, Secret: aSecret, After: number(1)}, "continue takes no after"},
+		"before the first":   {Command{Verb: Rotate, Secret: aSecret, After: number(-1)}, "after is -1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := tt.c.Validate()
+			if err == nil || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 300 {
+				t.Errorf("error %v, want a short one that says %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzDecodeCommand holds that what is decoded, in whichever form it came, is
+// the same after each of the forms in which it can be sent on.
+func FuzzDecodeCommand(f *testing.F) {
+	for _, c := range commands() {
+		data, err := json.Marshal(c)
+		if err != nil {
+			f.Fatal(err)
+		}
+		a := c.Attributes()
+		f.Add("", string(c.Verb), c.Secret, c.Key, a["after"], []byte(nil))
+		f.Add("", "", "", "", "", data)
+	}
+	f.Add("SECRET_ROTATE", "", aSecret, "", "", []byte(nil))
+	f.Add("TOPIC_CONFIGURED", "", "", "", "", []byte(nil))
+	f.Add("", "rotate", aSecret, "", "-0", []byte(`{"command":"sweep","Command":"rotate","after":null}`))
+	f.Fuzz(func(t *testing.T, kind, verb, secret, key, after string, data []byte) {
+		a := map[string]string{"eventType": kind, "secretId": secret, "command": verb, "secret": secret, "key": key, "after": after}
+		for name, value := range a {
+			if value == "" || (kind == "") == (name == "eventType" || name == "secretId") {
+				delete(a, name)
+			}
+		}
+		c, err := DecodeCommand(Message{Data: data, Attributes: a})
+		if err != nil {
+			if c != (Command{}) {
+				t.Errorf("an error and command %+v", c)
+			}
+			return
+		}
+		sendOn(t, c)
+	})
+}
+
+func FuzzDecodeCommandJSON(f *testing.F) {
+	for _, c := range commands() {
+		data, err := json.Marshal(c)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	for _, data := range []string{"", "null", "[]", `{"command":"sweep"}x`, `{"command":"sweep","after":1e99}`, `{"command":"revoke","secret":"` + aSecret + `","key":"\ud800"}`} {
+		f.Add([]byte(data))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := DecodeCommandJSON(bytes.NewReader(data))
+		switch {
+		case err != nil && c != (Command{}):
+			t.Errorf("an error and command %+v", c)
+		case err == nil && (c.Verb != Rotate || c.After != nil): // a message must say after which
+			sendOn(t, c)
+		}
+	})
+}
+
+// sendOn encodes a command in each form.
+func sendOn(t *testing.T, c Command) {
+	t.Helper()
+	wantCommand(t, c, Message{Attributes: c.Attributes()})
+	data, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCommand(t, c, Message{Data: data})
+}

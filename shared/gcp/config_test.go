@@ -1,0 +1,104 @@
+package gcp
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestConfig(t *testing.T) {
+	for name, tt := range map[string]struct {
+		c    Config
+		want string // of the error; empty is none
+	}{
+		"Google's own":      {Config{Project: "acme"}, ""},
+		"embedded":          {Config{Project: "acme", Endpoint: "127.0.0.1:8790"}, ""},
+		"embedded, IPv6":    {Config{Project: "acme", Endpoint: "[::1]:8790"}, ""},
+		"project of a firm": {Config{Project: "example.com:acme-1"}, ""},
+		"no project":        {Config{}, "KEYTURN_PROJECT"},
+		"project with /":    {Config{Project: "acme/secrets/x"}, `"acme/secrets/x" is not a project id`},
+		"spaced project":    {Config{Project: " acme"}, `" acme" is not a project id`},
+		"network":           {Config{Project: "acme", Endpoint: "10.0.0.1:8790"}, `"10.0.0.1:8790" is not a loopback`},
+		"every address":     {Config{Project: "acme", Endpoint: "0.0.0.0:8790"}, "not a loopback"},
+		"name":              {Config{Project: "acme", Endpoint: "localhost.evil.example:8790"}, "not a loopback"},
+		"no port":           {Config{Project: "acme", Endpoint: "127.0.0.1"}, "not a loopback host:port"},
+		"empty port":        {Config{Project: "acme", Endpoint: "127.0.0.1:"}, "not a loopback host:port"},
+		"URL":               {Config{Project: "acme", Endpoint: "http://127.0.0.1:8790"}, "not a loopback host:port"},
+		"all that is wrong": {Config{Endpoint: "x"}, "not a loopback"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cloud, err := New(tt.c)
+			if tt.want != "" {
+				says(t, err, tt.want)
+				return
+			}
+			must(t, err)
+			if cloud.Project() != tt.c.Project {
+				t.Errorf("project %q", cloud.Project())
+			}
+		})
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	embedded, google := newCloud(t, "127.0.0.1:1"), newCloud(t, "")
+	for got, want := range map[string]string{
+		embedded.TokenURL(): "http://127.0.0.1:1/token", embedded.geminiURL(): "http://127.0.0.1:1",
+		google.TokenURL(): "https://oauth2.googleapis.com/token", google.geminiURL(): "https://generativelanguage.googleapis.com",
+	} {
+		if got != want {
+			t.Errorf("address %s, want %s", got, want)
+		}
+	}
+	if google.options() != nil {
+		t.Error("Google's own cloud is dialled with options that weaken it")
+	}
+}
+
+func TestReadEnvironment(t *testing.T) {
+	for name, tt := range map[string]struct {
+		environ []string
+		want    Environment
+	}{
+		"least": {[]string{"KEYTURN_PROJECT=acme"}, Environment{Config: Config{Project: "acme"}}},
+		"all": {[]string{"PATH=/bin", "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=https://hooks.example/x?a=b", "GOOGLE_CLOUD_PROJECT=other"},
+			Environment{Config{"acme", "127.0.0.1:1"}, "https://hooks.example/x?a=b"}},
+		"the platform's project": {[]string{"GOOGLE_CLOUD_PROJECT=acme", "KEYTURN_PROJECT="}, Environment{Config: Config{Project: "acme"}}},
+		"others' variables":      {[]string{"KEYTURN=x", "keyturn_x=y", "odd", "=C:", "KEYTURN_PROJECT=acme"}, Environment{Config: Config{Project: "acme"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ReadEnvironment(tt.environ)
+			must(t, err)
+			if got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestReadEnvironmentTellsAllThatIsWrong(t *testing.T) {
+	got, err := ReadEnvironment([]string{"KEYTURN_ENDPOINT=10.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + canary, "KEYTURN_WEBHOOK=" + canary, "KEYTURN_="})
+	for _, want := range []string{
+		"reading the environment: ", "KEYTURN_PROJECT", `"10.0.0.1:1"`, "KEYTURN_WEBHOOK_URL is not an http or https URL",
+		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_WEBHOOK_URL", "KEYTURN_ is not",
+	} {
+		says(t, err, want)
+	}
+	if got != (Environment{}) || strings.Contains(err.Error(), canary) {
+		t.Errorf("environment %+v, error %v: want neither with values", got, err)
+	}
+}
+
+func TestWebhookURL(t *testing.T) {
+	good := []string{"", "https://hooks.example/services/x", "http://127.0.0.1:9"}
+	bad := []string{canary, "https://", "ftp://hooks.example/" + canary, "https://hooks.example/%zz" + canary, "//hooks.example", "mailto:a@b.c"}
+	for _, raw := range slices.Concat(good, bad) {
+		err := checkWebhook(raw)
+		if (err == nil) != slices.Contains(good, raw) {
+			t.Errorf("webhook %q: error %v", raw, err)
+		}
+		if err != nil && strings.Contains(err.Error(), canary) {
+			t.Errorf("error %v quotes the URL", err)
+		}
+	}
+}
