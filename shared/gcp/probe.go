@@ -16,7 +16,7 @@ import (
 
 // ErrNotYet means that Google does not know a credential, which for a new one
 // is normal for some minutes, or has no time to say whether it does.
-var ErrNotYet = errors.New("Google does not know the credential (yet)")
+var ErrNotYet = errors.New("the credential is not known to Google (yet)")
 
 const probeScope = "https://www.googleapis.com/auth/userinfo.email"
 
