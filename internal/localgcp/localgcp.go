@@ -118,11 +118,15 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	return route(routes{
-		main: c.APIKeys.Middleware(main), credentials: credentials, oauth: c.IAM.OAuth(), projects: c.IAM.Projects(), clock: clockHandler(cfg.Clock, c.settle),
+		main:        c.Logging.Middleware(c.APIKeys.Middleware(main)),
+		credentials: credentials,
+		oauth:       c.IAM.OAuth(),
+		projects:    c.IAM.Projects(),
 		gemini: gemini.New(gemini.Config{
 			Clock: cfg.Clock, ProjectID: cfg.ProjectID, Auth: c.IAM, Keys: c.APIKeys,
 			Audit: c.Logging, Metrics: c.Monitoring, Faults: &c.Faults, DataAccess: cfg.DataAccess,
 		}),
+		clock: clockHandler(cfg.Clock, c.settle),
 	}), nil
 }
 
@@ -170,8 +174,9 @@ const settleTime = 10 * time.Second
 
 // settle waits until the cloud is idle.
 func (c *Cloud) settle(ctx context.Context) {
-	deadline := time.Now().Add(settleTime)
-	for !c.Idle() && ctx.Err() == nil && time.Now().Before(deadline) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for !c.Idle() && ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
 }

@@ -19,27 +19,33 @@ import (
 const clockPath = "/localgcp/clock"
 
 type clockAnswer struct {
-	Now time.Time `json:"now"`
+	Now   time.Time `json:"now"`
+	Error struct {
+		Message string `json:"message"`
+	} `json:"error,omitzero"`
 }
 
 // clockHandler answers GET with the policy time and POST ?advance=1h by moving
 // it and waiting until the functions that this started have settled.
 func clockHandler(c *clock.Clock, settle func(context.Context)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
+		switch r.Method {
+		case http.MethodGet:
+		case http.MethodPost:
 			d, err := time.ParseDuration(r.URL.Query().Get("advance"))
 			if err != nil || d < 0 {
-				wire.WriteError(w, 0, codes.InvalidArgument, "advance is not a positive duration such as 24h")
+				wire.WriteError(w, 0, codes.InvalidArgument, "advance is not a duration such as 24h, or is negative: the clock only moves forward")
 				return
 			}
 			c.Advance(d)
 			settle(r.Context())
+		default:
+			wire.WriteError(w, 0, codes.NotFound, "Method not found.")
+			return
 		}
-		wire.WriteJSON(w, http.StatusOK, clockAnswer{c.Now()})
+		wire.WriteJSON(w, http.StatusOK, clockAnswer{Now: c.Now()})
 	}
 }
-
-var clockClient = &http.Client{Timeout: 5 * time.Minute}
 
 // Advance moves the policy clock of the embedded cloud at base, such as
 // http://127.0.0.1:8790, and returns its new time.
@@ -47,36 +53,48 @@ func Advance(ctx context.Context, base string, d time.Duration) (time.Time, erro
 	return askClock(ctx, http.MethodPost, base+clockPath+"?advance="+url.QueryEscape(d.String()))
 }
 
+// clockWait is how long a RemoteClock waits for an answer.
+const clockWait = 5 * time.Second
+
 // RemoteClock tells the policy time of the embedded cloud at base. While that
 // does not answer it tells the last time heard, so that policy time never runs
-// backwards.
+// backwards, or before there was any answer the machine's.
 func RemoteClock(base string) func() time.Time {
 	var mu sync.Mutex
 	var last time.Time
 	return func() time.Time {
-		now, err := askClock(context.Background(), http.MethodGet, base+clockPath)
+		ctx, cancel := context.WithTimeout(context.Background(), clockWait)
+		defer cancel()
+		now, err := askClock(ctx, http.MethodGet, base+clockPath)
 		mu.Lock()
 		defer mu.Unlock()
 		if err == nil && now.After(last) {
 			last = now
+		}
+		if last.IsZero() {
+			return time.Now().UTC()
 		}
 		return last
 	}
 }
 
 func askClock(ctx context.Context, method, url string) (time.Time, error) {
+	const asking = "asking the embedded Google Cloud for its clock"
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("asking the embedded Google Cloud for its clock: %w", err)
+		return time.Time{}, fmt.Errorf("%s: %w", asking, err)
 	}
-	resp, err := clockClient.Do(req)
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("asking the embedded Google Cloud for its clock: %w; is 'keyturn local' running?", err)
+		return time.Time{}, fmt.Errorf("%s: %w; is 'keyturn local' running?", asking, err)
 	}
 	defer resp.Body.Close()
 	var answer clockAnswer
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusOK {
-		return time.Time{}, fmt.Errorf("asking the embedded Google Cloud for its clock: HTTP %d: %w", resp.StatusCode, err)
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return time.Time{}, fmt.Errorf("%s: HTTP %d: %w", asking, resp.StatusCode, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return time.Time{}, fmt.Errorf("%s: HTTP %d: %s", asking, resp.StatusCode, answer.Error.Message)
 	}
 	return answer.Now, nil
 }
