@@ -202,8 +202,8 @@ func TestFunctionsAreServed(t *testing.T) {
 		t.Errorf("logged %v, want a warning for each buried message", log)
 	}
 	for _, e := range log {
-		if e["severity"] != "WARNING" || e["reason"] == "" {
-			t.Errorf("log entry %v, want a WARNING with a reason", e)
+		if e["severity"] != "WARNING" || e["reason"] == "" || e["message"] != "message goes to the dead-letter topic" {
+			t.Errorf("log entry %v, want a WARNING with a message and a reason", e)
 		}
 	}
 }

@@ -22,7 +22,7 @@ var layers = []struct {
 	{path: "shared/event", may: []string{"shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/gcp", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/notify", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
-	{path: "functions", may: []string{"shared"}},
+	{path: "functions", may: []string{"functions/door", "shared"}},
 	{path: "internal/localgcp", may: []string{"internal/localgcp"}},
 	{path: "cmd", may: []string{"", "cmd", "functions", "shared", "internal"}},
 	{path: "", may: []string{"functions", "shared"}},
@@ -68,6 +68,8 @@ func TestForbiddenImportsAreNoticed(t *testing.T) {
 		{"", module + "/internal/localgcp", false},
 		{"cmd/keyturn", module, true},
 		{"functions/audit", module, false},
+		{"functions/audit", module + "/functions/door", true},
+		{"functions/audit", module + "/functions/alert", false},
 		{"tools", module + "/shared/event", false},
 	} {
 		if reason := forbidden(tt.from, tt.imported); (reason == "") != tt.allowed {

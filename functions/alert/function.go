@@ -104,7 +104,7 @@ func (f *Function) deliver(ctx context.Context, d *delivery) error {
 	if d.done == nil {
 		d.done = make([]bool, len(f.channels))
 		f.log.WarnContext(ctx, "alert", "id", d.alert.ID, "incident", d.alert.Incident, "state", d.alert.State,
-			"severity", d.alert.Severity.String(), "summary", d.alert.Summary)
+			"alert_severity", d.alert.Severity.String(), "summary", d.alert.Summary)
 	}
 	errs := make([]error, len(f.channels))
 	var sending sync.WaitGroup

@@ -92,7 +92,7 @@ func (f *Function) publish(ctx context.Context, found detect.Finding) error {
 	if err := f.config.Publisher.Publish(ctx, out); err != nil {
 		return fmt.Errorf("publishing finding %s: %w", found.ID, err)
 	}
-	f.log.WarnContext(ctx, "finding", "id", found.ID, "detector", found.Detector, "severity", found.Severity, "reason", found.Reason)
+	f.log.WarnContext(ctx, "finding", "id", found.ID, "detector", found.Detector, "finding_severity", found.Severity, "reason", found.Reason)
 	return nil
 }
 

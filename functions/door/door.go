@@ -43,7 +43,7 @@ func (t Topic) Redeliver(ctx context.Context, err error) error {
 // Bury sends a message that can never be handled to the dead-letter topic, with
 // the reason, so that it is neither lost nor delivered for ever.
 func (t Topic) Bury(ctx context.Context, m event.Message, reason error) error {
-	t.Log.WarnContext(ctx, "message goes to the dead-letter topic", "message", m.ID, "reason", reason.Error())
+	t.Log.WarnContext(ctx, "message goes to the dead-letter topic", "message_id", m.ID, "reason", reason.Error())
 	if err := t.Publisher.Publish(ctx, event.DeadLetter(t.Function, m, reason)); err != nil {
 		return t.Redeliver(ctx, fmt.Errorf("publishing a dead letter: %w", err))
 	}

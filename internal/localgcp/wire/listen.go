@@ -12,7 +12,9 @@ import (
 type Server struct {
 	Addr string // host:port
 	http *http.Server
-	done chan error
+
+	done   chan struct{} // closed once the server has ended
+	served error         // why, by then
 }
 
 // Listen serves h on addr, which must be a loopback address; port 0 picks a free one.
@@ -30,20 +32,25 @@ func Listen(addr string, h http.Handler) (*Server, error) {
 	s := &Server{
 		Addr: l.Addr().String(),
 		http: &http.Server{Handler: h, Protocols: protocols, ReadHeaderTimeout: 10 * time.Second},
-		done: make(chan error, 1),
+		done: make(chan struct{}),
 	}
-	go func() { s.done <- s.http.Serve(l) }()
+	go func() {
+		s.served = s.http.Serve(l)
+		close(s.done)
+	}()
 	return s, nil
 }
 
 // URL is the address of the server as a URL without a trailing slash.
 func (s *Server) URL() string { return "http://" + s.Addr }
 
-// Close stops the server at once: streams that clients hold open are cut.
+// Close stops the server at once: streams that clients hold open are cut. A
+// second call does nothing.
 func (s *Server) Close() error {
 	err := s.http.Close()
-	if served := <-s.done; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
+	<-s.done
+	if !errors.Is(s.served, http.ErrServerClosed) {
+		err = errors.Join(err, s.served)
 	}
 	return err
 }

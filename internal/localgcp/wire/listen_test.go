@@ -144,8 +144,8 @@ func TestCloseCutsWhatIsOpen(t *testing.T) {
 
 func TestCloseTellsWhyServingEnded(t *testing.T) {
 	broken := errors.New("broken")
-	s := &Server{http: &http.Server{}, done: make(chan error, 1)}
-	s.done <- broken
+	s := &Server{http: &http.Server{}, done: make(chan struct{}), served: broken}
+	close(s.done)
 	if err := s.Close(); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
