@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"reflect"
 	"slices"
 	"strings"
@@ -78,18 +80,17 @@ func newStream(t *testing.T) *stream {
 func topicName(id string) string { return "projects/" + project + "/topics/" + id }
 
 // serve serves the function through Google's framework, which cannot be
-// stopped: it runs on until the tests end.
+// stopped: it runs on until the tests end. As in a deployment, it gets one event
+// at a time.
 func (s *stream) serve() (url string) {
 	s.Helper()
 	adapter, err := gcp.New(gcp.Config{Project: project, Endpoint: s.cloud.Addr()})
 	must(s.T, err)
 	s.Cleanup(func() { must(s.T, adapter.Close()) })
 	f := New(Config{Publisher: adapter, Logs: adapter})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr := freeAddr(s.T)
+	host, port, err := net.SplitHostPort(addr)
 	must(s.T, err)
-	host, port, err := net.SplitHostPort(l.Addr().String())
-	must(s.T, err)
-	must(s.T, l.Close())
 	path := "/audit-" + port // the framework never forgets a path
 	must(s.T, funcframework.RegisterCloudEventFunctionContext(context.Background(), path, func(ctx context.Context, ce cloudevents.Event) error {
 		if err := f.HandleEvent(ctx, ce); err != nil {
@@ -98,7 +99,38 @@ func (s *stream) serve() (url string) {
 		return s.note(ce)
 	}))
 	go func() { _ = funcframework.StartHostPort(host, port) }()
-	return "http://" + net.JoinHostPort(host, port) + path
+	awaitListener(s.T, addr)
+	var turn sync.Mutex
+	framework := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", addr }}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		turn.Lock()
+		defer turn.Unlock()
+		framework.ServeHTTP(w, r)
+	}))
+	s.Cleanup(front.Close)
+	return front.URL + path
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func awaitListener(t *testing.T, addr string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			must(t, conn.Close())
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the functions framework does not listen: %v", err)
+		}
+	}
 }
 
 func (s *stream) note(ce cloudevents.Event) error {
