@@ -35,7 +35,7 @@ func (f *Function) Adopt(ctx context.Context, a Adoption) (Report, error) {
 	}
 	secret, err := f.cloud.Secret(ctx, a.Secret)
 	if gcp.IsNotFound(err) {
-		return Report{}, fmt.Errorf("%w; create it first: gcloud secrets create %s --replication-policy=automatic", err, path.Base(a.Secret))
+		return Report{}, fmt.Errorf("%w Create it first: gcloud secrets create %s --replication-policy=automatic", err, path.Base(a.Secret))
 	}
 	if err != nil {
 		return Report{}, err
@@ -44,7 +44,7 @@ func (f *Function) Adopt(ctx context.Context, a Adoption) (Report, error) {
 	if secret.Labels[rotation.Label] == rotation.Managed {
 		err = f.readopt(&cred, secret)
 	} else {
-		cred.Journal.Current, err = f.inUse(ctx, cred)
+		cred.Journal.Current, err = f.firstKey(ctx, cred)
 	}
 	if err != nil {
 		return Report{}, fmt.Errorf("adopting %s: %w", a.Secret, err)
@@ -52,7 +52,9 @@ func (f *Function) Adopt(ctx context.Context, a Adoption) (Report, error) {
 	if err := f.register(ctx, cred, secret); err != nil {
 		return Report{}, fmt.Errorf("adopting %s: %w", a.Secret, err)
 	}
-	return Report{Secret: secret.Name, Kind: string(cred.Kind), Journal: standing(cred), Next: rotation.NextDue(cred.Policy, cred.Journal)}, nil
+	report := Report{Secret: secret.Name, Kind: string(cred.Kind), Journal: standing(cred)}
+	report.foresee(f.now(), cred)
+	return report, nil
 }
 
 // readopt keeps the journal of a credential that is managed already.
@@ -62,10 +64,29 @@ func (f *Function) readopt(cred *rotation.Credential, secret gcp.Secret) error {
 		return err
 	}
 	if known.Kind != cred.Kind || known.Target != cred.Target {
-		return fmt.Errorf("it is registered for %s already; release it first", known.Target)
+		return fmt.Errorf("it is registered for %s already; to register it anew, remove its label keyturn and its annotations keyturn.*", known.Target)
 	}
 	cred.Journal = known.Journal
 	return nil
+}
+
+// firstKey is the key in use, if no other credential has it: two that rotate one
+// key would each take it from the other's consumers.
+func (f *Function) firstKey(ctx context.Context, cred rotation.Credential) (*rotation.Key, error) {
+	k, err := f.inUse(ctx, cred)
+	if k == nil || err != nil {
+		return nil, err
+	}
+	for other, err := range f.cloud.Secrets(ctx, managed) {
+		if err != nil {
+			return nil, err
+		}
+		known, err := rotation.ParseCredential(other.Name, other.Labels, other.Annotations)
+		if err == nil && path.Base(other.Name) != path.Base(cred.Secret) && known.Journal.Names(k.ID) {
+			return nil, fmt.Errorf("its key %s is rotated in %s already; point this secret's consumers there, or give it a key of its own", path.Base(k.ID), path.Base(other.Name))
+		}
+	}
+	return k, nil
 }
 
 // inUse is the key that the secret's newest version gives to consumers; nil for

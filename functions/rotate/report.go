@@ -18,7 +18,9 @@ type Report struct {
 	Secret  string       `json:"secret,omitempty"`
 	Kind    string       `json:"kind,omitempty"`
 	Steps   []StepReport `json:"steps,omitempty"`
-	Next    time.Time    `json:"next,omitzero"`      // when the next rotation is due
+	Next    time.Time    `json:"next,omitzero"`      // when the next step falls due; not later than now for the next sweep
+	Then    string       `json:"then,omitempty"`     // what that step is
+	Alive   string       `json:"alive,omitempty"`    // id of a key that is to be revoked and still works
 	Journal *Standing    `json:"standing,omitempty"` // of status
 	Swept   int          `json:"swept,omitempty"`    // of sweep: credentials looked at
 	Sent    int          `json:"sent,omitempty"`     // of sweep: credentials that have something due
@@ -31,6 +33,12 @@ type StepReport struct {
 	Key    string          `json:"key,omitempty"`
 	Why    string          `json:"why"`
 	Result string          `json:"result"`
+}
+
+// foresee says what comes next, and whether a leaked key still works.
+func (r *Report) foresee(now time.Time, c rotation.Credential) {
+	r.Next, r.Then = rotation.Next(now, c.Policy, c.Journal)
+	r.Alive = c.Journal.Revoke
 }
 
 func (r *Report) add(s rotation.Step, result string) {

@@ -819,3 +819,29 @@ func TestKeyThatNeverAuthenticatesLeavesNoTrace(t *testing.T) {
 		})
 	}
 }
+
+func TestOneKeyIsRotatedInOneSecretOnly(t *testing.T) {
+	e := newEnv(t)
+	secret, key := e.apiKey("shared")
+	payload, err := e.cloud.AccessVersion(e.ctx, secret, "latest")
+	must(t, err)
+	_, err = e.f.Adopt(e.ctx, Adoption{Secret: e.secret("second", payload), Kind: rotation.APIKey, Target: key, Policy: policy})
+	if err == nil || !strings.Contains(err.Error(), "rotated in shared already") {
+		t.Errorf("error %v, want a refusal that names the other secret", err)
+	}
+}
+
+func TestReportSaysWhatComesNext(t *testing.T) {
+	e := newEnv(t)
+	secret, _ := e.account("next", rotation.Upload)
+	old := e.standing(secret).Current.ID
+	r := e.do(event.Command{Verb: event.Revoke, Secret: secret, Key: old})
+	if r.Alive != old || !strings.Contains(r.Then, "next sweep") {
+		t.Errorf("while the replacement propagates: alive %q, then %q", r.Alive, r.Then)
+	}
+	e.clock.Advance(lag)
+	r = e.proceed(secret)
+	if want := e.clock.Now().Add(24 * time.Hour); r.Alive != "" || !r.Next.Equal(want) || !strings.Contains(r.Then, old+" is deleted") {
+		t.Errorf("after the revoke: alive %q, then %q at %v", r.Alive, r.Then, r.Next)
+	}
+}

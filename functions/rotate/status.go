@@ -25,6 +25,7 @@ func (f *Function) status(ctx context.Context, secret string) (Report, error) {
 		return Report{}, err
 	}
 	t.report.Journal = standing(t.cred)
+	t.report.foresee(t.now(), t.cred)
 	return t.report, nil
 }
 
@@ -49,7 +50,9 @@ func (f *Function) StatusAll(ctx context.Context) ([]Report, error) {
 			all = append(all, Report{Secret: secret.Name, Broken: []string{err.Error()}})
 			continue
 		}
-		all = append(all, Report{Secret: secret.Name, Kind: string(cred.Kind), Journal: standing(cred)})
+		r := Report{Secret: secret.Name, Kind: string(cred.Kind), Journal: standing(cred)}
+		r.foresee(f.now(), cred)
+		all = append(all, r)
 	}
 	return all, nil
 }

@@ -74,7 +74,7 @@ func (f *Function) turn(ctx context.Context, secret string, intend func(rotation
 		}
 	}
 	problems = append(problems, t.release(ctx))
-	t.report.Next = rotation.NextDue(t.cred.Policy, t.cred.Journal)
+	t.report.foresee(t.now(), t.cred)
 	return t.report, errors.Join(problems...)
 }
 

@@ -139,6 +139,25 @@ func NextDue(p Policy, j Journal) time.Time {
 	return j.Current.Since.Add(p.period())
 }
 
+// Next is when the next step falls due, and what for: at or before now when the
+// next trigger, such as a sweep, goes on with what is in hand.
+func Next(now time.Time, p Policy, j Journal) (time.Time, string) {
+	if j.Incoming != nil {
+		return now, "the next sweep goes on with the new key"
+	}
+	at, what := NextDue(p, j), "the next rotation is due"
+	for _, k := range j.Retiring {
+		t, then := k.Since.Add(p.overlap()), "key "+k.ID+" is disabled"
+		if k.Phase == Quarantined {
+			t, then = k.Since.Add(p.quarantine()), "key "+k.ID+" is deleted"
+		}
+		if at.IsZero() || t.Before(at) {
+			at, what = t, then
+		}
+	}
+	return at, what
+}
+
 // retire decides the next step of a key on its way out.
 func retire(now time.Time, p Policy, k Key, want Intent) (Step, bool) {
 	k.Revoked = k.Revoked || k.ID == want.Revoke
