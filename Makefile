@@ -3,7 +3,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
 
 help:   ## List the targets
-	@grep -E '^[a-z-]+: +##' Makefile | sed 's/: *## /\t/'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile
 build:  ## Build the program
 	go build -o keyturn ./cmd/keyturn
 test:   ## Run the tests
@@ -13,7 +13,7 @@ race:   ## Run the tests with the race detector
 fuzz:   ## Run every fuzz target for FUZZTIME
 	@set -e; go list ./... | while read -r pkg; do \
 	  go test -list '^Fuzz' "$$pkg" | grep '^Fuzz' | while read -r f; do \
-	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$pkg"; done; done
+	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$pkg"; done; done
 lint:   ## Vet, staticcheck, gofmt, tidiness
 	go vet ./...
 	go run $(STATICCHECK) ./...

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ func (a *app) adoptCommand() *cobra.Command {
 version holds becomes the current one and ages from when it was made, so an old
 key is rotated by the next sweep. A secret without versions gets its first key
 from the next sweep. Adopting a registered secret again changes its policy.`,
-		Example: "  keyturn adopt billing-key --service-account billing@acme.iam.gserviceaccount.com --period 720h",
+		Example: "  keyturn adopt billing-key --service-account billing@acme.iam.gserviceaccount.com\n  keyturn adopt gemini-key --api-key gemini --period 168h",
 		Args:    exactArgs("SECRET"),
 	}
 	c.Flags().StringVar(&account, "service-account", "", "e-mail of the service account whose key the secret holds")
@@ -34,31 +35,49 @@ from the next sweep. Adopting a registered secret again changes its policy.`,
 	c.Flags().DurationVar(&quarantine, "quarantine", time.Duration(d.Quarantine), "how long the old key is disabled before it is deleted")
 	c.Flags().DurationVar(&propagation, "propagation", time.Duration(d.Propagation), "how long Google may take to know a new key everywhere")
 	c.Flags().StringVar(&mode, "key-mode", string(d.KeyMode), "who makes service-account keys: upload (keyturn) or create (Google)")
+	// set changes what was given on the command line: adopting a registered
+	// secret again must not reset the rest of its policy.
+	set := func(p *rotation.Policy) {
+		for name, change := range map[string]func(){
+			"period":      func() { p.Period = rotation.Duration(period) },
+			"overlap":     func() { p.Overlap = rotation.Duration(overlap) },
+			"quarantine":  func() { p.Quarantine = rotation.Duration(quarantine) },
+			"propagation": func() { p.Propagation = rotation.Duration(propagation) },
+			"key-mode":    func() { p.KeyMode = rotation.KeyMode(mode) },
+		} {
+			if c.Flags().Changed(name) {
+				change()
+			}
+		}
+	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		adoption := rotate.Adoption{Secret: a.secretName(args[0]), Policy: rotation.Policy{
-			Period: rotation.Duration(period), Overlap: rotation.Duration(overlap),
-			Quarantine: rotation.Duration(quarantine), Propagation: rotation.Duration(propagation),
-		}}
+		adoption := rotate.Adoption{Secret: a.secretName(args[0])}
 		switch {
 		case (account == "") == (apiKey == ""):
 			return fmt.Errorf("%w: give either --service-account or --api-key", errUsage)
 		case account != "":
 			adoption.Kind, adoption.Target = rotation.ServiceAccountKey, a.accountName(account)
-			adoption.Policy.KeyMode = rotation.KeyMode(mode)
+		case c.Flags().Changed("key-mode"):
+			return fmt.Errorf("%w: --key-mode is for service-account keys only", errUsage)
 		default:
 			adoption.Kind, adoption.Target = rotation.APIKey, a.apiKeyName(apiKey)
 		}
-		return a.adopt(cmd.Context(), adoption)
+		return a.adopt(cmd.Context(), adoption, set)
 	}
 	return c
 }
 
-func (a *app) adopt(ctx context.Context, adoption rotate.Adoption) error {
+func (a *app) adopt(ctx context.Context, adoption rotate.Adoption, set func(*rotation.Policy)) error {
 	f, cloud, err := a.rotator()
 	if err != nil {
 		return err
 	}
 	defer cloud.Close()
+	adoption.Policy = policyOf(ctx, f, adoption)
+	set(&adoption.Policy)
+	if err := adoption.Policy.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
 	report, err := f.Adopt(ctx, adoption)
 	if err != nil {
 		return err
@@ -66,12 +85,37 @@ func (a *app) adopt(ctx context.Context, adoption rotate.Adoption) error {
 	if a.json {
 		return a.printJSON(report)
 	}
-	next := "its first key comes with the next sweep"
-	if !report.Next.IsZero() {
-		next = "next rotation " + report.Next.Format(time.RFC3339)
-	}
-	_, err = fmt.Fprintf(a.stdout, "adopted %s: %s\n", report.Secret, next)
+	p := adoption.Policy
+	_, err = fmt.Fprintf(a.stdout, "adopted %s: period %v, overlap %v, quarantine %v\n%s\n",
+		report.Secret, time.Duration(p.Period), time.Duration(p.Overlap), time.Duration(p.Quarantine), comesNext(report))
 	return err
+}
+
+// policyOf is the policy that the secret is registered with, if it is, and the
+// default one otherwise.
+func policyOf(ctx context.Context, f *rotate.Function, adoption rotate.Adoption) rotation.Policy {
+	report, err := f.Do(ctx, event.Command{Verb: event.Status, Secret: adoption.Secret})
+	if err == nil {
+		return report.Journal.Policy
+	}
+	p := rotation.DefaultPolicy
+	if adoption.Kind != rotation.ServiceAccountKey {
+		p.KeyMode = ""
+	}
+	return p
+}
+
+// comesNext tells what is going to happen, and first of all if a leaked key is
+// still alive.
+func comesNext(r rotate.Report) string {
+	next := "next: " + r.Then
+	if !strings.Contains(r.Then, "sweep") {
+		next += ", " + due(r.Next)
+	}
+	if r.Alive != "" {
+		return "key " + r.Alive + " STILL WORKS until its replacement has authenticated\n" + next
+	}
+	return next
 }
 
 // accountName is the account's resource name. Its e-mail says its project.
@@ -166,10 +210,11 @@ func (a *app) command(ctx context.Context, c event.Command) error {
 		return a.printWithError(report, err)
 	}
 	for _, s := range report.Steps {
-		fmt.Fprintf(a.stdout, "%-8s %-42s %s\n", s.Step, s.Key, s.Result)
+		fmt.Fprintf(a.stdout, "%-8s %-8s %s\n", s.Step, s.Result, path.Base(s.Key))
 	}
 	if err == nil && len(report.Steps) == 0 {
 		fmt.Fprintln(a.stdout, "nothing to do")
 	}
+	fmt.Fprintln(a.stdout, comesNext(report))
 	return err
 }

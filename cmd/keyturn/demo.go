@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"example.com/keyturn/cmd/keyturn/internal/demo"
@@ -29,6 +30,9 @@ func (a *app) demo(ctx context.Context) error {
 	progress := newProgress(a.stderr)
 	result, err := demo.Run(ctx, demo.Config{Progress: progress, Logs: &logs})
 	progress.finish()
+	if ctx.Err() != nil {
+		return errors.New("interrupted: nothing was judged")
+	}
 	if err != nil {
 		fmt.Fprintf(a.stderr, "%s", lastLines(logs.Bytes(), 20))
 	}

@@ -1,23 +1,29 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 	"time"
 
 	"example.com/keyturn/cmd/keyturn/internal/world"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/shared/gcp"
 	"github.com/spf13/cobra"
 )
 
 // localFlags say where the world is.
 type localFlags struct {
 	gcpAddr, functionsAddr, webhook string
+	verbose                         bool
 }
 
 func (a *app) localCommand() *cobra.Command {
@@ -38,6 +44,7 @@ points a shell at it. Its state is in memory and ends with the process.`,
 	c.PersistentFlags().StringVar(&flags.gcpAddr, "gcp-addr", "127.0.0.1:8790", "loopback address of the embedded Google Cloud")
 	c.Flags().StringVar(&flags.functionsAddr, "functions-addr", "127.0.0.1:8791", "loopback address of the functions")
 	c.Flags().StringVar(&flags.webhook, "webhook", "", "URL that alerts are posted to, too")
+	c.Flags().BoolVar(&flags.verbose, "verbose", false, "print sweeps that found nothing, too")
 	c.AddCommand(a.localEnvCommand(&flags), a.localAdvanceCommand(&flags))
 	return c
 }
@@ -50,10 +57,20 @@ func (a *app) localProject() string {
 }
 
 func (a *app) local(ctx context.Context, flags localFlags) error {
+	if _, err := gcp.ReadEnvironment([]string{"KEYTURN_PROJECT=" + a.localProject(), "KEYTURN_WEBHOOK_URL=" + flags.webhook}); err != nil {
+		return fmt.Errorf("%w: the functions would refuse --project or --webhook: %w", errUsage, err)
+	}
+	logs := a.stderr
+	if !flags.verbose {
+		logs = &quiet{out: a.stderr}
+	}
 	w, err := world.Start(ctx, world.Config{
 		Project: a.localProject(), GCPAddr: flags.gcpAddr, FunctionsAddr: flags.functionsAddr, WebhookURL: flags.webhook,
-		Clock: clock.New(), KeyLag: 5 * time.Second, FunctionLogs: a.stderr,
+		Clock: clock.New(), KeyLag: 5 * time.Second, FunctionLogs: logs,
 	})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; is 'keyturn local' running already? --gcp-addr and --functions-addr choose other ports", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -68,6 +85,38 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 		return err
 	}
 	return w.Wait(ctx)
+}
+
+// quiet drops the lines that say that nothing happened.
+type quiet struct {
+	out  io.Writer
+	rest []byte // of a line that has not ended
+}
+
+func (q *quiet) Write(p []byte) (int, error) {
+	q.rest = append(q.rest, p...)
+	for {
+		line, rest, whole := bytes.Cut(q.rest, []byte("\n"))
+		if !whole {
+			return len(p), nil
+		}
+		q.rest = rest
+		if bytes.Contains(line, []byte(`"message":"swept"`)) || bytes.HasPrefix(line, []byte("Serving function")) {
+			continue
+		}
+		if _, err := fmt.Fprintf(q.out, "%s\n", line); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// localAddr is the world that a command is about: the one that was named, or the
+// one that the environment points at.
+func (a *app) localAddr(c *cobra.Command, flags *localFlags) string {
+	if a.endpoint != "" && !c.Flags().Changed("gcp-addr") {
+		return a.endpoint
+	}
+	return flags.gcpAddr
 }
 
 func (a *app) localEnvCommand(flags *localFlags) *cobra.Command {
@@ -141,7 +190,7 @@ propagation are read from. Jobs that fall due on the way run.`,
 			if err != nil || d <= 0 {
 				return fmt.Errorf("%w: %q is not a positive duration such as 24h", errUsage, args[0])
 			}
-			now, err := a.advance(cmd.Context(), "http://"+flags.gcpAddr, d)
+			now, err := a.advance(cmd.Context(), "http://"+a.localAddr(cmd, flags), d)
 			if err != nil {
 				return err
 			}

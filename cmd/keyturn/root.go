@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	a.complain(err)
+	a.json = a.json || slices.Contains(args, "--json") // the command line may not have been understood
+	a.complain(a.hint(err))
 	if errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown ") {
 		return exitUsage
 	}
@@ -59,13 +61,15 @@ func (a *app) root() *cobra.Command {
 		Long: `keyturn rotates service-account keys and API keys into Secret Manager, watches
 audit logs for abuse, and raises alerts.
 
+KEYTURN_PROJECT and KEYTURN_ENDPOINT stand in for --project and --endpoint.
+
 Exit codes: 0 done, 1 could not be done, 2 command line not understood.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.project, "project", envOr("KEYTURN_PROJECT", os.Getenv("GOOGLE_CLOUD_PROJECT")), "project that holds the secrets (default $KEYTURN_PROJECT)")
-	flags.StringVar(&a.endpoint, "endpoint", os.Getenv("KEYTURN_ENDPOINT"), "host:port of 'keyturn local' (default $KEYTURN_ENDPOINT); empty is Google Cloud")
+	flags.StringVar(&a.project, "project", envOr("KEYTURN_PROJECT", os.Getenv("GOOGLE_CLOUD_PROJECT")), "project that holds the secrets")
+	flags.StringVar(&a.endpoint, "endpoint", os.Getenv("KEYTURN_ENDPOINT"), "host:port of 'keyturn local'; empty is Google Cloud")
 	flags.BoolVar(&a.json, "json", false, "write one JSON object to standard output and nothing else there")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see '%s --help'", errUsage, err, c.CommandPath())
@@ -99,6 +103,19 @@ func (a *app) printWithError(report any, err error) error {
 	}
 	fields["error"] = message
 	return shown{errors.Join(err, a.printJSON(fields))}
+}
+
+// hint adds the next step where Google's own text says none.
+func (a *app) hint(err error) error {
+	switch {
+	case gcp.IsUnavailable(err) && a.endpoint != "":
+		return fmt.Errorf("%w; is 'keyturn local' running at %s? Unset KEYTURN_ENDPOINT to work on Google Cloud", err, a.endpoint)
+	case gcp.IsNotFound(err):
+		return fmt.Errorf("%w 'keyturn status' lists the credentials", err)
+	case gcp.IsPermissionDenied(err):
+		return fmt.Errorf("%w; 'gcloud auth application-default login' chooses the account that keyturn uses", err)
+	}
+	return err
 }
 
 // complain tells an error the way the caller reads: on standard error, and with

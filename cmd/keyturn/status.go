@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"time"
 
 	"example.com/keyturn/functions/rotate"
+	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -14,11 +16,21 @@ import (
 
 func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "status",
-		Short:   "Show how every credential stands",
-		Example: "  keyturn status\n  keyturn status --json",
-		Args:    exactArgs(),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context()) },
+		Use:     "status [SECRET]",
+		Short:   "Show how every credential stands, or each key of one",
+		Example: "  keyturn status\n  keyturn status billing-key\n  keyturn status --json",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return exactArgs("at most one SECRET")(c, args)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return a.statusOf(cmd.Context(), a.secretName(args[0]))
+			}
+			return a.status(cmd.Context())
+		},
 	}
 }
 
@@ -46,6 +58,47 @@ func (a *app) status(ctx context.Context) error {
 	return err
 }
 
+// statusOf shows each key of one credential, with the ids that revoke takes.
+func (a *app) statusOf(ctx context.Context, secret string) error {
+	f, cloud, err := a.rotator()
+	if err != nil {
+		return err
+	}
+	defer cloud.Close()
+	report, err := f.Do(ctx, event.Command{Verb: event.Status, Secret: secret})
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(report)
+	}
+	t := table.NewWriter()
+	t.SetStyle(plain)
+	t.AppendHeader(table.Row{"KEY", "STATE", "VERSION", "SINCE"})
+	for _, k := range keysOf(*report.Journal) {
+		t.AppendRow(table.Row{path.Base(k.ID), k.Phase, k.Version, k.Since.Format(time.RFC3339)})
+	}
+	fmt.Fprintln(a.stdout, t.Render())
+	if failure := report.Journal.Failure; failure != nil {
+		fmt.Fprintf(a.stdout, "failed %d times at %s: %s\n", failure.Count, failure.Step, failure.Reason)
+	}
+	_, err = fmt.Fprintln(a.stdout, comesNext(report))
+	return err
+}
+
+// keysOf lists the newest key first.
+func keysOf(s rotate.Standing) []rotation.Key {
+	var keys []rotation.Key
+	for _, k := range []*rotation.Key{s.Incoming, s.Current} {
+		if k != nil {
+			keys = append(keys, *k)
+		}
+	}
+	old := slices.Clone(s.Retiring)
+	slices.Reverse(old)
+	return append(keys, old...)
+}
+
 func statusTable(all []rotate.Report) string {
 	t := table.NewWriter()
 	t.SetStyle(plain)
@@ -55,7 +108,7 @@ func statusTable(all []rotate.Report) string {
 			t.AppendRow(table.Row{path.Base(r.Secret), "", "unreadable: " + r.Broken[0], "", ""})
 			continue
 		}
-		t.AppendRow(table.Row{path.Base(r.Secret), r.Kind, state(*r.Journal), r.Journal.Rotation, due(*r.Journal)})
+		t.AppendRow(table.Row{path.Base(r.Secret), r.Kind, state(*r.Journal), r.Journal.Rotation, due(r.Next)})
 	}
 	return t.Render()
 }
@@ -72,20 +125,22 @@ var plain = func() table.Style {
 func state(s rotate.Standing) string {
 	switch {
 	case s.Incoming != nil && s.Failure != nil:
-		return "failing: " + s.Failure.Reason
+		return "failing at " + string(s.Failure.Step)
 	case s.Incoming != nil:
 		return "rotating: " + string(s.Incoming.Phase)
-	case len(s.Retiring) > 0:
-		return "retiring: " + string(s.Retiring[len(s.Retiring)-1].Phase)
+	case len(s.Retiring) == 1:
+		return "old key " + string(s.Retiring[0].Phase)
+	case len(s.Retiring) > 1:
+		return fmt.Sprintf("%d old keys", len(s.Retiring))
 	case s.Current == nil:
 		return "new"
 	}
 	return string(rotation.Active)
 }
 
-func due(s rotate.Standing) string {
-	if s.Due.IsZero() {
+func due(at time.Time) string {
+	if at.IsZero() {
 		return "with the next sweep"
 	}
-	return s.Due.Format(time.RFC3339)
+	return at.UTC().Format("2006-01-02 15:04")
 }

@@ -75,6 +75,7 @@ func (f *Function) announce(ctx context.Context, r event.Rotation) {
 	if err == nil {
 		err = f.cloud.Publish(ctx, out)
 	}
+	f.log.InfoContext(ctx, "rotation", "milestone", r.Milestone, "secret", r.Secret, "key", r.Key, "reason", r.Reason)
 	if err != nil {
 		f.log.ErrorContext(ctx, "rotation event not published", "secret", r.Secret, "milestone", r.Milestone, "error", err.Error())
 	}

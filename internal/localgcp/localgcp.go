@@ -9,6 +9,7 @@ package localgcp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ func Start(c Config) (*Cloud, error) {
 		return nil, errors.Join(err, cloud.stopServices())
 	}
 	if cloud.server, err = wire.Listen(c.Addr, handler); err != nil {
-		return nil, errors.Join(err, cloud.stopServices())
+		return nil, errors.Join(fmt.Errorf("serving the embedded Google Cloud: %w", err), cloud.stopServices())
 	}
 	cloud.IAM.SetBaseURL(cloud.URL())
 	return cloud, nil

@@ -17,3 +17,9 @@ func IsAlreadyExists(err error) bool { return status.Code(err) == codes.AlreadyE
 // IsFailedPrecondition reports whether the state of the resource forbids the
 // call: a stale etag, an organisation policy, a full account.
 func IsFailedPrecondition(err error) bool { return status.Code(err) == codes.FailedPrecondition }
+
+// IsUnavailable reports whether nobody answered.
+func IsUnavailable(err error) bool { return status.Code(err) == codes.Unavailable }
+
+// IsPermissionDenied reports whether the caller may not do this.
+func IsPermissionDenied(err error) bool { return status.Code(err) == codes.PermissionDenied }

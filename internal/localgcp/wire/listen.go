@@ -24,7 +24,7 @@ func Listen(addr string, h http.Handler) (*Server, error) {
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listening for the embedded Google Cloud: %w", err)
+		return nil, err // says the address
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)

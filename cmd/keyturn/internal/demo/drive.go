@@ -30,7 +30,8 @@ const (
 // the replaced keys are gone. The schedule does the rest.
 func (s *stage) rotateTwice(ctx context.Context) error {
 	want := rotations * len(s.credentials)
-	s.progress.Stage("rotating by schedule", want)
+	usual := int((rotations*time.Duration(policy.Period) + time.Duration(policy.Overlap+policy.Quarantine)) / tick)
+	s.progress.Stage("rotating by schedule", usual)
 	limit := 2 * rotations * time.Duration(policy.Period)
 	for spent := time.Duration(0); s.seen.milestones(event.Retired) < want; spent += tick {
 		if spent > limit {
@@ -39,8 +40,9 @@ func (s *stage) rotateTwice(ctx context.Context) error {
 		if err := s.tick(ctx); err != nil {
 			return err
 		}
-		s.progress.Advance(s.seen.milestones(event.Retired))
+		s.progress.Advance(min(int(spent/tick), usual))
 	}
+	s.progress.Advance(usual)
 	s.seen.mark()
 	s.seen.reloads = s.ledger.reloaded.Load()
 	return nil
