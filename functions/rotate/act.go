@@ -142,14 +142,26 @@ func (t *turn) added(ctx context.Context, payload []byte) (string, error) {
 	}
 }
 
-// unstage destroys every staged private half of the credential.
+// stagedNow is the version of the private half that is still needed.
+func (t *turn) stagedNow() string {
+	if in := t.cred.Journal.Incoming; in != nil {
+		return in.Staged
+	}
+	return ""
+}
+
+// unstage destroys every staged private half of the credential but that of the
+// key coming in.
 func (t *turn) unstage(ctx context.Context) error {
 	versions, err := t.cloud.Versions(ctx, t.cred.StagingSecret())
+	if gcp.IsNotFound(err) {
+		return nil // somebody deleted it, and all that was in it
+	}
 	if err != nil {
 		return err
 	}
 	for _, v := range versions {
-		if v.Destroyed {
+		if v.Destroyed || v.Number == t.stagedNow() {
 			continue
 		}
 		if err := t.cloud.DestroyVersion(ctx, t.cred.StagingSecret(), v.Number); err != nil {
@@ -161,6 +173,9 @@ func (t *turn) unstage(ctx context.Context) error {
 
 func (t *turn) disable(ctx context.Context, k rotation.Key) error {
 	if err := t.mustBeSuperseded(ctx, k); err != nil {
+		return err
+	}
+	if err := t.successorWorks(ctx, k); err != nil {
 		return err
 	}
 	if err := t.keys.disable(ctx, k.ID); err != nil {
@@ -187,29 +202,70 @@ func (t *turn) mustBeSuperseded(ctx context.Context, k rotation.Key) error {
 	if k.Revoked {
 		return nil // somebody decided that nobody may use it any more
 	}
+	alias, err := t.handedOut(ctx, k)
+	if err == nil && alias != "" {
+		err = fmt.Errorf("version %q of %s still gives consumers key %s: it is left alone until a newer version gives them another one", alias, t.cred.Secret, k.ID)
+	}
+	return err
+}
+
+// handedOut is the alias, current or latest, by which consumers are given a
+// key; empty when they are given another one.
+func (t *turn) handedOut(ctx context.Context, k rotation.Key) (string, error) {
 	for _, alias := range []string{rotation.AliasCurrent, "latest"} {
 		payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, alias)
-		if err != nil {
-			return fmt.Errorf("making sure that consumers have moved on: %w", err)
+		if gcp.IsNotFound(err) {
+			continue // a secret that has no key yet gives out none
 		}
-		held, err := t.keys.holds(ctx, payload, k.ID)
+		held := false
+		if err == nil {
+			held, err = t.keys.holds(ctx, payload, k.ID)
+		}
 		if err != nil {
-			return fmt.Errorf("making sure that consumers have moved on: %w", err)
+			return "", fmt.Errorf("looking what consumers are given: %w", err)
 		}
 		if held {
-			return fmt.Errorf("version %q of %s still gives consumers key %s: it is left alone until a newer version gives them another one", alias, t.cred.Secret, k.ID)
+			return alias, nil
 		}
+	}
+	return "", nil
+}
+
+// successorWorks refuses to disable the last key that works.
+func (t *turn) successorWorks(ctx context.Context, k rotation.Key) error {
+	if k.Revoked || k.Phase == rotation.Quarantined {
+		return nil
+	}
+	payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, rotation.AliasCurrent)
+	if err == nil {
+		err = t.keys.probe(ctx, payload)
+	}
+	if err != nil {
+		return fmt.Errorf("key %s is left alone, because its successor does not work: %w", k.ID, err)
 	}
 	return nil
 }
 
 // discard removes every trace of a key that nobody was given.
 func (t *turn) discard(ctx context.Context, k rotation.Key) error {
-	if err := t.keys.remove(ctx, k.ID); err != nil {
-		return err
+	if k.ID != "" {
+		alias, err := t.handedOut(ctx, k)
+		if err != nil {
+			return err
+		}
+		if alias != "" {
+			return fmt.Errorf("%w: version %q of %s gives it to consumers already", errPending, alias, t.cred.Secret)
+		}
+		if err := t.keys.remove(ctx, k.ID); err != nil {
+			return err
+		}
 	}
 	if k.Staged == "" {
 		return nil
 	}
-	return t.unstage(ctx)
+	err := t.cloud.DestroyVersion(ctx, t.cred.StagingSecret(), k.Staged)
+	if gcp.IsNotFound(err) {
+		return nil
+	}
+	return err
 }

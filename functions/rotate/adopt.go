@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"strings"
 	"time"
 
 	"example.com/keyturn/shared/event"
@@ -41,7 +42,10 @@ func (f *Function) Adopt(ctx context.Context, a Adoption) (Report, error) {
 		return Report{}, err
 	}
 	cred := rotation.Credential{Secret: secret.Name, Kind: a.Kind, Target: a.Target, Policy: a.Policy}
-	if secret.Labels[rotation.Label] == rotation.Managed {
+	if err := f.mustBeAbleToStage(ctx, cred); err != nil {
+		return Report{}, fmt.Errorf("adopting %s: %w", a.Secret, err)
+	}
+	if secret.Annotations[rotation.AnnotationJourn] != "" || secret.Labels[rotation.Label] == rotation.Managed {
 		err = f.readopt(&cred, secret)
 	} else {
 		cred.Journal.Current, err = f.firstKey(ctx, cred)
@@ -59,12 +63,13 @@ func (f *Function) Adopt(ctx context.Context, a Adoption) (Report, error) {
 
 // readopt keeps the journal of a credential that is managed already.
 func (f *Function) readopt(cred *rotation.Credential, secret gcp.Secret) error {
-	known, err := rotation.ParseCredential(secret.Name, secret.Labels, secret.Annotations)
+	labels := with(secret.Labels, map[string]string{rotation.Label: rotation.Managed}) // somebody may have removed it
+	known, err := rotation.ParseCredential(secret.Name, labels, secret.Annotations)
 	if err != nil {
 		return err
 	}
 	if known.Kind != cred.Kind || known.Target != cred.Target {
-		return fmt.Errorf("it is registered for %s already; to register it anew, remove its label keyturn and its annotations keyturn.*", known.Target)
+		return fmt.Errorf("it is registered for %s already; once 'keyturn status' shows only an active key, remove its label keyturn and its annotations keyturn.* to register it anew", known.Target)
 	}
 	cred.Journal = known.Journal
 	return nil
@@ -77,17 +82,46 @@ func (f *Function) firstKey(ctx context.Context, cred rotation.Credential) (*rot
 	if k == nil || err != nil {
 		return nil, err
 	}
-	for other, err := range f.cloud.Secrets(ctx, managed) {
+	owner, err := ownerOf(ctx, f.cloud, k.ID, cred.Secret)
+	if owner != "" {
+		return nil, fmt.Errorf("its key %s is rotated in %s already; point this secret's consumers there, or give it a key of its own", path.Base(k.ID), path.Base(owner))
+	}
+	return k, err
+}
+
+// ownerOf is the secret, other than the one given, whose journal names a key;
+// empty when none does. A journal that cannot be read is searched all the same.
+func ownerOf(ctx context.Context, cloud *gcp.Cloud, id, but string) (string, error) {
+	for other, err := range cloud.Secrets(ctx, managed) {
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		known, err := rotation.ParseCredential(other.Name, other.Labels, other.Annotations)
-		if err == nil && path.Base(other.Name) != path.Base(cred.Secret) && known.Journal.Names(k.ID) {
-			return nil, fmt.Errorf("its key %s is rotated in %s already; point this secret's consumers there, or give it a key of its own", path.Base(k.ID), path.Base(other.Name))
+		if path.Base(other.Name) != path.Base(but) && strings.Contains(other.Annotations[rotation.AnnotationJourn], `"`+id+`"`) {
+			return other.Name, nil
 		}
 	}
-	return k, nil
+	return "", nil
 }
+
+// mustBeAbleToStage makes sure that the staging sibling can be made, and is
+// nobody else's.
+func (f *Function) mustBeAbleToStage(ctx context.Context, cred rotation.Credential) error {
+	name := cred.StagingSecret()
+	if len(path.Base(name)) > maxSecretID || strings.HasSuffix(cred.Secret, rotation.StagingSuffix) {
+		return fmt.Errorf("its name leaves no room for the staging secret %s (at most %d characters)", path.Base(name), maxSecretID)
+	}
+	sibling, err := f.cloud.Secret(ctx, name)
+	switch {
+	case gcp.IsNotFound(err):
+		return nil
+	case err == nil && sibling.Labels[rotation.Label] != rotation.Staging:
+		return fmt.Errorf("secret %s exists and is not keyturn's: keyturn would need that name for keys that are not verified yet", path.Base(name))
+	}
+	return err
+}
+
+// maxSecretID is Secret Manager's limit for a secret's id.
+const maxSecretID = 255
 
 // inUse is the key that the secret's newest version gives to consumers; nil for
 // a secret without versions.
@@ -141,6 +175,9 @@ func (f *Function) identify(ctx context.Context, cred rotation.Credential, paylo
 		return "", time.Time{}, err
 	}
 	for _, k := range listed {
+		if k.ID == id && k.Disabled {
+			return "", time.Time{}, fmt.Errorf("it holds key %s, which is disabled: its consumers cannot work", id)
+		}
 		if k.ID == id {
 			return id, k.ValidAfter, nil
 		}

@@ -65,8 +65,8 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	}
 	_, err = f.Do(ctx, c)
 	switch {
-	case err == nil, errors.Is(err, ErrBusy), errors.Is(err, errRecorded):
-		return nil // done, or in hand, or in the journal for the next sweep
+	case err == nil, errors.Is(err, errRecorded), errors.Is(err, ErrBusy) && c.Verb == event.Continue:
+		return nil // done, or in the journal for the next sweep, or in somebody's hands already
 	case hopeless(err):
 		return f.topic.Bury(ctx, m, err)
 	}

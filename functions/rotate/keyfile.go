@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"time"
 
+	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/rotation"
 )
 
@@ -78,9 +79,18 @@ func withKeyID(file []byte, id string) ([]byte, error) {
 	return marshalKeyFile(f)
 }
 
+// stagedFile is the key file in the staging secret.
+func (a accountKeys) stagedFile(ctx context.Context, k rotation.Key) ([]byte, error) {
+	file, err := a.cloud.AccessVersion(ctx, a.cred.StagingSecret(), k.Staged)
+	if gcp.IsGone(err) {
+		return nil, fmt.Errorf("%w: %w", errLost, err)
+	}
+	return file, err
+}
+
 // stagedKey is the private half in the staging secret.
 func (a accountKeys) stagedKey(ctx context.Context, k rotation.Key) (*rsa.PrivateKey, error) {
-	file, err := a.cloud.AccessVersion(ctx, a.cred.StagingSecret(), k.Staged)
+	file, err := a.stagedFile(ctx, k)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,11 @@ type StepReport struct {
 // foresee says what comes next, and whether a leaked key still works.
 func (r *Report) foresee(now time.Time, c rotation.Credential) {
 	r.Next, r.Then = rotation.Next(now, c.Policy, c.Journal)
-	r.Alive = c.Journal.Revoke
+	for _, k := range c.Journal.Keys() {
+		if k.Revoked && k.Phase != rotation.Quarantined {
+			r.Alive = k.ID
+		}
+	}
 }
 
 func (r *Report) add(s rotation.Step, result string) {
@@ -73,6 +77,9 @@ func (t *turn) tell(ctx context.Context, m event.Milestone, s rotation.Step, rea
 func (f *Function) announce(ctx context.Context, r event.Rotation) {
 	out, err := event.RotationEvent(r)
 	if err == nil {
+		// A rotation, least of all an urgent one, does not wait for Pub/Sub's retries.
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
 		err = f.cloud.Publish(ctx, out)
 	}
 	f.log.InfoContext(ctx, "rotation", "milestone", r.Milestone, "secret", r.Secret, "key", r.Key, "reason", r.Reason)

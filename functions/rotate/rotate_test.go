@@ -392,7 +392,7 @@ func TestRevokeDisablesTheRightKeyAndNothingElse(t *testing.T) {
 	if !slices.Contains(e.accountKeys(account), path.Base(foreign.GetName())) {
 		t.Error("the foreign key was touched")
 	}
-	wantSteps(t, e.do(revoke), "") // delivered again
+	wantSteps(t, e.do(revoke), "disable") // delivered again: makes sure, and no more
 }
 
 func TestDuplicateRotateRotatesOnce(t *testing.T) {
@@ -636,7 +636,7 @@ func TestBusyCredentialIsLeftToTheOtherTrigger(t *testing.T) {
 	e.clock.Advance(72 * time.Hour)
 	c, err := e.f.observe(e.ctx, secret)
 	must(t, err)
-	j, _ := c.cred.Journal.Claim("somebody", time.Now(), time.Hour)
+	j, _ := c.cred.Journal.Claim("somebody", time.Now(), leaseTime)
 	must(t, c.save(e.ctx, j))
 	if _, err := e.f.Do(e.ctx, event.Command{Verb: event.Continue, Secret: secret}); !errors.Is(err, ErrBusy) {
 		t.Errorf("error %v, want %v", err, ErrBusy)

@@ -155,7 +155,7 @@ func (a accountKeys) findCreated(ctx context.Context, k rotation.Key, listed []g
 		if l.ID == id {
 			return rotation.Outcome{ID: id, Staged: staged}, true, nil
 		}
-		if !l.Uploaded && l.ValidAfter.After(k.Tried.Add(-creationSkew)) && l.ValidAfter.Before(k.Tried.Add(leaseTime)) {
+		if !l.Uploaded && l.ValidAfter.After(k.Tried.Add(-creationSkew)) && l.ValidAfter.Before(lastMoment(k)) {
 			born = append(born, l.ID)
 		}
 	}
@@ -163,14 +163,29 @@ func (a accountKeys) findCreated(ctx context.Context, k rotation.Key, listed []g
 	case 0:
 		return rotation.Outcome{}, false, nil
 	case 1:
+		if owner, err := ownerOf(ctx, a.cloud, born[0], a.cred.Secret); owner != "" || err != nil {
+			return rotation.Outcome{}, false, err
+		}
 		return rotation.Outcome{}, false, a.cloud.DeleteAccountKey(ctx, a.cred.Target, born[0])
 	}
 	return rotation.Outcome{}, false, fmt.Errorf("%d keys of %s appeared while keyturn was creating one, and none can be told to be its own: %s; delete those that nobody uses",
 		len(born), path.Base(a.cred.Target), strings.Join(born, ", "))
 }
 
-// creationSkew is how far Google's clock may be behind.
-const creationSkew = time.Minute
+const (
+	// creationSkew is how far Google's clock may be off.
+	creationSkew = time.Minute
+	// creationTime is longer than a call may take whose caller died.
+	creationTime = 10 * time.Minute
+)
+
+// lastMoment is until when the attempt to create a key can have made one.
+func lastMoment(k rotation.Key) time.Time {
+	if k.Answered.IsZero() {
+		return k.Tried.Add(creationTime)
+	}
+	return k.Answered.Add(creationSkew)
+}
 
 // stagedID is the newest staged key file's version and key id, if there is one.
 func (a accountKeys) stagedID(ctx context.Context) (version, id string, err error) {
@@ -195,7 +210,7 @@ func (a accountKeys) stagedID(ctx context.Context) (version, id string, err erro
 }
 
 func (a accountKeys) payload(ctx context.Context, k rotation.Key) ([]byte, error) {
-	file, err := a.cloud.AccessVersion(ctx, a.cred.StagingSecret(), k.Staged)
+	file, err := a.stagedFile(ctx, k)
 	if err != nil {
 		return nil, err
 	}

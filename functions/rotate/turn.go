@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"example.com/keyturn/shared/event"
@@ -28,12 +29,16 @@ var (
 	errUnreadable = errors.New("the secret's annotations cannot be read")
 	// errPending means that Google is not ready; the next trigger asks again.
 	errPending = errors.New("not ready yet")
+	// errLost means that the private half of a key is gone for good.
+	errLost = errors.New("the private half of the key is lost")
 )
 
 const (
 	// leaseTime is longer than a function may run, so that a lease that has
 	// expired has no living holder.
 	leaseTime = 10 * time.Minute
+	// letGo is how long giving the lease back may take.
+	letGo = 5 * time.Second
 	// maxRounds is more than any credential can have due at once.
 	maxRounds = 20
 )
@@ -64,6 +69,7 @@ func (f *Function) turn(ctx context.Context, secret string, intend func(rotation
 		if len(steps) == 0 {
 			break
 		}
+		want = rotation.Intent{} // from now on the journal says it
 		if err := t.claim(ctx, steps); err != nil {
 			return t.report, err
 		}
@@ -107,8 +113,8 @@ func (t *turn) round(ctx context.Context, steps []rotation.Step) (progress bool,
 	var problems []error
 	for _, s := range steps {
 		err := t.take(ctx, s)
-		if errors.Is(err, errPending) && s.Otherwise != "" {
-			s.Action, s.Reason = s.Otherwise, err.Error()
+		if otherwise := instead(s, err); otherwise != "" {
+			s.Action, s.Reason = otherwise, err.Error()
 			err = t.take(ctx, s)
 		}
 		switch {
@@ -124,6 +130,18 @@ func (t *turn) round(ctx context.Context, steps []rotation.Step) (progress bool,
 		}
 	}
 	return progress, errors.Join(problems...)
+}
+
+// instead is what is done when a step cannot be: a key whose private half is
+// lost is of no use to anybody.
+func instead(s rotation.Step, err error) rotation.Action {
+	switch {
+	case errors.Is(err, errLost):
+		return rotation.Discard
+	case errors.Is(err, errPending):
+		return s.Otherwise
+	}
+	return ""
 }
 
 // take carries out a step and writes down how the journal reads after it.
@@ -156,8 +174,15 @@ func (t *turn) fail(ctx context.Context, s rotation.Step, cause error) error {
 	t.report.add(s, cause.Error())
 	t.log.ErrorContext(ctx, "step failed", "secret", t.cred.Secret, "step", s.Action, "key", s.Key.ID, "error", cause.Error())
 	t.tell(ctx, event.Failed, s, cause.Error())
+	if s.Action == rotation.Hasten || s.Action == rotation.Begin {
+		return fmt.Errorf("%s: %w", s.Action, cause) // the wish stands nowhere but in the message
+	}
 	if s.Action.Introduces() {
-		if err := t.save(ctx, t.cred.Journal.Fail(t.now(), s, cause.Error())); err != nil {
+		j := t.cred.Journal.Fail(t.now(), s, cause.Error())
+		if s.Action == rotation.Publish {
+			j = j.Answer(t.now(), gcp.IsRefusal(cause))
+		}
+		if err := t.save(ctx, j); err != nil {
 			return fmt.Errorf("%s: %w (and its journal was not written: %w)", s.Action, cause, err)
 		}
 	}
@@ -172,15 +197,20 @@ func (t *turn) claim(ctx context.Context, steps []rotation.Step) error {
 		return fmt.Errorf("%s: %w until %s", t.cred.Secret, ErrBusy, t.cred.Journal.Lease.Until.Format(time.RFC3339))
 	}
 	held := t.cred.Journal.Lease != nil && t.cred.Journal.Lease.Holder == t.holder
-	first := steps[0].Action
 	switch {
-	case held || !first.Introduces() && first != rotation.Begin:
+	case held || !slices.ContainsFunc(steps, exclusive):
 		return nil
-	case first == rotation.Begin:
+	case steps[0].Action == rotation.Begin:
 		t.cred.Journal = j // written together with the intent
 		return nil
 	}
 	return t.save(ctx, j)
+}
+
+// exclusive reports whether a step must not be taken by two triggers at once:
+// all that concerns the key coming in. Taking old keys out twice is harmless.
+func exclusive(s rotation.Step) bool {
+	return s.Action.Introduces() || s.Action == rotation.Begin || s.Action == rotation.Discard
 }
 
 // release lets go of a lease that is still held when the turn ends.
@@ -188,7 +218,22 @@ func (t *turn) release(ctx context.Context) error {
 	if l := t.cred.Journal.Lease; l == nil || l.Holder != t.holder {
 		return nil
 	}
-	return t.save(ctx, t.cred.Journal.Released())
+	// It must not be left behind because the caller has gone.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), letGo)
+	defer cancel()
+	err := t.save(ctx, t.cred.Journal.Released())
+	if !errors.Is(err, ErrBusy) {
+		return err
+	}
+	now, err := t.observe(ctx, t.cred.Secret) // somebody wrote the secret; is the lease still there?
+	if err != nil {
+		return err
+	}
+	now.holder = t.holder
+	if l := now.cred.Journal.Lease; l == nil || l.Holder != t.holder {
+		return nil
+	}
+	return now.save(ctx, now.cred.Journal.Released())
 }
 
 // save writes the journal, and the aliases where the journal moves them, if

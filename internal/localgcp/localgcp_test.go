@@ -41,7 +41,7 @@ func TestStartRefuses(t *testing.T) {
 		w.cloud.Addr():   "address already in use",
 		"0.0.0.0:0":      "not on loopback",
 		"nonsense":       "give host:port",
-		"127.0.0.1:port": "listening for the embedded Google Cloud",
+		"127.0.0.1:port": "serving the embedded Google Cloud",
 	} {
 		if _, err := Start(Config{Addr: addr, ProjectID: "acme", Clock: w.clock}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", addr, err, want)

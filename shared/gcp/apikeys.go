@@ -2,6 +2,7 @@ package gcp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -33,7 +34,11 @@ func (c *Cloud) CloneAPIKey(ctx context.Context, from, id string) (string, error
 	if err != nil {
 		return "", fmt.Errorf("reading API key %s to clone it: %w", from, err)
 	}
-	op, err := client.CreateKey(ctx, &apikeyspb.CreateKeyRequest{Parent: parent, KeyId: id, Key: cloneOf(original)})
+	clone, err := cloneOf(original)
+	if err != nil {
+		return "", fmt.Errorf("cloning API key %s: %w", from, err)
+	}
+	op, err := client.CreateKey(ctx, &apikeyspb.CreateKeyRequest{Parent: parent, KeyId: id, Key: clone})
 	if err == nil {
 		_, err = op.Wait(ctx)
 	}
@@ -43,12 +48,25 @@ func (c *Cloud) CloneAPIKey(ctx context.Context, from, id string) (string, error
 	return name, nil
 }
 
-func cloneOf(k *apikeyspb.Key) *apikeyspb.Key {
-	return &apikeyspb.Key{
+// cloneOf is what a key may do, or, of a disabled one, what it might do before.
+func cloneOf(k *apikeyspb.Key) (*apikeyspb.Key, error) {
+	clone := &apikeyspb.Key{
 		DisplayName:  k.GetDisplayName(),
-		Annotations:  k.GetAnnotations(),
+		Annotations:  maps.Clone(k.GetAnnotations()),
 		Restrictions: proto.CloneOf(k.GetRestrictions()),
 	}
+	if blocked(k) {
+		before, kept := k.GetAnnotations()[RestrictedBefore]
+		if !kept {
+			return nil, errors.New("it is restricted to an address that nobody has, and nothing says to what before; give it its restrictions back first")
+		}
+		clone.Restrictions = new(apikeyspb.Restrictions)
+		if err := protojson.Unmarshal([]byte(before), clone.Restrictions); err != nil {
+			return nil, fmt.Errorf("reading its annotation %s: %w", RestrictedBefore, err)
+		}
+	}
+	delete(clone.Annotations, RestrictedBefore)
+	return clone, nil
 }
 
 // APIKeyString reads the secret string of a key. Unlike a service-account

@@ -23,3 +23,17 @@ func IsUnavailable(err error) bool { return status.Code(err) == codes.Unavailabl
 
 // IsPermissionDenied reports whether the caller may not do this.
 func IsPermissionDenied(err error) bool { return status.Code(err) == codes.PermissionDenied }
+
+// IsRefusal reports whether the service looked at the call and did nothing:
+// whatever was asked for has not happened and will not.
+func IsRefusal(err error) bool {
+	switch status.Code(err) {
+	case codes.PermissionDenied, codes.InvalidArgument, codes.FailedPrecondition, codes.ResourceExhausted, codes.NotFound, codes.Unauthenticated:
+		return true
+	}
+	return false
+}
+
+// IsGone reports whether a secret's version cannot be read and never will be, or
+// not until somebody enables it again.
+func IsGone(err error) bool { return IsNotFound(err) || IsFailedPrecondition(err) }

@@ -11,7 +11,7 @@ type Action string
 // The actions of a rotation, in the order in which a key meets them. Each is
 // idempotent: done twice, or again after a lost reply, it does nothing more.
 const (
-	Hasten  Action = "hasten"  // write into the journal that the current key is to be revoked
+	Hasten  Action = "hasten"  // write into the journal that a key is to be revoked
 	Begin   Action = "begin"   // write the intent of a new key into the journal
 	Stage   Action = "stage"   // make the pair; put the private half into the staging secret
 	Publish Action = "publish" // make the key known to Google
@@ -27,7 +27,7 @@ const (
 // Step is one thing to do now.
 type Step struct {
 	Action Action
-	Key    Key    // the key it concerns; the current one for Hasten; zero for Begin, Unstage and Repoint
+	Key    Key    // the key it concerns; zero for Begin, Unstage and Repoint
 	Reason string // why now, for people
 	// Otherwise is done instead if Google turns out not to be ready for Action;
 	// empty is to wait for the next trigger.
@@ -42,7 +42,8 @@ type Intent struct {
 	Rotate bool
 	After  int
 	// Revoke names a key that must stop working as soon as a verified
-	// replacement is in place, or at once if it has been superseded already.
+	// replacement is in place, or at once if it has been superseded already. It
+	// is asked for once; the journal remembers it.
 	Revoke string
 }
 
@@ -57,8 +58,10 @@ type Observed struct {
 // keeps an old key alive. No steps means that there is nothing to do yet.
 func Decide(now time.Time, p Policy, j Journal, seen Observed, want Intent) []Step {
 	var steps []Step
-	if k := j.Current; k != nil && k.ID == want.Revoke && j.Revoke != k.ID {
-		steps = append(steps, Step{Action: Hasten, Key: *k, Reason: "the key in use is to be revoked"})
+	for _, k := range j.Keys() {
+		if k.ID != "" && k.ID == want.Revoke && !k.Revoked {
+			steps = append(steps, Step{Action: Hasten, Key: k, Reason: "the key is to be revoked"})
+		}
 	}
 	if s, ok := introduce(now, p, j, want); ok {
 		steps = append(steps, s)
@@ -84,10 +87,12 @@ func introduce(now time.Time, p Policy, j Journal, want Intent) (Step, bool) {
 		return Step{Action: Begin, Reason: reason}, begin
 	}
 	in := *j.Incoming
-	if want.Revoke != "" && want.Revoke == in.ID {
-		return step(Discard, in, "revoked before it was given to anybody")
+	if in.Revoked {
+		// A turn that died may have given it to consumers already: then it has to be replaced like any other.
+		return Step{Action: Discard, Key: in, Reason: "revoked before it was given to anybody", Otherwise: Promote}, true
 	}
-	if now.Before(j.Failure.retryAt()) && !want.Rotate && j.Revoke == "" {
+	urgent := j.Current != nil && j.Current.Revoked
+	if now.Before(j.Failure.retryAt()) && !want.Rotate && !urgent {
 		return Step{}, false
 	}
 	switch in.Phase {
@@ -116,7 +121,7 @@ func step(a Action, k Key, reason string) (Step, bool) {
 // due says whether a new rotation begins, and why.
 func due(now time.Time, p Policy, j Journal, want Intent) (string, bool) {
 	switch {
-	case j.Revoke != "" && j.Current != nil && j.Current.ID == j.Revoke:
+	case j.Current != nil && j.Current.Revoked:
 		return "the key in use is to be revoked", true
 	case want.Rotate && want.After == j.Rotation:
 		return "asked for", true
@@ -160,8 +165,9 @@ func Next(now time.Time, p Policy, j Journal) (time.Time, string) {
 
 // retire decides the next step of a key on its way out.
 func retire(now time.Time, p Policy, k Key, want Intent) (Step, bool) {
-	k.Revoked = k.Revoked || k.ID == want.Revoke
 	switch {
+	case k.Phase == Quarantined && k.ID == want.Revoke:
+		return step(Disable, k, "revoked; somebody may have enabled it again")
 	case k.Phase == Overlapping && k.Revoked:
 		return step(Disable, k, "revoked")
 	case k.Phase == Overlapping && !now.Before(k.Since.Add(p.overlap())):

@@ -25,14 +25,15 @@ const (
 
 // Key is one key of the credential, as far as keyturn brought it.
 type Key struct {
-	ID      string    `json:"id,omitempty"`      // 40 hex digits of a service-account key, or an API key's resource name
-	Version string    `json:"version,omitempty"` // version number of the secret that holds it
-	Phase   Phase     `json:"phase"`
-	Since   time.Time `json:"since"`             // policy time at which it entered Phase
-	Mode    KeyMode   `json:"mode,omitempty"`    // who made the pair
-	Staged  string    `json:"staged,omitempty"`  // version number in the staging secret
-	Tried   time.Time `json:"tried,omitzero"`    // policy time of the last attempt to publish it
-	Revoked bool      `json:"revoked,omitempty"` // superseded in an emergency: it gets no overlap
+	ID       string    `json:"id,omitempty"`      // 40 hex digits of a service-account key, or an API key's resource name
+	Version  string    `json:"version,omitempty"` // version number of the secret that holds it
+	Phase    Phase     `json:"phase"`
+	Since    time.Time `json:"since"`             // policy time at which it entered Phase
+	Mode     KeyMode   `json:"mode,omitempty"`    // who made the pair
+	Staged   string    `json:"staged,omitempty"`  // version number in the staging secret
+	Tried    time.Time `json:"tried,omitzero"`    // policy time of the last attempt to publish it
+	Answered time.Time `json:"answered,omitzero"` // policy time at which that attempt failed; zero if nobody lived to see
+	Revoked  bool      `json:"revoked,omitempty"` // to stop working: at once, or as soon as it is replaced
 }
 
 // Lease keeps two triggers from working on one credential at once. Its times
@@ -59,7 +60,6 @@ type Journal struct {
 	Incoming *Key     `json:"incoming,omitempty"` // being introduced
 	Current  *Key     `json:"current,omitempty"`  // what consumers are given; nil before the first rotation of an empty secret
 	Retiring []Key    `json:"retiring,omitempty"` // superseded, oldest first
-	Revoke   string   `json:"revoke,omitempty"`   // id of the current key, when it is to be revoked as soon as it is replaced
 	Unstage  string   `json:"unstage,omitempty"`  // version of the staging secret that is to be destroyed
 	Failure  *Failure `json:"failure,omitempty"`
 }
@@ -76,16 +76,14 @@ const (
 // repaired by guessing: a wrong guess deletes a live key.
 var ErrJournal = errors.New("journal cannot be read")
 
-// ParseJournal reads the annotation; the empty string is the empty journal.
+// ParseJournal reads the annotation. Its absence is an error, too: taken for a
+// new credential, the keys that it named would be forgotten.
 func ParseJournal(text string) (Journal, error) {
-	if text == "" {
-		return Journal{Format: journalFormat}, nil
-	}
 	var j Journal
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&j); err != nil {
-		return Journal{}, fmt.Errorf("annotation %s: %w: %w; restore it from the secret's audit log, or release and adopt the secret again", AnnotationJourn, ErrJournal, err)
+		return Journal{}, fmt.Errorf("annotation %s: %w: %w; restore it from the audit log of the secret", AnnotationJourn, ErrJournal, err)
 	}
 	if err := errors.Join(endOf(dec), j.validate()); err != nil {
 		return Journal{}, fmt.Errorf("annotation %s: %w: %w", AnnotationJourn, ErrJournal, err)
@@ -154,9 +152,10 @@ func (j Journal) Names(id string) bool {
 }
 
 // Claim takes the lease for holder until wall+ttl. It fails while another
-// holder's lease lasts.
+// holder's lease lasts; one that ends later than any lease could, from a clock
+// that was ahead, does not count.
 func (j Journal) Claim(holder string, wall time.Time, ttl time.Duration) (Journal, bool) {
-	if l := j.Lease; l != nil && l.Holder != holder && wall.Before(l.Until) {
+	if l := j.Lease; l != nil && l.Holder != holder && wall.Before(l.Until) && l.Until.Before(wall.Add(ttl+time.Minute)) {
 		return j, false
 	}
 	j.Lease = &Lease{Holder: holder, Until: wall.Add(ttl).UTC().Truncate(time.Second)}

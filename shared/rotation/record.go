@@ -21,7 +21,7 @@ func (j Journal) Record(now time.Time, s Step, o Outcome) Journal {
 	j = j.clone()
 	switch s.Action {
 	case Hasten:
-		j.Revoke = s.Key.ID
+		j.mark(s.Key.ID)
 	case Begin:
 		j.Rotation++
 		j.Incoming = &Key{Phase: Intended, Since: now, Mode: o.Mode}
@@ -38,7 +38,7 @@ func (j Journal) Record(now time.Time, s Step, o Outcome) Journal {
 		j.Unstage = ""
 	case Disable:
 		if i := j.retiring(s.Key.ID); i >= 0 {
-			j.Retiring[i].Phase, j.Retiring[i].Since = Quarantined, now
+			j.quarantine(i, now)
 		}
 	case Delete:
 		if i := j.retiring(s.Key.ID); i >= 0 {
@@ -48,7 +48,8 @@ func (j Journal) Record(now time.Time, s Step, o Outcome) Journal {
 		j.Incoming = nil
 	case Repoint: // the aliases stand beside the journal, not in it
 	}
-	if s.Action.Introduces() {
+	// A key that was discarded keeps its back-off until another one is promoted.
+	if s.Action.Introduces() && (j.Failure == nil || j.Failure.Step != Discard || s.Action == Promote) {
 		j.Failure = nil
 	}
 	if s.Action == Discard {
@@ -61,20 +62,51 @@ func (j Journal) Record(now time.Time, s Step, o Outcome) Journal {
 // its way out.
 func (j *Journal) promote(now time.Time, version string) {
 	if old := j.Current; old != nil {
-		old.Phase, old.Since, old.Revoked = Overlapping, now, old.ID == j.Revoke
+		old.Phase, old.Since = Overlapping, now
 		j.Retiring = append(j.Retiring, *old)
 	}
 	in := j.Incoming
-	j.Current = &Key{ID: in.ID, Version: version, Phase: Active, Since: now, Mode: in.Mode}
+	j.Current = &Key{ID: in.ID, Version: version, Phase: Active, Since: now, Mode: in.Mode, Revoked: in.Revoked}
 	j.Unstage = in.Staged
-	j.Incoming, j.Revoke = nil, ""
+	j.Incoming = nil
+}
+
+// mark makes a key, wherever it stands, one to be revoked.
+func (j *Journal) mark(id string) {
+	for _, k := range []*Key{j.Incoming, j.Current} {
+		if k != nil && k.ID == id {
+			k.Revoked = true
+		}
+	}
+	if i := j.retiring(id); i >= 0 {
+		j.Retiring[i].Revoked = true
+	}
+}
+
+// quarantine begins with the first disabling; doing it again prolongs nothing.
+func (j *Journal) quarantine(i int, now time.Time) {
+	if j.Retiring[i].Phase != Quarantined {
+		j.Retiring[i].Phase, j.Retiring[i].Since = Quarantined, now
+	}
 }
 
 // Try notes, before it is made, an attempt to publish the incoming key. A crash
 // then leaves a journal that knows that a key may exist.
 func (j Journal) Try(now time.Time) Journal {
 	j = j.clone()
-	j.Incoming.Tried = now.UTC()
+	j.Incoming.Tried, j.Incoming.Answered = now.UTC(), time.Time{}
+	return j
+}
+
+// Answer notes that the attempt to publish failed with an answer. A refusal
+// says that no key was made; after any other answer none is made later.
+func (j Journal) Answer(now time.Time, refused bool) Journal {
+	j = j.clone()
+	if refused {
+		j.Incoming.Tried = time.Time{}
+		return j
+	}
+	j.Incoming.Answered = now.UTC()
 	return j
 }
 
