@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 	"time"
 
@@ -55,6 +54,8 @@ from the next sweep. Adopting a registered secret again changes its policy.`,
 		switch {
 		case (account == "") == (apiKey == ""):
 			return fmt.Errorf("%w: give either --service-account or --api-key", errUsage)
+		case account != "" && !strings.Contains(account, "@"):
+			return fmt.Errorf("%w: --service-account %q is not an e-mail address such as billing@acme.iam.gserviceaccount.com", errUsage, account)
 		case account != "":
 			adoption.Kind, adoption.Target = rotation.ServiceAccountKey, a.accountName(account)
 		case c.Flags().Changed("key-mode"):
@@ -73,6 +74,9 @@ func (a *app) adopt(ctx context.Context, adoption rotate.Adoption, set func(*rot
 		return err
 	}
 	defer cloud.Close()
+	if err := checkSecret(adoption.Secret); err != nil {
+		return err
+	}
 	adoption.Policy = policyOf(ctx, f, adoption)
 	set(&adoption.Policy)
 	if err := adoption.Policy.Validate(); err != nil {
@@ -89,6 +93,14 @@ func (a *app) adopt(ctx context.Context, adoption rotate.Adoption, set func(*rot
 	_, err = fmt.Fprintf(a.stdout, "adopted %s: period %v, overlap %v, quarantine %v\n%s\n",
 		report.Secret, time.Duration(p.Period), time.Duration(p.Overlap), time.Duration(p.Quarantine), comesNext(report))
 	return err
+}
+
+// checkSecret refuses what cannot be a secret's full name.
+func checkSecret(name string) error {
+	if err := (event.Command{Verb: event.Status, Secret: name}).Validate(); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return nil
 }
 
 // policyOf is the policy that the secret is registered with, if it is, and the
@@ -159,29 +171,44 @@ func (a *app) revokeCommand() *cobra.Command {
 authenticated, and disables the old one at once, without overlap. With --key it
 revokes that key of the credential: one in overlap is disabled on the spot.
 While the new key propagates the old one still works; sweeps finish the job.`,
-		Example: "  keyturn revoke billing-key",
+		Example: "  keyturn revoke billing-key\n  keyturn revoke billing-key --key 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
 		Args:    exactArgs("SECRET"),
 	}
 	c.Flags().StringVar(&key, "key", "", "id of the key to revoke (default the one in use)")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		secret := a.secretName(args[0])
-		if key == "" {
-			var err error
-			if key, err = a.keyInUse(cmd.Context(), secret); err != nil {
-				return err
-			}
-		}
-		return a.command(cmd.Context(), event.Command{Verb: event.Revoke, Secret: secret, Key: key})
+		return a.command(cmd.Context(), event.Command{Verb: event.Revoke, Secret: a.secretName(args[0]), Key: key})
 	}
 	return c
 }
 
-func (a *app) keyInUse(ctx context.Context, secret string) (string, error) {
+// command carries out a command in this process and prints what was done.
+// Revoking no key in particular revokes the one in use.
+func (a *app) command(ctx context.Context, c event.Command) error {
 	f, cloud, err := a.rotator()
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer cloud.Close()
+	if err := checkSecret(c.Secret); err != nil {
+		return err
+	}
+	if c.Verb == event.Revoke && c.Key == "" {
+		if c.Key, err = keyInUse(ctx, f, c.Secret); err != nil {
+			return err
+		}
+	}
+	report, err := f.Do(ctx, c)
+	if err != nil && len(report.Steps) == 0 {
+		return err
+	}
+	if a.json {
+		return a.printWithError(report, err)
+	}
+	return errors.Join(err, a.printSteps(report, err))
+}
+
+// keyInUse is the id of the key that consumers are given.
+func keyInUse(ctx context.Context, f *rotate.Function, secret string) (string, error) {
 	report, err := f.Do(ctx, event.Command{Verb: event.Status, Secret: secret})
 	if err != nil {
 		return "", err
@@ -192,29 +219,17 @@ func (a *app) keyInUse(ctx context.Context, secret string) (string, error) {
 	return report.Journal.Current.ID, nil
 }
 
-// command carries out a command in this process and prints what was done.
-func (a *app) command(ctx context.Context, c event.Command) error {
-	f, cloud, err := a.rotator()
-	if err != nil {
-		return err
-	}
-	defer cloud.Close()
-	if err := c.Validate(); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
-	report, err := f.Do(ctx, c)
-	if err != nil && len(report.Steps) == 0 {
-		return err
-	}
-	if a.json {
-		return a.printWithError(report, err)
-	}
+func (a *app) printSteps(report rotate.Report, failure error) error {
+	var text strings.Builder
 	for _, s := range report.Steps {
-		fmt.Fprintf(a.stdout, "%-8s %-8s %s\n", s.Step, s.Result, path.Base(s.Key))
+		fmt.Fprintf(&text, "%-8s %-8s %s\n", s.Step, s.Result, shortID(s.Key))
 	}
-	if err == nil && len(report.Steps) == 0 {
-		fmt.Fprintln(a.stdout, "nothing to do")
+	if failure == nil && len(report.Steps) == 0 {
+		text.WriteString("nothing to do\n")
 	}
-	fmt.Fprintln(a.stdout, comesNext(report))
+	_, err := fmt.Fprintf(a.stdout, "%s%s\n", &text, comesNext(report))
 	return err
 }
+
+// shortID is the last part of a key's name; a key that is yet to be made has none.
+func shortID(key string) string { return key[strings.LastIndex(key, "/")+1:] }

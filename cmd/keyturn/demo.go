@@ -34,13 +34,13 @@ func (a *app) demo(ctx context.Context) error {
 		return errors.New("interrupted: nothing was judged")
 	}
 	if err != nil {
-		fmt.Fprintf(a.stderr, "%s", lastLines(logs.Bytes(), 20))
+		_, _ = a.stderr.Write(lastLines(logs.Bytes(), 20)) // a help, no result
 	}
 	if a.json {
 		return a.printWithError(result, err)
 	}
-	fmt.Fprintln(a.stdout, demoTable(result))
-	return err
+	_, printErr := fmt.Fprintln(a.stdout, demoTable(result))
+	return errors.Join(err, printErr)
 }
 
 func demoTable(r demo.Result) string {

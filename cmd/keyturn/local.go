@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -78,13 +79,16 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	if a.json {
 		err = a.printJSON(map[string]string{"gcp": w.Cloud.Addr(), "functions": w.FunctionsURL, "project": a.localProject()})
 	} else {
-		_, err = fmt.Fprintf(a.stdout, "Google Cloud at %s, functions at %s, project %s.\nIn another shell: eval \"$(keyturn local env --gcp-addr %s)\"\nCtrl-C ends it.\n",
-			w.Cloud.Addr(), w.FunctionsURL, a.localProject(), w.Cloud.Addr())
+		_, err = fmt.Fprintf(a.stdout, "Google Cloud at %s, functions at %s, project %s.\nIn another shell: eval \"$(keyturn local env --gcp-addr %s --project %s)\"\nCtrl-C ends it.\n",
+			w.Cloud.Addr(), w.FunctionsURL, w.Project, w.Cloud.Addr(), w.Project)
 	}
 	if err != nil {
 		return err
 	}
-	return w.Wait(ctx)
+	if err := w.Wait(ctx); err != nil {
+		return shown{err} // the one JSON object is out
+	}
+	return nil
 }
 
 // quiet drops the lines that say that nothing happened.
@@ -126,6 +130,9 @@ func (a *app) localEnvCommand(flags *localFlags) *cobra.Command {
 		Example: "  eval \"$(keyturn local env)\"",
 		Args:    exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
+			if _, err := gcp.ReadEnvironment([]string{"KEYTURN_PROJECT=" + a.localProject(), "KEYTURN_ENDPOINT=" + flags.gcpAddr}); err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
+			}
 			env, err := environment(flags.gcpAddr, a.localProject())
 			if err != nil {
 				return err
@@ -133,13 +140,10 @@ func (a *app) localEnvCommand(flags *localFlags) *cobra.Command {
 			if a.json {
 				return a.printJSON(env)
 			}
-			var names []string
-			for name := range env {
-				names = append(names, name)
-			}
-			sort.Strings(names)
-			for _, name := range names {
-				fmt.Fprintf(a.stdout, "export %s=%s\n", name, shellQuote(env[name]))
+			for _, name := range slices.Sorted(maps.Keys(env)) {
+				if _, err := fmt.Fprintf(a.stdout, "export %s=%s\n", name, shellQuote(env[name])); err != nil {
+					return err
+				}
 			}
 			return nil
 		},

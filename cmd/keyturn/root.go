@@ -64,8 +64,10 @@ audit logs for abuse, and raises alerts.
 KEYTURN_PROJECT and KEYTURN_ENDPOINT stand in for --project and --endpoint.
 
 Exit codes: 0 done, 1 could not be done, 2 command line not understood.`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Example:           "  keyturn demo\n  keyturn status --project acme",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.project, "project", envOr("KEYTURN_PROJECT", os.Getenv("GOOGLE_CLOUD_PROJECT")), "project that holds the secrets")
@@ -110,7 +112,7 @@ func (a *app) hint(err error) error {
 	switch {
 	case gcp.IsUnavailable(err) && a.endpoint != "":
 		return fmt.Errorf("%w; is 'keyturn local' running at %s? Unset KEYTURN_ENDPOINT to work on Google Cloud", err, a.endpoint)
-	case gcp.IsNotFound(err):
+	case gcp.IsNotFound(err) && strings.HasSuffix(err.Error(), "."): // Google's own sentence, with nothing after it
 		return fmt.Errorf("%w 'keyturn status' lists the credentials", err)
 	case gcp.IsPermissionDenied(err):
 		return fmt.Errorf("%w; 'gcloud auth application-default login' chooses the account that keyturn uses", err)

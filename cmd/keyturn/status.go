@@ -5,19 +5,24 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 )
 
 func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "status [SECRET]",
-		Short:   "Show how every credential stands, or each key of one",
+		Use:   "status [SECRET]",
+		Short: "Show how every credential stands, or each key of one",
+		Long: `status lists every credential of the project: the state of its keys, the number
+of the latest rotation, and what comes next, in UTC. With SECRET it lists the
+keys of that credential, by the ids that 'keyturn revoke --key' takes.`,
 		Example: "  keyturn status\n  keyturn status billing-key\n  keyturn status --json",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -44,6 +49,7 @@ func (a *app) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	slices.SortFunc(all, func(a, b rotate.Report) int { return strings.Compare(a.Secret, b.Secret) })
 	if a.json {
 		if all == nil {
 			all = []rotate.Report{}
@@ -76,7 +82,7 @@ func (a *app) statusOf(ctx context.Context, secret string) error {
 	t.SetStyle(plain)
 	t.AppendHeader(table.Row{"KEY", "STATE", "VERSION", "SINCE"})
 	for _, k := range keysOf(*report.Journal) {
-		t.AppendRow(table.Row{path.Base(k.ID), k.Phase, k.Version, k.Since.Format(time.RFC3339)})
+		t.AppendRow(table.Row{shortID(k.ID), k.Phase, k.Version, due(k.Since)})
 	}
 	fmt.Fprintln(a.stdout, t.Render())
 	if failure := report.Journal.Failure; failure != nil {
@@ -102,7 +108,11 @@ func keysOf(s rotate.Standing) []rotation.Key {
 func statusTable(all []rotate.Report) string {
 	t := table.NewWriter()
 	t.SetStyle(plain)
-	t.AppendHeader(table.Row{"SECRET", "KIND", "STATE", "ROTATIONS", "NEXT"})
+	t.SetColumnConfigs([]table.ColumnConfig{
+		{Name: "STATE", WidthMax: 24, WidthMaxEnforcer: text.WrapSoft},
+		{Name: "NO.", Align: text.AlignRight},
+	})
+	t.AppendHeader(table.Row{"SECRET", "KIND", "STATE", "NO.", "NEXT"})
 	for _, r := range all {
 		if r.Journal == nil {
 			t.AppendRow(table.Row{path.Base(r.Secret), "", "unreadable: " + r.Broken[0], "", ""})
@@ -140,7 +150,7 @@ func state(s rotate.Standing) string {
 
 func due(at time.Time) string {
 	if at.IsZero() {
-		return "with the next sweep"
+		return "next sweep"
 	}
-	return at.UTC().Format("2006-01-02 15:04")
+	return at.UTC().Format("2006-01-02 15:04Z")
 }

@@ -106,11 +106,8 @@ func (s *stage) asAttacker(ctx context.Context, token, method, path, body string
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("X-Forwarded-For", attacker)
-	resp, err := s.http.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	return resp.StatusCode, resp.Body.Close()
+	code, _, err := s.do(req)
+	return code, err
 }
 
 func keyID(keyFile []byte) (string, error) {

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -60,15 +61,50 @@ func secretsIn(payload []byte) []string {
 	return lines[min(1, len(lines)):]
 }
 
-// leaks counts the secrets that an output holds.
-func (c *canaries) leaks() int {
+// secretShapes are what Google's secrets look like, for those that the demo
+// itself never sees, such as the tokens that the functions mint.
+var secretShapes = []*regexp.Regexp{
+	regexp.MustCompile(`ya29\.[\w-]{16,}`),                 // access tokens
+	regexp.MustCompile(`AIza[\w-]{35}`),                    // API keys
+	regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY`),    // private keys
+	regexp.MustCompile(`eyJ[\w-]+\.eyJ[\w-]+\.[\w-]{20,}`), // signed tokens
+}
+
+// tally counts the secrets that are known, and those among the outputs: known
+// ones and what has a secret's shape.
+func (c *canaries) tally() (known, leaked int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := 0
-	for s := range c.secrets {
-		if bytes.Contains(c.outputs.Bytes(), []byte(s)) {
-			n++
+	found := map[string]bool{}
+	for _, shape := range secretShapes {
+		for _, s := range shape.FindAll(c.outputs.Bytes(), -1) {
+			found[string(s)] = true
 		}
 	}
-	return n
+	c.search(func(secret string) { found[secret] = true })
+	return len(c.secrets), len(found)
+}
+
+// head is how much of a secret tells it from most other text.
+const head = 16
+
+// search reports each known secret that the outputs hold, in one pass over
+// them: there are thousands of secrets and megabytes of outputs.
+func (c *canaries) search(found func(secret string)) {
+	text := c.outputs.Bytes()
+	byHead := map[string][]string{}
+	for s := range c.secrets {
+		if len(s) >= head {
+			byHead[s[:head]] = append(byHead[s[:head]], s)
+		} else if bytes.Contains(text, []byte(s)) {
+			found(s)
+		}
+	}
+	for i := range max(len(text)-head+1, 0) {
+		for _, s := range byHead[string(text[i:i+head])] {
+			if bytes.HasPrefix(text[i:], []byte(s)) {
+				found(s)
+			}
+		}
+	}
 }

@@ -32,10 +32,11 @@ type credential struct {
 	mode    rotation.KeyMode
 }
 
-// make creates accounts, keys and secrets as a team would have them before it
+// makeCredentials creates accounts, keys and secrets as a team would have them before it
 // meets keyturn.
 func (s *stage) makeCredentials(ctx context.Context) error {
-	for i, mode := range []rotation.KeyMode{rotation.Upload, rotation.Create, rotation.Upload, rotation.Create, rotation.Upload, rotation.Create} {
+	for i := range 6 {
+		mode := []rotation.KeyMode{rotation.Upload, rotation.Create}[i%2]
 		c, err := s.makeAccount(ctx, fmt.Sprintf("consumer-%d", i+1), mode)
 		if err != nil {
 			return err
@@ -84,7 +85,7 @@ func (s *stage) makeAPIKey(ctx context.Context, id string) (credential, error) {
 		return credential{}, fmt.Errorf("reading API key %s: %w", id, err)
 	}
 	secret, err := s.makeSecret(ctx, id+"-key", []byte(str.GetKeyString()))
-	return credential{secret: secret, apiKey: "projects/" + s.Project + "/locations/global/keys/" + path.Base(k.GetName())}, err
+	return credential{secret: secret, apiKey: "projects/" + s.Project + "/locations/global/keys/" + id}, err
 }
 
 func (s *stage) makeSecret(ctx context.Context, id string, payload []byte) (string, error) {
@@ -153,7 +154,7 @@ func (s *stage) setProjectPolicy(ctx context.Context, policy any) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if err := send(s.http, req); err != nil {
+	if err := s.send(req); err != nil {
 		return fmt.Errorf("granting the role: %w", err)
 	}
 	return nil

@@ -55,19 +55,21 @@ type stage struct {
 	secrets *secretmanager.Client
 	iam     *iam.IamClient
 	keys    *apikeys.Client
+	dialed  []io.Closer
 
 	credentials []credential
 	consumers   []*consumer
 	ledger      ledger
 	canaries    canaries
 	seen        sightings
+	ticks       int64
 	peak        float64 // MB
 }
 
 // URL is the embedded cloud's.
 func (s *stage) URL() string { return s.Cloud.URL() }
 
-// Run runs the demo. The error says that it could not be run, or which promise
+// Run runs the demo. The error says that it could not be run, or which promises
 // did not hold; the result is filled in as far as it came.
 func Run(ctx context.Context, c Config) (Result, error) {
 	began := time.Now()
@@ -118,8 +120,20 @@ func (s *stage) acts(ctx context.Context) error {
 	}
 	s.progress.Advance(1)
 	stop := s.startConsumers(ctx)
-	defer stop()
-	defer func() { s.peak = peakMB(os.Getpid(), s.Pid()) }()
+	err := s.atWork(ctx)
+	stop() // what they log must come to an end
+	if err != nil {
+		return err
+	}
+	if err := s.readLogs(ctx); err != nil {
+		return fmt.Errorf("reading the logs: %w", err)
+	}
+	s.peak = peakMB(os.Getpid(), s.Pid())
+	return nil
+}
+
+// atWork is what happens while the consumers work.
+func (s *stage) atWork(ctx context.Context) error {
 	for _, act := range []struct {
 		name string
 		do   func(context.Context) error
@@ -140,20 +154,26 @@ func (s *stage) dial(ctx context.Context) (err error) {
 	if s.secrets, err = secretmanager.NewClient(ctx, s.Options()...); err != nil {
 		return err
 	}
+	s.dialed = append(s.dialed, s.secrets)
 	if s.iam, err = iam.NewIamClient(ctx, s.Options()...); err != nil {
 		return err
 	}
+	s.dialed = append(s.dialed, s.iam)
 	if s.keys, err = apikeys.NewClient(ctx, s.Options()...); err != nil {
 		return err
 	}
-	s.cloud, err = gcp.New(gcp.Config{Project: s.Project, Endpoint: s.Cloud.Addr()})
-	return err
+	s.dialed = append(s.dialed, s.keys)
+	if s.cloud, err = gcp.New(gcp.Config{Project: s.Project, Endpoint: s.Cloud.Addr()}); err != nil {
+		return err
+	}
+	s.dialed = append(s.dialed, s.cloud)
+	return nil
 }
 
 // Close ends the clients, then the world.
 func (s *stage) Close() error {
 	var problems []error
-	for _, c := range []io.Closer{s.secrets, s.iam, s.keys, s.cloud} {
+	for _, c := range s.dialed {
 		problems = append(problems, c.Close())
 	}
 	return errors.Join(append(problems, s.World.Close())...)

@@ -29,7 +29,8 @@ type Result struct {
 	Webhooks   int       `json:"webhooks"`
 	Revoked    int       `json:"revoked"`
 	Dead       int       `json:"dead_letters"`
-	Leaks      int       `json:"leaks"` // secrets found in anything that was written
+	Secrets    int       `json:"secrets"` // that came up
+	Leaks      int       `json:"leaks"`   // secrets found in anything that was written
 	Seconds    float64   `json:"seconds"`
 	PeakMB     float64   `json:"peak_mb"` // of the program and the functions together
 	Promises   []Promise `json:"promises"`
@@ -37,9 +38,10 @@ type Result struct {
 
 // Promise is one thing that keyturn is held to.
 type Promise struct {
-	Name string `json:"name"`
-	Held bool   `json:"held"`
-	Saw  string `json:"saw"`
+	Name    string   `json:"name"`
+	Held    bool     `json:"held"`
+	Saw     string   `json:"saw"`
+	Details []string `json:"details,omitempty"` // what broke it, case by case
 }
 
 // reckon counts what was seen and judges it.
@@ -55,23 +57,34 @@ func (s *stage) reckon(took time.Duration) Result {
 	r.Consumers.Reloaded = s.ledger.reloaded.Load()
 	r.OrphanKeys, r.Revoked, r.Dead = len(seen.orphans), seen.revoked, len(seen.deadLetters())
 	r.Findings, r.Alerts, r.Webhooks = len(seen.findings), seen.alerted(), seen.webhooks
-	r.Leaks, r.Seconds, r.PeakMB = s.canaries.leaks(), took.Seconds(), s.peak
+	r.Secrets, r.Leaks = s.canaries.tally()
+	r.Seconds, r.PeakMB = took.Seconds(), s.peak
 	r.Promises = s.judge(r)
 	return r
 }
 
 func (s *stage) judge(r Result) []Promise {
 	want := rotations * len(s.credentials)
+	saw := fmt.Sprintf
 	return []Promise{
-		{"every credential was rotated twice by schedule", want > 0 && r.Rotations.Promoted >= want && r.Rotations.Retired >= want, fmt.Sprintf("%d promoted, %d retired", r.Rotations.Promoted, r.Rotations.Retired)},
-		{"no rotation failed", r.Rotations.Failed == 0, fmt.Sprintf("%d failed", r.Rotations.Failed)},
-		{"no consumer failed", r.Consumers.Failed == 0 && r.Consumers.Requests >= 2000, strings.Join(append([]string{fmt.Sprintf("%d of %d requests", r.Consumers.Failed, r.Consumers.Requests)}, s.ledger.problems...), "; ")},
-		{"no consumer noticed a scheduled rotation", s.seen.reloads == 0, fmt.Sprintf("%d had to read again", s.seen.reloads)},
-		{"no key was orphaned", r.OrphanKeys == 0, strings.Join(append([]string{fmt.Sprint(r.OrphanKeys)}, s.seen.orphans...), " ")},
-		{"the attack raised alerts", r.Alerts >= 2 && r.Webhooks >= 2, fmt.Sprintf("%d alerts, %d posted", r.Alerts, r.Webhooks)},
-		{"the stolen key was revoked", r.Revoked >= 1, fmt.Sprintf("%d revoked", r.Revoked)},
-		{"no message was lost or buried", r.Dead == 0, strings.Join(append([]string{fmt.Sprint(r.Dead)}, s.seen.deadLetters()...), "; ")},
-		{"no secret was written anywhere", r.Leaks == 0, fmt.Sprintf("%d of %d secrets found", r.Leaks, len(s.canaries.secrets))},
+		{Name: "every credential was rotated twice by schedule", Held: want > 0 && r.Rotations.Promoted >= want && r.Rotations.Retired >= want,
+			Saw: saw("%d promoted, %d retired", r.Rotations.Promoted, r.Rotations.Retired)},
+		{Name: "no rotation failed", Held: r.Rotations.Failed == 0,
+			Saw: saw("%d failed", r.Rotations.Failed)},
+		{Name: "no consumer failed", Held: r.Consumers.Failed == 0 && r.Consumers.Requests >= 2000,
+			Saw: saw("%d of %d requests", r.Consumers.Failed, r.Consumers.Requests), Details: s.ledger.problems},
+		{Name: "no consumer noticed a scheduled rotation", Held: s.seen.reloads == 0,
+			Saw: saw("%d had to read again", s.seen.reloads)},
+		{Name: "no key was orphaned", Held: r.OrphanKeys == 0,
+			Saw: saw("%d orphans", r.OrphanKeys), Details: s.seen.orphans},
+		{Name: "the attack raised alerts", Held: r.Alerts >= 2 && r.Webhooks >= 2,
+			Saw: saw("%d alerts, %d posted", r.Alerts, r.Webhooks)},
+		{Name: "the stolen key was revoked", Held: r.Revoked >= 1,
+			Saw: saw("%d revoked", r.Revoked)},
+		{Name: "no message was lost or buried", Held: r.Dead == 0,
+			Saw: saw("%d dead letters", r.Dead), Details: s.seen.deadLetters()},
+		{Name: "no secret was written anywhere", Held: r.Leaks == 0,
+			Saw: saw("%d of %d secrets", r.Leaks, r.Secrets)},
 	}
 }
 
@@ -80,7 +93,7 @@ func (r Result) broken() error {
 	var problems []error
 	for _, p := range r.Promises {
 		if !p.Held {
-			problems = append(problems, fmt.Errorf("promise not held: %s: %s", p.Name, p.Saw))
+			problems = append(problems, fmt.Errorf("promise not held: %s: %s", p.Name, strings.Join(append([]string{p.Saw}, p.Details...), "; ")))
 		}
 	}
 	return errors.Join(problems...)
