@@ -1,17 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -102,57 +96,5 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 	for _, id := range []string{"billing-key", "plain"} {
 		post("/secrets?secretId="+id, `{"replication":{"automatic":{}}}`)
 		post("/secrets/"+id+":addVersion", fmt.Sprintf(`{"payload":{"data":%q}}`, key["privateKeyData"]))
-	}
-}
-
-func TestEveryHelpHasAnExample(t *testing.T) {
-	root := (&app{}).root()
-	for _, c := range root.Commands() {
-		if c.IsAvailableCommand() && c.Name() != "help" && c.Name() != "completion" && c.Example == "" {
-			t.Errorf("%s has no example", c.CommandPath())
-		}
-	}
-}
-
-// TestREADME runs the README's commands in order. The first block, the demo and
-// the tests themselves, is only checked: the demo is run by TestScripts/demo.
-func TestREADME(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(blocks) != 2 {
-		t.Fatalf("%d blocks of commands, want 2", len(blocks))
-	}
-	for _, want := range []string{"go run ./cmd/keyturn demo", "go test ./..."} {
-		if !bytes.Contains(blocks[0][1], []byte(want)) {
-			t.Errorf("the first block does not hold %q", want)
-		}
-	}
-	if _, err := exec.LookPath("gcloud"); err != nil {
-		t.Skip("the second block needs gcloud, which is not installed")
-	}
-	addr, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	script := strings.NewReplacer(
-		"go build -o keyturn ./cmd/keyturn", "go build -o "+filepath.Join(dir, "keyturn")+" . && cd "+dir,
-		"keyturn local >", "keyturn local --gcp-addr "+addr+" --functions-addr 127.0.0.1:0 >",
-		"keyturn local env", "keyturn local env --gcp-addr "+addr,
-	).Replace(string(blocks[1][1]))
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", "-e", "-c", script)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v:\n%s", err, out)
-	}
-	for _, want := range []string{"adopted projects/local/secrets/billing-key", "old key overlapping", "STILL WORKS until"} {
-		if !bytes.Contains(out, []byte(want)) {
-			t.Errorf("the output does not say %q:\n%s", want, out)
-		}
 	}
 }

@@ -51,7 +51,7 @@ func TestScan(t *testing.T) {
 
 func TestScanOfNothing(t *testing.T) {
 	_, _, answer := ask(t, New(Config{}), http.MethodPost, scanCommand())
-	if got := strings.TrimSpace(string(answer)); got != `{"entries":0,"audit":0,"denials":0,"findings":[]}` {
+	if got := strings.TrimSpace(string(answer)); got != `{"entries":0,"audit":0,"denials":0,"unread":0,"findings":[]}` {
 		t.Errorf("answer = %s", got)
 	}
 }
@@ -138,4 +138,14 @@ func FuzzDecodeCommand(f *testing.F) {
 			t.Errorf("report %+v, %v of %d entries", r, err, len(c.Entries))
 		}
 	})
+}
+
+func TestJunkGetsAShortAnswer(t *testing.T) {
+	entries := strings.Repeat("1,", 10_000) + "1"
+	w := httptest.NewRecorder()
+	New(Config{}).HandleHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"command":"scan","entries":[`+entries+`]}`)))
+	var r Report
+	if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil || r.Unread != 10_001 || len(r.Rejected) != maxRejected {
+		t.Errorf("%d unread, %d rejected, error %v", r.Unread, len(r.Rejected), err)
+	}
 }

@@ -13,7 +13,8 @@ type Report struct {
 	Entries  int              `json:"entries"`
 	Audit    int              `json:"audit"` // of them audit entries
 	Denials  int              `json:"denials"`
-	Rejected []Rejected       `json:"rejected,omitempty"`
+	Unread   int              `json:"unread"`             // entries that could not be read
+	Rejected []Rejected       `json:"rejected,omitempty"` // the first of them
 	Findings []detect.Finding `json:"findings"`
 }
 
@@ -22,6 +23,9 @@ type Rejected struct {
 	Entry  int    `json:"entry"` // counted from 0
 	Reason string `json:"reason"`
 }
+
+// maxRejected keeps an answer about nothing but junk short.
+const maxRejected = 100
 
 var errNoLogs = errors.New("replay reads Cloud Logging, which is not configured for this function: send the entries with command scan")
 
@@ -60,7 +64,10 @@ func (s *scan) line(line []byte) {
 	s.Entries++
 	e, err := event.DecodeLogEntry(line)
 	if err != nil {
-		s.Rejected = append(s.Rejected, Rejected{n, err.Error()})
+		s.Unread++
+		if len(s.Rejected) < maxRejected {
+			s.Rejected = append(s.Rejected, Rejected{n, err.Error()})
+		}
 		return
 	}
 	if e.Audit {
