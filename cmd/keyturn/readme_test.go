@@ -37,6 +37,7 @@ func TestREADME(t *testing.T) {
 	}
 	blocks := shellBlocks(string(text))
 	skipped := map[string]bool{}
+	var printed string
 	ran := 0
 	for _, block := range blocks {
 		var script []string
@@ -49,7 +50,7 @@ func TestREADME(t *testing.T) {
 			script = append(script, command)
 		}
 		if len(script) > 0 {
-			runBlock(t, root, script)
+			printed += runBlock(t, root, script)
 			ran += len(script)
 		}
 	}
@@ -60,6 +61,13 @@ func TestREADME(t *testing.T) {
 	}
 	if len(blocks) < 2 || ran < 6 {
 		t.Errorf("only %d commands in %d blocks were run", ran, len(blocks))
+	}
+	if _, err := exec.LookPath("gcloud"); err == nil {
+		for _, want := range []string{"adopted projects/local/secrets/billing-key", "old key overlapping", "STILL WORKS until"} {
+			if !strings.Contains(printed, want) {
+				t.Errorf("the commands did not print %q:\n%s", want, printed)
+			}
+		}
 	}
 }
 
@@ -94,9 +102,9 @@ func shellBlocks(markdown string) (blocks [][]string) {
 	return blocks
 }
 
-// runBlock runs commands in a shell that stops at the first failure. They work
-// in a directory of their own, on free ports.
-func runBlock(t *testing.T, root string, commands []string) {
+// runBlock runs commands in a shell that stops at the first failure, and returns
+// what they printed. They work in a directory of their own, on free ports.
+func runBlock(t *testing.T, root string, commands []string) string {
 	t.Helper()
 	dir := t.TempDir()
 	addr, err := freeAddrs(1)
@@ -122,6 +130,7 @@ func runBlock(t *testing.T, root string, commands []string) {
 	if err != nil {
 		t.Fatalf("%v\n%s", errors.Join(err, ctx.Err()), out)
 	}
+	return string(out)
 }
 
 // isolated is a command that leaves the source tree and the usual ports alone.
