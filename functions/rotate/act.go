@@ -36,7 +36,7 @@ func (f *Function) keysOf(c *rotation.Credential) keys {
 	if c.Kind == rotation.APIKey {
 		return apiKeys{f.cloud, c}
 	}
-	return accountKeys{cloud: f.cloud, now: f.now, cred: c}
+	return accountKeys{cloud: f.cloud, now: f.now, pair: f.pair, cred: c}
 }
 
 // act carries out one step. Every branch may be run again after a crash.

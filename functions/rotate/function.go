@@ -7,6 +7,7 @@ package rotate
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,25 +25,43 @@ type Config struct {
 	Cloud *gcp.Cloud
 	Now   func() time.Time // policy time; nil is the machine's clock
 	Log   *slog.Logger     // nil discards
+	// Pair makes an RSA key pair; nil makes one of 2048 bits. Simulations, which
+	// need many, take them from a stock.
+	Pair func() (*rsa.PrivateKey, error)
+	// Timeout is how long one trigger may work: a lease outlives it, so that an
+	// expired one has no living holder. Zero is 9 minutes, the most that an event
+	// may take.
+	Timeout time.Duration
 }
 
 // Function is the rotate function. It is safe for concurrent use and keeps no
 // state between triggers.
 type Function struct {
-	cloud *gcp.Cloud
-	now   func() time.Time
-	log   *slog.Logger
-	topic door.Topic
+	cloud   *gcp.Cloud
+	now     func() time.Time
+	log     *slog.Logger
+	pair    func() (*rsa.PrivateKey, error)
+	timeout time.Duration
+	topic   door.Topic
 }
+
+// defaultTimeout is what Cloud Run gives a function that takes events.
+const defaultTimeout = 9 * time.Minute
 
 // New returns a function that dials nothing yet.
 func New(c Config) *Function {
-	f := &Function{cloud: c.Cloud, now: c.Now, log: c.Log}
+	f := &Function{cloud: c.Cloud, now: c.Now, log: c.Log, pair: c.Pair, timeout: c.Timeout}
 	if f.now == nil {
 		f.now = time.Now
 	}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
+	}
+	if f.pair == nil {
+		f.pair = newPair
+	}
+	if f.timeout == 0 {
+		f.timeout = defaultTimeout
 	}
 	f.topic = door.Topic{Function: "rotate", Publisher: c.Cloud, Log: f.log}
 	return f
@@ -65,8 +84,8 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	}
 	_, err = f.Do(ctx, c)
 	switch {
-	case err == nil, errors.Is(err, errRecorded), errors.Is(err, ErrBusy) && c.Verb == event.Continue:
-		return nil // done, or in the journal for the next sweep, or in somebody's hands already
+	case err == nil, errors.Is(err, errRecorded):
+		return nil // done, or in the journal for the next sweep
 	case hopeless(err):
 		return f.topic.Bury(ctx, m, err)
 	}
@@ -75,6 +94,8 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 
 // Do carries out a command, whichever door it came through.
 func (f *Function) Do(ctx context.Context, c event.Command) (Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
 	switch c.Verb {
 	case event.Sweep:
 		return f.sweep(ctx)

@@ -36,12 +36,10 @@ type keyFile struct {
 
 const keyBits = 2048
 
-// newKeyFile makes a pair. The file has no key id yet: Google chooses it.
-func newKeyFile(project, email, tokenURL string) ([]byte, error) {
-	private, err := rsa.GenerateKey(rand.Reader, keyBits)
-	if err != nil {
-		return nil, fmt.Errorf("making an RSA key: %w", err)
-	}
+func newPair() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, keyBits) }
+
+// newKeyFile is the file of a new pair. It has no key id yet: Google chooses it.
+func newKeyFile(private *rsa.PrivateKey, project, email, tokenURL string) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
 		return nil, fmt.Errorf("encoding an RSA key: %w", err)

@@ -636,12 +636,14 @@ func TestBusyCredentialIsLeftToTheOtherTrigger(t *testing.T) {
 	e.clock.Advance(72 * time.Hour)
 	c, err := e.f.observe(e.ctx, secret)
 	must(t, err)
-	j, _ := c.cred.Journal.Claim("somebody", time.Now(), leaseTime)
+	j, _ := c.cred.Journal.Claim("somebody", time.Now(), defaultTimeout+leaseMargin)
 	must(t, c.save(e.ctx, j))
 	if _, err := e.f.Do(e.ctx, event.Command{Verb: event.Continue, Secret: secret}); !errors.Is(err, ErrBusy) {
 		t.Errorf("error %v, want %v", err, ErrBusy)
 	}
-	must(t, e.deliver(map[string]string{"command": "continue", "secret": secret}, ""))
+	if err := e.deliver(map[string]string{"command": "continue", "secret": secret}, ""); err == nil {
+		t.Error("the message was acknowledged: should the other trigger die, nobody would go on")
+	}
 	if s := e.standing(secret); s.Rotation != 0 {
 		t.Error("a rotation began beside another trigger")
 	}

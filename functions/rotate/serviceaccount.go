@@ -2,6 +2,7 @@ package rotate
 
 import (
 	"context"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 type accountKeys struct {
 	cloud *gcp.Cloud
 	now   func() time.Time
+	pair  func() (*rsa.PrivateKey, error)
 	cred  *rotation.Credential
 }
 
@@ -28,7 +30,11 @@ const keyLimit = 10
 // hears of it.
 func (a accountKeys) stage(ctx context.Context) (rotation.Outcome, error) {
 	account := path.Base(a.cred.Target)
-	file, err := newKeyFile(a.cred.Project(), account, a.cloud.TokenURL())
+	private, err := a.pair()
+	if err != nil {
+		return rotation.Outcome{}, fmt.Errorf("making an RSA key: %w", err)
+	}
+	file, err := newKeyFile(private, a.cred.Project(), account, a.cloud.TokenURL())
 	if err != nil {
 		return rotation.Outcome{}, err
 	}

@@ -34,9 +34,8 @@ var (
 )
 
 const (
-	// leaseTime is longer than a function may run, so that a lease that has
-	// expired has no living holder.
-	leaseTime = 10 * time.Minute
+	// leaseMargin is by how much a lease outlives the turn that holds it.
+	leaseMargin = 30 * time.Second
 	// letGo is how long giving the lease back may take.
 	letGo = 5 * time.Second
 	// maxRounds is more than any credential can have due at once.
@@ -192,7 +191,7 @@ func (t *turn) fail(ctx context.Context, s rotation.Step, cause error) error {
 // claim refuses to work beside another trigger, and takes the lease before
 // anything that must not be done twice.
 func (t *turn) claim(ctx context.Context, steps []rotation.Step) error {
-	j, ok := t.cred.Journal.Claim(t.holder, time.Now(), leaseTime)
+	j, ok := t.cred.Journal.Claim(t.holder, time.Now(), t.timeout+leaseMargin)
 	if !ok {
 		return fmt.Errorf("%s: %w until %s", t.cred.Secret, ErrBusy, t.cred.Journal.Lease.Until.Format(time.RFC3339))
 	}

@@ -21,6 +21,14 @@ import (
 type Config struct {
 	Project  string // project id; required
 	Endpoint string // host:port of an embedded Google Cloud on loopback; empty is Google's own, by Application Default Credentials
+	Wire     *Wire  // nil is none
+}
+
+// Wire stands between the clients and the network and sees every remote call.
+// Tests, simulations and benchmarks count, delay and break calls there.
+type Wire struct {
+	GRPC grpc.UnaryClientInterceptor // calls over gRPC
+	HTTP http.RoundTripper           // calls over HTTP
 }
 
 // Cloud is a connection to Google Cloud. It is safe for concurrent use.
@@ -35,7 +43,11 @@ func New(c Config) (*Cloud, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	return &Cloud{config: c, http: &http.Client{Timeout: 20 * time.Second, CheckRedirect: refuseRedirect}}, nil
+	client := &http.Client{Timeout: 20 * time.Second, CheckRedirect: refuseRedirect}
+	if c.Wire != nil {
+		client.Transport = c.Wire.HTTP
+	}
+	return &Cloud{config: c, http: client}, nil
 }
 
 // validate reports all that is wrong at once.
@@ -90,14 +102,18 @@ func (c *Cloud) geminiURL() string {
 
 // options dials the embedded cloud in clear text, and Google's own as usual.
 func (c *Cloud) options() []option.ClientOption {
-	if c.config.Endpoint == "" {
-		return nil
+	var opts []option.ClientOption
+	if c.config.Wire != nil {
+		opts = append(opts, option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(c.config.Wire.GRPC)))
 	}
-	return []option.ClientOption{
+	if c.config.Endpoint == "" {
+		return opts
+	}
+	return append(opts,
 		option.WithEndpoint(c.config.Endpoint),
 		option.WithoutAuthentication(),
 		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
-	}
+	)
 }
 
 // lazy holds a client that is dialled on first use. A failed dial is tried

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestConfig(t *testing.T) {
@@ -61,8 +62,8 @@ func TestReadEnvironment(t *testing.T) {
 		want    Environment
 	}{
 		"least": {[]string{"KEYTURN_PROJECT=acme"}, Environment{Config: Config{Project: "acme"}}},
-		"all": {[]string{"PATH=/bin", "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=https://hooks.example/x?a=b", "GOOGLE_CLOUD_PROJECT=other"},
-			Environment{Config{"acme", "127.0.0.1:1"}, "https://hooks.example/x?a=b"}},
+		"all": {[]string{"PATH=/bin", "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=https://hooks.example/x?a=b", "KEYTURN_TIMEOUT=90s", "GOOGLE_CLOUD_PROJECT=other"},
+			Environment{Config{Project: "acme", Endpoint: "127.0.0.1:1"}, "https://hooks.example/x?a=b", 90 * time.Second}},
 		"the platform's project": {[]string{"GOOGLE_CLOUD_PROJECT=acme", "KEYTURN_PROJECT="}, Environment{Config: Config{Project: "acme"}}},
 		"others' variables":      {[]string{"KEYTURN=x", "keyturn_x=y", "odd", "=C:", "KEYTURN_PROJECT=acme"}, Environment{Config: Config{Project: "acme"}}},
 	} {
@@ -77,10 +78,10 @@ func TestReadEnvironment(t *testing.T) {
 }
 
 func TestReadEnvironmentTellsAllThatIsWrong(t *testing.T) {
-	got, err := ReadEnvironment([]string{"KEYTURN_ENDPOINT=10.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + canary, "KEYTURN_WEBHOOK=" + canary, "KEYTURN_="})
+	got, err := ReadEnvironment([]string{"KEYTURN_ENDPOINT=10.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + canary, "KEYTURN_WEBHOOK=" + canary, "KEYTURN_TIMEOUT=2h", "KEYTURN_="})
 	for _, want := range []string{
 		"reading the environment: ", "KEYTURN_PROJECT", `"10.0.0.1:1"`, "KEYTURN_WEBHOOK_URL is not an http or https URL",
-		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_WEBHOOK_URL", "KEYTURN_ is not",
+		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_TIMEOUT, KEYTURN_WEBHOOK_URL", `KEYTURN_TIMEOUT is "2h": want a duration between 1s and 1h`, "KEYTURN_ is not",
 	} {
 		says(t, err, want)
 	}

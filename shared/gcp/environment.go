@@ -8,13 +8,15 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Environment is all that the functions are told from outside. What is managed
 // and how stands on the secrets, never here.
 type Environment struct {
 	Config
-	WebhookURL string // where alerts are posted, too; empty posts nowhere
+	WebhookURL string        // where alerts are posted, too; empty posts nowhere
+	Timeout    time.Duration // how long a function may work on one event, as it was deployed; zero is the function's default
 }
 
 // prefix marks the variables that are keyturn's.
@@ -27,12 +29,15 @@ const prefix = "KEYTURN_"
 //	KEYTURN_PROJECT      project id; without it GOOGLE_CLOUD_PROJECT
 //	KEYTURN_ENDPOINT     host:port of an embedded Google Cloud on loopback
 //	KEYTURN_WEBHOOK_URL  http or https URL that alerts are posted to
+//	KEYTURN_TIMEOUT      the function's own timeout, such as 540s
 func ReadEnvironment(environ []string) (Environment, error) {
 	var e Environment
+	var timeout string
 	fields := map[string]*string{
 		"KEYTURN_PROJECT":     &e.Project,
 		"KEYTURN_ENDPOINT":    &e.Endpoint,
 		"KEYTURN_WEBHOOK_URL": &e.WebhookURL,
+		"KEYTURN_TIMEOUT":     &timeout,
 	}
 	var fallback string
 	var problems []error
@@ -49,7 +54,9 @@ func ReadEnvironment(environ []string) (Environment, error) {
 		}
 	}
 	e.Project = cmp.Or(e.Project, fallback)
-	problems = append(problems, e.validate(), checkWebhook(e.WebhookURL))
+	var wrong error
+	e.Timeout, wrong = parseTimeout(timeout)
+	problems = append(problems, e.validate(), checkWebhook(e.WebhookURL), wrong)
 	if err := errors.Join(problems...); err != nil {
 		return Environment{}, fmt.Errorf("reading the environment: %w", err)
 	}
@@ -65,4 +72,16 @@ func checkWebhook(raw string) error {
 		return errors.New("KEYTURN_WEBHOOK_URL is not an http or https URL") // not quoted: it may hold a token
 	}
 	return nil
+}
+
+// parseTimeout accepts what Cloud Run does: a second to an hour.
+func parseTimeout(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < time.Second || d > time.Hour {
+		return 0, fmt.Errorf("KEYTURN_TIMEOUT is %.40q: want a duration between 1s and 1h, such as 540s", text)
+	}
+	return d, nil
 }
