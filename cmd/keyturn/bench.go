@@ -1,0 +1,19 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// benchCommand holds the measurements. Each runs on this machine alone, against
+// the embedded Google Cloud, and says in its exit code whether keyturn held up.
+func (a *app) benchCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "bench",
+		Short:   "Measure keyturn, side by side with how others rotate",
+		Example: "  keyturn bench",
+		Args:    exactArgs(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(
+	// one measurement a line
+	)
+	return c
+}
