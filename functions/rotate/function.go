@@ -32,6 +32,9 @@ type Config struct {
 	// expired one has no living holder. Zero is 9 minutes, the most that an event
 	// may take.
 	Timeout time.Duration
+	// Wall is the machine's clock, by which leases end; nil is time.Now. Simulations
+	// move it.
+	Wall func() time.Time
 }
 
 // Function is the rotate function. It is safe for concurrent use and keeps no
@@ -42,6 +45,7 @@ type Function struct {
 	log     *slog.Logger
 	pair    func() (*rsa.PrivateKey, error)
 	timeout time.Duration
+	wall    func() time.Time
 	topic   door.Topic
 }
 
@@ -50,7 +54,7 @@ const defaultTimeout = 9 * time.Minute
 
 // New returns a function that dials nothing yet.
 func New(c Config) *Function {
-	f := &Function{cloud: c.Cloud, now: c.Now, log: c.Log, pair: c.Pair, timeout: c.Timeout}
+	f := &Function{cloud: c.Cloud, now: c.Now, log: c.Log, pair: c.Pair, timeout: c.Timeout, wall: c.Wall}
 	if f.now == nil {
 		f.now = time.Now
 	}
@@ -62,6 +66,9 @@ func New(c Config) *Function {
 	}
 	if f.timeout == 0 {
 		f.timeout = defaultTimeout
+	}
+	if f.wall == nil {
+		f.wall = time.Now
 	}
 	f.topic = door.Topic{Function: "rotate", Publisher: c.Cloud, Log: f.log}
 	return f

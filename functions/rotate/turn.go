@@ -191,7 +191,7 @@ func (t *turn) fail(ctx context.Context, s rotation.Step, cause error) error {
 // claim refuses to work beside another trigger, and takes the lease before
 // anything that must not be done twice.
 func (t *turn) claim(ctx context.Context, steps []rotation.Step) error {
-	j, ok := t.cred.Journal.Claim(t.holder, time.Now(), t.timeout+leaseMargin)
+	j, ok := t.cred.Journal.Claim(t.holder, t.wall(), t.timeout+leaseMargin)
 	if !ok {
 		return fmt.Errorf("%s: %w until %s", t.cred.Secret, ErrBusy, t.cred.Journal.Lease.Until.Format(time.RFC3339))
 	}
