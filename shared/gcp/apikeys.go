@@ -2,23 +2,15 @@ package gcp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"path"
-	"slices"
 	"time"
 
 	apikeys "cloud.google.com/go/apikeys/apiv2"
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
-
-// nowhere is an address that no caller has (RFC 5737): a key restricted to it
-// is disabled in effect, and can be brought back.
-const nowhere = "192.0.2.1"
 
 // CloneAPIKey makes a key with the given id that may do what the key from may
 // do, and returns its name. A key of that id that exists already is the answer
@@ -56,14 +48,11 @@ func cloneOf(k *apikeyspb.Key) (*apikeyspb.Key, error) {
 		Restrictions: proto.CloneOf(k.GetRestrictions()),
 	}
 	if blocked(k) {
-		before, kept := k.GetAnnotations()[RestrictedBefore]
-		if !kept {
-			return nil, errors.New("it is restricted to an address that nobody has, and nothing says to what before; give it its restrictions back first")
+		before, err := restrictionsBefore(k)
+		if err != nil {
+			return nil, err
 		}
-		clone.Restrictions = new(apikeyspb.Restrictions)
-		if err := protojson.Unmarshal([]byte(before), clone.Restrictions); err != nil {
-			return nil, fmt.Errorf("reading its annotation %s: %w", RestrictedBefore, err)
-		}
+		clone.Restrictions = before
 	}
 	delete(clone.Annotations, RestrictedBefore)
 	return clone, nil
@@ -96,50 +85,26 @@ func (c *Cloud) APIKeyCreated(ctx context.Context, name string) (time.Time, erro
 	return k.GetCreateTime().AsTime(), nil
 }
 
-// RestrictedBefore is the annotation of a disabled API key that holds, as JSON,
-// the restrictions it had: putting them back enables it again.
-const RestrictedBefore = "keyturn.restricted-before"
-
-// DisableAPIKey keeps everybody from using a key, in a way that can be taken
-// back: API keys have no disabled state, so it is restricted to an address that
-// nobody has, and RestrictedBefore keeps what it was restricted to. One that is
-// gone already is fine.
-func (c *Cloud) DisableAPIKey(ctx context.Context, name string) error {
+// UndeleteAPIKey brings back a key that was deleted in the last 30 days. With one
+// that is not deleted there is nothing to do; the error of one that Google keeps
+// no more satisfies IsNotFound.
+func (c *Cloud) UndeleteAPIKey(ctx context.Context, name string) error {
 	client, err := c.apiKeys(ctx)
 	if err != nil {
 		return err
 	}
 	k, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: name})
-	if err == nil && !blocked(k) {
-		err = block(ctx, client, k)
+	if err == nil && k.GetDeleteTime() != nil {
+		err = undelete(ctx, client, name)
 	}
-	if err != nil && !IsNotFound(err) {
-		return fmt.Errorf("disabling API key %s: %w", name, err)
+	if err != nil {
+		return fmt.Errorf("undeleting API key %s: %w", name, err)
 	}
 	return nil
 }
 
-func blocked(k *apikeyspb.Key) bool {
-	return slices.Equal(k.GetRestrictions().GetServerKeyRestrictions().GetAllowedIps(), []string{nowhere})
-}
-
-// block changes a key unless somebody did since it was read.
-func block(ctx context.Context, client *apikeys.Client, k *apikeyspb.Key) error {
-	before, err := protojson.Marshal(k.GetRestrictions())
-	if err != nil {
-		return fmt.Errorf("keeping its restrictions: %w", err)
-	}
-	annotations := map[string]string{}
-	maps.Copy(annotations, k.GetAnnotations())
-	annotations[RestrictedBefore] = string(before)
-	impossible := &apikeyspb.Restrictions{
-		ApiTargets:         k.GetRestrictions().GetApiTargets(),
-		ClientRestrictions: &apikeyspb.Restrictions_ServerKeyRestrictions{ServerKeyRestrictions: &apikeyspb.ServerKeyRestrictions{AllowedIps: []string{nowhere}}},
-	}
-	op, err := client.UpdateKey(ctx, &apikeyspb.UpdateKeyRequest{
-		Key:        &apikeyspb.Key{Name: k.GetName(), Etag: k.GetEtag(), Restrictions: impossible, Annotations: annotations},
-		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"restrictions", "annotations"}},
-	})
+func undelete(ctx context.Context, client *apikeys.Client, name string) error {
+	op, err := client.UndeleteKey(ctx, &apikeyspb.UndeleteKeyRequest{Name: name})
 	if err == nil {
 		_, err = op.Wait(ctx)
 	}

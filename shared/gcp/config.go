@@ -22,7 +22,18 @@ type Config struct {
 	Project  string // project id; required
 	Endpoint string // host:port of an embedded Google Cloud on loopback; empty is Google's own, by Application Default Credentials
 	Wire     *Wire  // nil is none
+	Quotas   Quotas // how fast to call; zero is half of Google's quotas on Google's own, and no limit with an Endpoint
 }
+
+// Quotas says whether calls are held back to stay below Google's quotas.
+type Quotas int
+
+// QuotasByEndpoint suits the cloud that is called; a benchmark chooses.
+const (
+	QuotasByEndpoint Quotas = iota // QuotasHalved without Config.Endpoint, QuotasUnlimited with one
+	QuotasHalved                   // half of each of Google's quotas for each project that is called about
+	QuotasUnlimited                // calls go out at once
+)
 
 // Wire stands between the clients and the network and sees every remote call.
 // Tests, simulations and benchmarks count, delay and break calls there.

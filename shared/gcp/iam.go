@@ -121,6 +121,20 @@ func (c *Cloud) DisableAccountKey(ctx context.Context, account, id string) error
 	return nil
 }
 
+// EnableAccountKey lets a disabled key authenticate again. The error of one that
+// is gone satisfies IsNotFound.
+func (c *Cloud) EnableAccountKey(ctx context.Context, account, id string) error {
+	client, err := c.iamAdmin(ctx)
+	if err != nil {
+		return err
+	}
+	err = client.EnableServiceAccountKey(ctx, &adminpb.EnableServiceAccountKeyRequest{Name: keyName(account, id)})
+	if err != nil {
+		return fmt.Errorf("enabling %s: %w", keyName(account, id), err)
+	}
+	return nil
+}
+
 // DeleteAccountKey deletes a key; one that is gone already is fine. A refusal
 // is never taken for success.
 func (c *Cloud) DeleteAccountKey(ctx context.Context, account, id string) error {
