@@ -8,8 +8,10 @@ package localgcp
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -23,6 +25,7 @@ import (
 	"example.com/keyturn/internal/localgcp/logging"
 	"example.com/keyturn/internal/localgcp/monitoring"
 	"example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/internal/localgcp/random"
 	"example.com/keyturn/internal/localgcp/scheduler"
 	"example.com/keyturn/internal/localgcp/secretmanager"
 	"example.com/keyturn/internal/localgcp/wire"
@@ -37,6 +40,14 @@ type Config struct {
 	KeyLag      time.Duration // how long new keys take to be known, and disabled ones to be refused; zero is not at all
 	EventualLag time.Duration // how long Secret Manager's eventually consistent reads lag; zero is not at all
 	DataAccess  bool          // whether Data Access audit logs are on, which at Google they are not by default
+
+	// Random is where every id, key string and token comes from, so that a
+	// simulation that makes its calls one after the other repeats itself. It must
+	// not end. Nil is crypto/rand.
+	Random io.Reader
+	// Pair makes the pairs of the service-account keys that are created, whatever
+	// size was asked for. Nil generates RSA 2048, which is what a create costs.
+	Pair func() (*rsa.PrivateKey, error)
 }
 
 // Cloud is a running embedded Google Cloud.
@@ -78,16 +89,20 @@ func (l lateTokens) IdentityToken(email, audience string) (string, error) {
 }
 
 func (c *Cloud) assemble(cfg Config) {
+	ids := random.New(cfg.Random)
 	c.PubSub = pubsub.New(pubsub.Config{Tokens: lateTokens{c}})
-	c.Logging = logging.New(logging.Config{Clock: cfg.Clock, Publisher: c.PubSub})
+	c.Logging = logging.New(logging.Config{Clock: cfg.Clock, Publisher: c.PubSub, Random: ids})
 	c.Monitoring = monitoring.New(monitoring.Config{Clock: cfg.Clock})
 	c.IAM = iam.New(iam.Config{
 		Clock: cfg.Clock, ProjectID: cfg.ProjectID, KeyLag: cfg.KeyLag, DisableLag: cfg.KeyLag, StaleLists: cfg.KeyLag,
 		Audit: c.Logging, NoDataAccess: !cfg.DataAccess, Metrics: c.Monitoring, Faults: &c.Faults,
+		Pair: cfg.Pair, Random: ids,
 	})
 	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.PubSub, EventualLag: cfg.EventualLag, Audit: c.Logging})
-	c.APIKeys = apikeys.New(apikeys.Config{Clock: cfg.Clock, Lag: cfg.KeyLag, ProjectNumber: iam.ProjectNumber, Audit: c.Logging, DataAccess: cfg.DataAccess})
-	c.Scheduler = scheduler.New(scheduler.Config{Clock: cfg.Clock, Publisher: c.PubSub, Tokens: c.IAM})
+	c.APIKeys = apikeys.New(apikeys.Config{
+		Clock: cfg.Clock, Lag: cfg.KeyLag, ProjectNumber: iam.ProjectNumber, Audit: c.Logging, DataAccess: cfg.DataAccess, Random: ids,
+	})
+	c.Scheduler = scheduler.New(scheduler.Config{Clock: cfg.Clock, Publisher: c.PubSub, Tokens: c.IAM, Random: ids})
 }
 
 // maxMessage is Pub/Sub's limit for a publish request, the largest of all.

@@ -1,7 +1,6 @@
 package apikeys
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"regexp"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"example.com/keyturn/internal/localgcp/apikeys/restriction"
+	"example.com/keyturn/internal/localgcp/random"
 )
 
 const (
@@ -49,10 +49,8 @@ type view struct {
 }
 
 // newSecret returns a key string in Google's form: 39 characters, the first four fixed.
-func newSecret() string {
-	raw := make([]byte, 27)
-	_, _ = rand.Read(raw) // never fails
-	return "AIza" + base64.RawURLEncoding.EncodeToString(raw)[:35]
+func newSecret(source *random.Source) string {
+	return "AIza" + base64.RawURLEncoding.EncodeToString(source.Bytes(27))[:35]
 }
 
 // set makes updated the key's state at now; its users see it a lag later.

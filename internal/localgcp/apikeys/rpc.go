@@ -9,7 +9,6 @@ import (
 
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
-	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -39,7 +38,7 @@ func (s *Service) create(project string, req *apikeyspb.CreateKeyRequest, now ti
 	if err != nil {
 		return nil, err
 	}
-	id, uid, err := ids(req.GetKeyId())
+	id, uid, err := s.ids(req.GetKeyId())
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +51,7 @@ func (s *Service) create(project string, req *apikeyspb.CreateKeyRequest, now ti
 	}
 	fields.Name, fields.Uid, fields.CreateTime = name, uid, timestamppb.New(now)
 	s.born++
-	k := &key{born: s.born, parent: parentName(project), secret: newSecret()}
+	k := &key{born: s.born, parent: parentName(project), secret: newSecret(s.cfg.Random)}
 	k.set(fields, now, s.cfg.Lag)
 	s.keys[name], s.strings[k.secret] = k, k
 	answer := proto.CloneOf(k.current)
@@ -62,8 +61,8 @@ func (s *Service) create(project string, req *apikeyspb.CreateKeyRequest, now ti
 
 // ids returns the id and the unique id of a new key, which are the same where
 // the client did not choose one.
-func ids(chosen string) (id, uid string, err error) {
-	uid = uuid.NewString()
+func (s *Service) ids(chosen string) (id, uid string, err error) {
+	uid = s.cfg.Random.UUID()
 	if chosen == "" {
 		return uid, uid, nil
 	}
@@ -268,7 +267,7 @@ func (s *Service) change(ctx context.Context, method, project string, req proto.
 		s.record(ctx, e)
 		return nil, err
 	}
-	e.operation = "operations/akmf.p7-" + project + "-" + uuid.NewString()
+	e.operation = "operations/akmf.p7-" + project + "-" + s.cfg.Random.UUID()
 	s.record(ctx, e)
 	return s.operations.Start(e.operation, changed)
 }

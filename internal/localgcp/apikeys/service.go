@@ -24,6 +24,7 @@ import (
 
 	"example.com/keyturn/internal/localgcp/apikeys/operation"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/random"
 )
 
 // Audit takes the audit entries that API Keys writes.
@@ -64,6 +65,9 @@ type Config struct {
 	// DataAccess says whether Data Access audit logs are on, which at Google they
 	// are not unless somebody turns them on.
 	DataAccess bool
+
+	// Random is where key strings and ids come from. Nil is crypto/rand.
+	Random *random.Source
 }
 
 // Service serves google.api.apikeys.v2.ApiKeys. It is safe for concurrent use,

@@ -4,6 +4,7 @@
 package iam
 
 import (
+	"crypto/rsa"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 	"example.com/keyturn/internal/localgcp/iam/policy"
 	"example.com/keyturn/internal/localgcp/iam/resourcemanager"
 	"example.com/keyturn/internal/localgcp/principal"
+	"example.com/keyturn/internal/localgcp/random"
 )
 
 // Config sets up a Service.
@@ -62,6 +64,12 @@ type Config struct {
 	// Faults goes wrong on purpose for "POST /token"; nil never. The gRPC methods
 	// are left to the server's own interceptor.
 	Faults *fault.Injector
+
+	// Pair makes the pairs of created keys, whatever size was asked for. Nil
+	// generates them.
+	Pair func() (*rsa.PrivateKey, error)
+	// Random is where ids and tokens come from. Nil is crypto/rand.
+	Random *random.Source
 }
 
 // OrgPolicy is what the organisation forbids about user-managed keys.
@@ -90,9 +98,9 @@ func New(cfg Config) *Service {
 	s.baseURL.Store("https://oauth2.googleapis.com")
 	s.directory = directory.New(directory.Config{
 		Clock: cfg.Clock, KeyLag: cfg.KeyLag, DisableLag: cfg.DisableLag, StaleLists: cfg.StaleLists,
-		MinAccountID: cfg.MinAccountID, OrgPolicy: cfg.OrgPolicy,
+		MinAccountID: cfg.MinAccountID, OrgPolicy: cfg.OrgPolicy, Pair: cfg.Pair, Random: cfg.Random,
 	})
-	s.tokens = oauth.New(oauth.Config{Directory: s.directory, TokenURL: s.tokenURL, Metrics: cfg.Metrics, Faults: cfg.Faults})
+	s.tokens = oauth.New(oauth.Config{Directory: s.directory, TokenURL: s.tokenURL, Metrics: cfg.Metrics, Faults: cfg.Faults, Random: cfg.Random})
 	s.admin = admin.New(admin.Config{
 		Directory: s.directory, Policies: s.policies, TokenURL: s.tokenURL, Log: s.log("iam.googleapis.com"),
 	})

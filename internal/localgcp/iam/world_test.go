@@ -241,3 +241,15 @@ func (w *world) buy(t *testing.T, claims jwt.Claims, kid string, key *rsa.Privat
 	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {assertion}}
 	return w.rest("POST", "/token", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 }
+
+// publicKey reads a PEM public key.
+func publicKey(t testing.TB, data []byte) any {
+	t.Helper()
+	block, _ := pem.Decode(data)
+	if block == nil {
+		t.Fatalf("%q is no PEM", data)
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	must(t, err)
+	return key
+}

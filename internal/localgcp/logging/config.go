@@ -120,7 +120,7 @@ func (s *Service) sinkError(k *sink, e entry.Entry, err error) entry.Entry {
 	}
 	return entry.Entry{Log: &loggingpb.LogEntry{
 		LogName:   k.parent + "/logs/logging.googleapis.com%2Fsink_error",
-		InsertId:  newInsertID(),
+		InsertId:  s.newInsertID(),
 		Timestamp: now, ReceiveTimestamp: now,
 		Severity: 500,
 		Resource: &monitoredres.MonitoredResource{Type: "logging_sink", Labels: map[string]string{

@@ -20,6 +20,7 @@ import (
 
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/logging/entry"
+	"example.com/keyturn/internal/localgcp/random"
 )
 
 // Publisher takes what sinks export. topic is projects/P/topics/T.
@@ -29,15 +30,17 @@ type Publisher interface {
 
 // Config is what a Service needs.
 type Config struct {
-	Clock      *clock.Clock // dates entries; required
-	Publisher  Publisher    // of the sinks; nil makes every export an error entry
-	MaxEntries int          // kept at a time, the newest; 0 means 200,000
+	Clock      *clock.Clock   // dates entries; required
+	Publisher  Publisher      // of the sinks; nil makes every export an error entry
+	MaxEntries int            // kept at a time, the newest; 0 means 200,000
+	Random     *random.Source // of insert ids; nil is crypto/rand
 }
 
 // Service is an embedded Cloud Logging. It is safe for concurrent use.
 type Service struct {
 	clock     *clock.Clock
 	publisher Publisher
+	random    *random.Source
 
 	mu      sync.RWMutex
 	entries ring
@@ -53,6 +56,7 @@ func New(c Config) *Service {
 	return &Service{
 		clock:     c.Clock,
 		publisher: c.Publisher,
+		random:    c.Random,
 		entries:   ring{max: c.MaxEntries},
 		sinks:     map[string]*sink{},
 		metrics:   map[string]*loggingpb.LogMetric{},

@@ -2,7 +2,6 @@ package logging
 
 import (
 	"context"
-	"crypto/rand"
 	"maps"
 	"net/url"
 	"regexp"
@@ -58,7 +57,7 @@ func (s *Service) complaint(e *loggingpb.LogEntry, err error) entry.Entry {
 	}
 	now := timestamppb.New(s.clock.Now())
 	return entry.Entry{Log: &loggingpb.LogEntry{
-		LogName: name, InsertId: newInsertID(), Timestamp: now, ReceiveTimestamp: now, Resource: e.GetResource(),
+		LogName: name, InsertId: s.newInsertID(), Timestamp: now, ReceiveTimestamp: now, Resource: e.GetResource(),
 		Severity: 500, Payload: &loggingpb.LogEntry_TextPayload{TextPayload: "a log entry was dropped: " + status.Convert(err).Message()},
 	}}
 }
@@ -143,7 +142,7 @@ func (s *Service) accept(e *loggingpb.LogEntry) (entry.Entry, error) {
 		e.Timestamp = e.ReceiveTimestamp
 	}
 	if e.InsertId == "" {
-		e.InsertId = newInsertID()
+		e.InsertId = s.newInsertID()
 	}
 	kept, err := entry.New(e)
 	if err != nil {
@@ -152,7 +151,7 @@ func (s *Service) accept(e *loggingpb.LogEntry) (entry.Entry, error) {
 	return kept, nil
 }
 
-func newInsertID() string { return strings.ToLower(rand.Text()[:20]) }
+func (s *Service) newInsertID() string { return s.random.Text(20) }
 
 func (s *Service) keep(e entry.Entry) {
 	s.mu.Lock()

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"crypto/rand"
 	"slices"
 	"strings"
 
@@ -21,7 +20,7 @@ func (s *Service) CreateJob(_ context.Context, req *schedulerpb.CreateJobRequest
 	}
 	p := proto.CloneOf(req.GetJob())
 	if p.Name == "" {
-		p.Name = req.GetParent() + "/jobs/" + strings.ToLower(rand.Text())
+		p.Name = req.GetParent() + "/jobs/" + s.random.Text(26)
 	}
 	if !strings.HasPrefix(p.Name, req.GetParent()+"/jobs/") {
 		return nil, status.Errorf(codes.InvalidArgument, "Job name %s is not under the parent %s", p.Name, req.GetParent())

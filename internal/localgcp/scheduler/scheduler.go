@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc"
 
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/random"
 	"example.com/keyturn/internal/localgcp/scheduler/cron"
 )
 
@@ -36,10 +37,11 @@ type Tokens interface {
 
 // Config is what a Service needs.
 type Config struct {
-	Clock      *clock.Clock // fires the jobs; required
-	Publisher  Publisher    // of Pub/Sub targets; nil fails their attempts
-	Tokens     Tokens       // of HTTP targets; nil fails attempts that need one
-	HTTPClient *http.Client // of HTTP targets; nil means one of its own
+	Clock      *clock.Clock   // fires the jobs; required
+	Publisher  Publisher      // of Pub/Sub targets; nil fails their attempts
+	Tokens     Tokens         // of HTTP targets; nil fails attempts that need one
+	HTTPClient *http.Client   // of HTTP targets; nil means one of its own
+	Random     *random.Source // of the ids of jobs that come without one; nil is crypto/rand
 }
 
 // Service is an embedded Cloud Scheduler. It is safe for concurrent use.
@@ -49,6 +51,7 @@ type Service struct {
 	publisher Publisher
 	tokens    Tokens
 	http      *http.Client
+	random    *random.Source
 
 	ctx  context.Context // of attempts
 	stop context.CancelFunc
@@ -61,7 +64,7 @@ type Service struct {
 
 // New returns a Service without jobs.
 func New(c Config) *Service {
-	s := &Service{clock: c.Clock, publisher: c.Publisher, tokens: c.Tokens, http: c.HTTPClient, jobs: map[string]*job{}}
+	s := &Service{clock: c.Clock, publisher: c.Publisher, tokens: c.Tokens, http: c.HTTPClient, random: c.Random, jobs: map[string]*job{}}
 	if s.http == nil {
 		s.http = &http.Client{}
 	}

@@ -17,10 +17,6 @@ import (
 // booleans, content types, and the error envelope.
 func googleREST(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if isGRPC(r) {
-			next.ServeHTTP(w, r)
-			return
-		}
 		ew := &envelopeWriter{ResponseWriter: w}
 		r = r.Clone(context.WithValue(r.Context(), decodedKey{}, &ew.decoded))
 		r.URL.RawQuery = protoQuery(r.URL.Query()).Encode()
@@ -30,10 +26,6 @@ func googleREST(next http.Handler) http.Handler {
 		next.ServeHTTP(ew, r)
 		ew.finish()
 	})
-}
-
-func isGRPC(r *http.Request) bool {
-	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
 // isJSON reports whether a body is JSON, which it is, too, where the client does not say.

@@ -77,11 +77,28 @@ func TestAnswersLeaveEmptyFieldsOut(t *testing.T) {
 }
 
 func TestNewHandlerRefusesARuleForNoMethod(t *testing.T) {
-	_, err := NewHandler(func(r grpc.ServiceRegistrar) { apikeyspb.RegisterApiKeysServer(r, keys{}) }, []*annotations.HttpRule{
+	_, err := NewHandler(func(grpc.ServiceRegistrar) {}, []*annotations.HttpRule{
+		{Selector: "google.api.apikeys.v2.ApiKeys.GetKey", Pattern: &annotations.HttpRule_Get{Get: "/v2/{name=keys/*}"}},
+	})
+	if err == nil || !strings.Contains(err.Error(), "there is no method google.api.apikeys.v2.ApiKeys.GetKey; register its service") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What REST takes is built late, so that a rule that cannot be built is told late.
+func TestRuleWithoutAPathFailsREST(t *testing.T) {
+	h, err := NewHandler(func(r grpc.ServiceRegistrar) { apikeyspb.RegisterApiKeysServer(r, keys{}) }, []*annotations.HttpRule{
 		{Selector: "google.api.apikeys.v2.ApiKeys.GetKey", Pattern: &annotations.HttpRule_Get{Get: "no path"}},
 	})
-	if err == nil || !strings.Contains(err.Error(), "transcoding REST to gRPC") {
-		t.Errorf("error %v", err)
+	must(t, err)
+	s, err := Listen("127.0.0.1:0", h)
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	for range 2 {
+		code, _, answer := call(t, s, "GET /v2/"+keyName, "")
+		if f := failureOf(t, answer).Error; code != http.StatusInternalServerError || !strings.Contains(f.Message, "transcoding REST to gRPC") {
+			t.Errorf("%d %s", code, answer)
+		}
 	}
 }
 

@@ -84,7 +84,9 @@ func (s *Service) GetServiceAccountKey(_ context.Context, req *adminpb.GetServic
 	out := keyProto(k)
 	switch req.GetPublicKeyType() {
 	case adminpb.ServiceAccountPublicKeyType_TYPE_X509_PEM_FILE:
-		out.PublicKeyData = k.Certificate
+		if out.PublicKeyData, err = k.Certificate(); err != nil {
+			return nil, err
+		}
 	case adminpb.ServiceAccountPublicKeyType_TYPE_RAW_PUBLIC_KEY:
 		der, err := x509.MarshalPKIXPublicKey(k.PublicKey)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"example.com/keyturn/internal/localgcp/iam/jwt"
+	"example.com/keyturn/internal/localgcp/random"
 )
 
 // Account describes a service account at the moment it was read.
@@ -54,19 +55,17 @@ func (d *Directory) CreateAccount(project, id, displayName, description string) 
 		return Account{}, status.Errorf(codes.AlreadyExists, "Service account %s already exists within project projects/%s.", id, project)
 	}
 	a := &account{
-		Account: Account{Project: project, Email: email, UniqueID: newUniqueID(), DisplayName: displayName, Description: description},
-		system:  newSystemKey(d.cfg.Clock.Now()),
+		Account: Account{Project: project, Email: email, UniqueID: newUniqueID(d.cfg.Random), DisplayName: displayName, Description: description},
+		system:  d.newSystemKey(),
 		signer:  sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }),
 	}
 	d.accounts = append(d.accounts, a)
 	return a.Account, nil
 }
 
-func newUniqueID() string {
+func newUniqueID(source *random.Source) string {
 	low := new(big.Int).Exp(big.NewInt(10), big.NewInt(20), nil) // the first number of 21 digits
-	random := make([]byte, 16)
-	_, _ = rand.Read(random) // never fails
-	n := new(big.Int).SetBytes(random)
+	n := new(big.Int).SetBytes(source.Bytes(16))
 	return n.Mod(n, low).Add(n, low).String()
 }
 
@@ -149,8 +148,8 @@ func (d *Directory) SystemKey(name string) (*rsa.PrivateKey, string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if a.system.PublicKey == nil {
-		a.system.Certificate, err = selfSigned(a.UniqueID, signer, a.system.ValidAfter, a.system.ValidBefore)
 		a.system.PublicKey = &signer.PublicKey
+		a.system.certificate = d.selfSigned(a.UniqueID, signer, a.system.ValidAfter, a.system.ValidBefore)
 	}
-	return signer, a.system.ID, err
+	return signer, a.system.ID, nil
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -52,14 +53,11 @@ func badUpload(why string) error {
 	return status.Errorf(codes.InvalidArgument, "The given public key is not valid: %s.", why)
 }
 
-// selfSigned returns the PEM certificate in which Google publishes a key.
-func selfSigned(commonName string, key *rsa.PrivateKey, from, to time.Time) ([]byte, error) {
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 64))
-	if err != nil {
-		return nil, fmt.Errorf("choosing a serial number: %w", err)
-	}
+// selfSigned returns the maker of the PEM certificate in which Google publishes
+// a key. The first call signs it.
+func (d *Directory) selfSigned(commonName string, key *rsa.PrivateKey, from, to time.Time) func() ([]byte, error) {
 	template := &x509.Certificate{
-		SerialNumber:          serial,
+		SerialNumber:          new(big.Int).SetBytes(d.cfg.Random.Bytes(8)),
 		Subject:               pkix.Name{CommonName: commonName},
 		NotBefore:             from,
 		NotAfter:              to,
@@ -67,11 +65,13 @@ func selfSigned(commonName string, key *rsa.PrivateKey, from, to time.Time) ([]b
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return nil, fmt.Errorf("signing a key's certificate: %w", err)
-	}
-	return encodeCertificate(der), nil
+	return sync.OnceValues(func() ([]byte, error) {
+		der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+		if err != nil {
+			return nil, fmt.Errorf("signing a key's certificate: %w", err)
+		}
+		return encodeCertificate(der), nil
+	})
 }
 
 func encodeCertificate(der []byte) []byte {

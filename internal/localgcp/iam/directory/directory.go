@@ -4,6 +4,7 @@
 package directory
 
 import (
+	"crypto/rsa"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/random"
 )
 
 // MaxKeys is how many user-managed keys an account may have, whether enabled,
@@ -37,6 +39,11 @@ type Config struct {
 	// OrgPolicy holds the constraints to start with. The zero OrgPolicy allows
 	// everything.
 	OrgPolicy OrgPolicy
+	// Pair makes the pairs of created keys, whatever size was asked for. Nil
+	// generates them.
+	Pair func() (*rsa.PrivateKey, error)
+	// Random is where ids come from. Nil is crypto/rand.
+	Random *random.Source
 }
 
 // OrgPolicy is what the organisation forbids about user-managed keys.

@@ -16,7 +16,7 @@ import (
 const preconditionFailed = "Precondition check failed."
 
 // CreateKey makes a key pair of 1024 or 2048 bits, registers its public half
-// and hands out the private one, which is not kept.
+// and hands out the private one, which is kept only until the certificate is signed.
 func (d *Directory) CreateKey(accountName string, algorithm adminpb.ServiceAccountKeyAlgorithm) (Key, *rsa.PrivateKey, error) {
 	bits := 2048
 	switch algorithm {
@@ -32,21 +32,26 @@ func (d *Directory) CreateKey(accountName string, algorithm adminpb.ServiceAccou
 	if err := d.mayAdd(accountName, denyCreation); err != nil {
 		return Key{}, nil, err // before the costly part
 	}
-	private, err := rsa.GenerateKey(rand.Reader, bits)
+	private, err := d.pair(bits)
 	if err != nil {
 		return Key{}, nil, status.Errorf(codes.Internal, "generating a key: %v", err)
 	}
 	k := Key{
-		ID:     newKeyID(),
+		ID:     d.newKeyID(),
 		Origin: adminpb.ServiceAccountKeyOrigin_GOOGLE_PROVIDED, Type: adminpb.ListServiceAccountKeysRequest_USER_MANAGED,
 		Algorithm: algorithm, PublicKey: &private.PublicKey,
 	}
 	k.ValidAfter, k.ValidBefore = d.lifetime(owner.Email)
-	if k.Certificate, err = selfSigned(owner.UniqueID, private, k.ValidAfter, k.ValidBefore); err != nil {
-		return Key{}, nil, err
-	}
+	k.certificate = d.selfSigned(owner.UniqueID, private, k.ValidAfter, k.ValidBefore)
 	k, err = d.add(accountName, denyCreation, k)
 	return k, private, err
+}
+
+func (d *Directory) pair(bits int) (*rsa.PrivateKey, error) {
+	if d.cfg.Pair != nil {
+		return d.cfg.Pair()
+	}
+	return rsa.GenerateKey(rand.Reader, bits)
 }
 
 // lifetime is that of a key created now.
@@ -68,11 +73,12 @@ func (d *Directory) UploadKey(accountName string, certificate []byte) (Key, erro
 		return Key{}, err
 	}
 	k := Key{
-		ID:     newKeyID(),
+		ID:     d.newKeyID(),
 		Origin: adminpb.ServiceAccountKeyOrigin_USER_PROVIDED, Type: adminpb.ListServiceAccountKeysRequest_USER_MANAGED,
 		Algorithm:  algorithmOf(cert.PublicKey.(*rsa.PublicKey)),
 		ValidAfter: cert.NotBefore, ValidBefore: cert.NotAfter,
-		PublicKey: cert.PublicKey.(*rsa.PublicKey), Certificate: encodeCertificate(cert.Raw),
+		PublicKey:   cert.PublicKey.(*rsa.PublicKey),
+		certificate: func() ([]byte, error) { return encodeCertificate(cert.Raw), nil },
 	}
 	return d.add(accountName, denyUpload, k)
 }

@@ -1,9 +1,7 @@
 package directory
 
 import (
-	"crypto/rand"
 	"crypto/rsa"
-	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
@@ -29,8 +27,14 @@ type Key struct {
 	ValidAfter  time.Time
 	ValidBefore time.Time
 	PublicKey   *rsa.PublicKey
-	Certificate []byte // PEM
+
+	certificate func() ([]byte, error)
 }
+
+// Certificate is the PEM certificate in which the key is published. That of a
+// created key is signed when it is first asked for: signing is what makes
+// creating slow.
+func (k Key) Certificate() ([]byte, error) { return k.certificate() }
 
 // CoversTime reports whether the key is valid at t by its dates.
 func (k Key) CoversTime(t time.Time) bool {
@@ -90,10 +94,11 @@ func (k *key) snapshot(a *account, s state) Key {
 	return out
 }
 
-func newSystemKey(now time.Time) key {
+func (d *Directory) newSystemKey() key {
+	now := d.cfg.Clock.Now()
 	return key{
 		Key: Key{
-			ID:     newKeyID(),
+			ID:     d.newKeyID(),
 			Origin: adminpb.ServiceAccountKeyOrigin_GOOGLE_PROVIDED, Type: adminpb.ListServiceAccountKeysRequest_SYSTEM_MANAGED,
 			Algorithm:  adminpb.ServiceAccountKeyAlgorithm_KEY_ALG_RSA_2048,
 			ValidAfter: now, ValidBefore: NeverExpires,
@@ -102,11 +107,7 @@ func newSystemKey(now time.Time) key {
 	}
 }
 
-func newKeyID() string {
-	b := make([]byte, 20)
-	_, _ = rand.Read(b) // never fails
-	return hex.EncodeToString(b)
-}
+func (d *Directory) newKeyID() string { return d.cfg.Random.Hex(20) }
 
 // Keys lists an account's keys, oldest first and the system-managed one last,
 // as they were StaleLists ago and without those younger than KeyLag.

@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -20,6 +19,7 @@ import (
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/internal/localgcp/iam/directory"
 	"example.com/keyturn/internal/localgcp/iam/jwt"
+	"example.com/keyturn/internal/localgcp/random"
 	"example.com/keyturn/internal/localgcp/wire"
 )
 
@@ -42,6 +42,9 @@ type Config struct {
 	Metrics Counter
 	// Faults goes wrong on purpose for "POST /token"; nil never.
 	Faults *fault.Injector
+	// Random is where tokens and the ids of signing keys come from. Nil is
+	// crypto/rand.
+	Random *random.Source
 }
 
 // Server mints and checks tokens. It is safe for concurrent use.
@@ -75,7 +78,7 @@ func New(cfg Config) *Server {
 	if s.cfg.Faults == nil {
 		s.cfg.Faults = new(fault.Injector)
 	}
-	s.signing = sync.OnceValues(newSigningKey)
+	s.signing = sync.OnceValues(s.newSigningKey)
 	s.mux.HandleFunc("POST /token", s.serveToken)
 	s.mux.HandleFunc("GET /oauth2/v3/certs", s.serveKeySet)
 	s.mux.HandleFunc("GET /oauth2/v1/certs", s.serveCertificates)
@@ -87,7 +90,7 @@ func New(cfg Config) *Server {
 // /oauth2/v1/certs and GET /robot/v1/metadata/x509/{EMAIL} (PEM by key id).
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-func newSigningKey() (signingKey, error) {
+func (s *Server) newSigningKey() (signingKey, error) {
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return signingKey{}, fmt.Errorf("generating the key for identity tokens: %w", err)
@@ -102,21 +105,15 @@ func newSigningKey() (signingKey, error) {
 		return signingKey{}, fmt.Errorf("signing the certificate for identity tokens: %w", err)
 	}
 	return signingKey{
-		id: hex.EncodeToString(randomBytes(20)), private: private,
+		id: s.cfg.Random.Hex(20), private: private,
 		certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 	}, nil
-}
-
-func randomBytes(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails
-	return b
 }
 
 // MintAccessToken returns an opaque access token for an account and when it
 // expires. keyName is the audit name of the key that bought it, if one did.
 func (s *Server) MintAccessToken(a directory.Account, keyName string, lifetime time.Duration) (token string, expires time.Time) {
-	token = accessTokenPrefix + base64.RawURLEncoding.EncodeToString(randomBytes(96))
+	token = accessTokenPrefix + base64.RawURLEncoding.EncodeToString(s.cfg.Random.Bytes(96))
 	now := s.now()
 	expires = now.Add(lifetime)
 	s.mu.Lock()
@@ -190,7 +187,12 @@ func (s *Server) serveAccountCertificates(w http.ResponseWriter, r *http.Request
 	}
 	certificates := map[string]string{}
 	for _, k := range keys {
-		certificates[k.ID] = string(k.Certificate)
+		certificate, err := k.Certificate()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		certificates[k.ID] = string(certificate)
 	}
 	wire.WriteJSON(w, http.StatusOK, certificates)
 }
