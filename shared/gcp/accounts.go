@@ -3,8 +3,12 @@ package gcp
 import (
 	"context"
 	"fmt"
+	"path"
+	"slices"
+	"strings"
 
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
+	iamrest "google.golang.org/api/iam/v1"
 )
 
 // DisableAccount keeps a service account from authenticating. Unlike disabling a
@@ -42,7 +46,40 @@ type KeyState struct {
 }
 
 // AccountKeyStates lists the user-managed keys of an account with what Google
-// found out about them.
+// found out about them. The list is eventually consistent.
 func (c *Cloud) AccountKeyStates(ctx context.Context, account string) ([]KeyState, error) {
-	return nil, errPending
+	client, err := c.iamOverREST(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := overREST(ctx, c, "/google.iam.admin.v1.IAM/ListServiceAccountKeys", account,
+		func(ctx context.Context) (*iamrest.ListServiceAccountKeysResponse, error) {
+			return client.Projects.ServiceAccounts.Keys.List(account).KeyTypes("USER_MANAGED").Context(ctx).Do()
+		})
+	if err != nil {
+		return nil, fmt.Errorf("listing the states of the keys of %s: %w", account, err)
+	}
+	states := make([]KeyState, len(r.Keys))
+	for i, k := range r.Keys {
+		states[i] = KeyState{
+			ID: path.Base(k.Name), Disabled: k.Disabled,
+			Reason:  disableReason(k.DisableReason),
+			Exposed: slices.ContainsFunc(k.ExtendedStatus, exposed),
+		}
+	}
+	return states, nil
+}
+
+// disableReason is Google's constant without what all of them have in common.
+func disableReason(constantName string) string {
+	reason := strings.TrimPrefix(constantName, "SERVICE_ACCOUNT_KEY_DISABLE_REASON_")
+	if reason == "UNSPECIFIED" || !constant.MatchString(reason) {
+		return ""
+	}
+	return reason
+}
+
+func exposed(s *iamrest.ExtendedStatus) bool {
+	const key = "SERVICE_ACCOUNT_KEY_EXTENDED_STATUS_KEY_"
+	return s != nil && (s.Key == key+"EXPOSED" || s.Key == key+"COMPROMISE_DETECTED")
 }

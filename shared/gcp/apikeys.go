@@ -2,61 +2,14 @@ package gcp
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"path"
 	"time"
 
 	apikeys "cloud.google.com/go/apikeys/apiv2"
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
-	"google.golang.org/protobuf/proto"
+	apikeysrest "google.golang.org/api/apikeys/v2"
 )
-
-// CloneAPIKey makes a key with the given id that may do what the key from may
-// do, and returns its name. A key of that id that exists already is the answer
-// to an earlier try whose reply was lost.
-func (c *Cloud) CloneAPIKey(ctx context.Context, from, id string) (string, error) {
-	client, err := c.apiKeys(ctx)
-	if err != nil {
-		return "", err
-	}
-	parent := path.Dir(path.Dir(from))
-	name := parent + "/keys/" + id
-	original, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: from})
-	if err != nil {
-		return "", fmt.Errorf("reading API key %s to clone it: %w", from, err)
-	}
-	clone, err := cloneOf(original)
-	if err != nil {
-		return "", fmt.Errorf("cloning API key %s: %w", from, err)
-	}
-	op, err := client.CreateKey(ctx, &apikeyspb.CreateKeyRequest{Parent: parent, KeyId: id, Key: clone})
-	if err == nil {
-		_, err = op.Wait(ctx)
-	}
-	if err != nil && !IsAlreadyExists(err) {
-		return "", fmt.Errorf("creating API key %s: %w", name, err)
-	}
-	return name, nil
-}
-
-// cloneOf is what a key may do, or, of a disabled one, what it might do before.
-func cloneOf(k *apikeyspb.Key) (*apikeyspb.Key, error) {
-	clone := &apikeyspb.Key{
-		DisplayName:  k.GetDisplayName(),
-		Annotations:  maps.Clone(k.GetAnnotations()),
-		Restrictions: proto.CloneOf(k.GetRestrictions()),
-	}
-	if blocked(k) {
-		before, err := restrictionsBefore(k)
-		if err != nil {
-			return nil, err
-		}
-		clone.Restrictions = before
-	}
-	delete(clone.Annotations, RestrictedBefore)
-	return clone, nil
-}
 
 // APIKeyString reads the secret string of a key. Unlike a service-account
 // key's private half it can be read again at any time.
@@ -126,4 +79,44 @@ func (c *Cloud) DeleteAPIKey(ctx context.Context, name string) error {
 		return fmt.Errorf("deleting API key %s: %w", name, err)
 	}
 	return nil
+}
+
+// ErrInUse means that Google knows of a use of an API key in the last 7 days.
+var ErrInUse = errors.New("the API key was used in the last 7 days")
+
+// DeleteUnusedAPIKey deletes a key as DeleteAPIKey does, unless it was used in the
+// last 7 days: Google itself refuses that, and the error is ErrInUse.
+func (c *Cloud) DeleteUnusedAPIKey(ctx context.Context, name string) error {
+	client, err := c.apiKeys(ctx)
+	if err != nil {
+		return err
+	}
+	err = c.deleteUnused(ctx, client, name)
+	switch {
+	case err == nil, IsNotFound(err), IsFailedPrecondition(err) && deleted(ctx, client, name):
+		return nil
+	case IsFailedPrecondition(err):
+		return fmt.Errorf("deleting API key %s: %w: %w", name, ErrInUse, err)
+	}
+	return fmt.Errorf("deleting API key %s: %w", name, err)
+}
+
+// deleteUnused goes over REST, because the gRPC API cannot ask for the check.
+func (c *Cloud) deleteUnused(ctx context.Context, client *apikeys.Client, name string) error {
+	rest, err := c.apiKeysOverREST(ctx)
+	if err != nil {
+		return err
+	}
+	op, err := overREST(ctx, c, "/google.api.apikeys.v2.ApiKeys/DeleteKey", name, func(ctx context.Context) (*apikeysrest.Operation, error) {
+		return rest.Projects.Locations.Keys.Delete(name).CheckExistingUsage("CHECK").Context(ctx).Do()
+	})
+	if err == nil {
+		_, err = client.DeleteKeyOperation(op.Name).Wait(ctx)
+	}
+	return err
+}
+
+func deleted(ctx context.Context, client *apikeys.Client, name string) bool {
+	k, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: name})
+	return err == nil && k.GetDeleteTime() != nil
 }

@@ -69,9 +69,9 @@ func TestCloneAPIKey(t *testing.T) {
 func TestCloneWhoseReplyIsLost(t *testing.T) {
 	w := newWorld(t, 0)
 	original := w.apiKey("original", billing())
-	w.inject("CreateKey", fault.Fault{After: status.Error(codes.Aborted, "connection lost")})
+	w.inject("CreateKey", fault.Fault{After: status.Error(codes.Internal, "connection lost")})
 	_, err := w.CloneAPIKey(t.Context(), original, "clone")
-	fails(t, err, codes.Aborted)
+	fails(t, err, codes.Internal)
 	made := w.getAPIKey("projects/acme/locations/global/keys/clone")
 	w.gcp.Faults.Set(nil)
 	name, err := w.CloneAPIKey(t.Context(), original, "clone")

@@ -8,52 +8,123 @@ import (
 	apikeys "cloud.google.com/go/apikeys/apiv2"
 	iam "cloud.google.com/go/iam/admin/apiv1"
 	logging "cloud.google.com/go/logging/apiv2"
+	longrunning "cloud.google.com/go/longrunning/autogen"
+	monitoring "cloud.google.com/go/monitoring/apiv3/v2"
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	secretmanager "cloud.google.com/go/secretmanager/apiv1"
+	apikeysrest "google.golang.org/api/apikeys/v2"
+	iamrest "google.golang.org/api/iam/v1"
+	"google.golang.org/api/option"
 )
 
 type clients struct {
-	secrets lazy[*secretmanager.Client]
-	iam     lazy[*iam.IamClient]
-	keys    lazy[*apikeys.Client]
-	pubsub  lazy[*pubsub.TopicAdminClient]
-	logging lazy[*logging.Client]
+	secrets  lazy[*secretmanager.Client]
+	iam      lazy[*iam.IamClient]
+	keys     lazy[*apikeys.Client]
+	pubsub   lazy[*pubsub.TopicAdminClient]
+	logging  lazy[*logging.Client]
+	metrics  lazy[*monitoring.MetricClient]
+	iamREST  lazy[*iamrest.Service]
+	keysREST lazy[*apikeysrest.Service]
 }
+
+// The clients are stripped of their call options, which are timeouts and
+// retries: both are caller's.
 
 func (c *Cloud) secretManager(ctx context.Context) (*secretmanager.Client, error) {
 	return c.clients.secrets.get(ctx, "Secret Manager", func(ctx context.Context) (*secretmanager.Client, error) {
-		return secretmanager.NewClient(ctx, c.options()...)
+		client, err := secretmanager.NewClient(ctx, c.options()...)
+		if err != nil {
+			return nil, err
+		}
+		client.CallOptions = &secretmanager.CallOptions{}
+		return client, nil
 	})
 }
 
 func (c *Cloud) iamAdmin(ctx context.Context) (*iam.IamClient, error) {
 	return c.clients.iam.get(ctx, "IAM", func(ctx context.Context) (*iam.IamClient, error) {
-		return iam.NewIamClient(ctx, c.options()...)
+		client, err := iam.NewIamClient(ctx, c.options()...)
+		if err != nil {
+			return nil, err
+		}
+		client.CallOptions = &iam.IamCallOptions{}
+		return client, nil
 	})
 }
 
 func (c *Cloud) apiKeys(ctx context.Context) (*apikeys.Client, error) {
 	return c.clients.keys.get(ctx, "API Keys", func(ctx context.Context) (*apikeys.Client, error) {
-		return apikeys.NewClient(ctx, c.options()...)
+		client, err := apikeys.NewClient(ctx, c.options()...)
+		if err != nil {
+			return nil, err
+		}
+		client.CallOptions = &apikeys.CallOptions{}
+		client.LROClient.CallOptions = &longrunning.OperationsCallOptions{}
+		return client, nil
 	})
 }
 
 func (c *Cloud) topics(ctx context.Context) (*pubsub.TopicAdminClient, error) {
 	return c.clients.pubsub.get(ctx, "Pub/Sub", func(ctx context.Context) (*pubsub.TopicAdminClient, error) {
-		return pubsub.NewTopicAdminClient(ctx, c.options()...)
+		client, err := pubsub.NewTopicAdminClient(ctx, c.options()...)
+		if err != nil {
+			return nil, err
+		}
+		client.CallOptions = &pubsub.TopicAdminCallOptions{}
+		return client, nil
 	})
 }
 
 func (c *Cloud) cloudLogging(ctx context.Context) (*logging.Client, error) {
 	return c.clients.logging.get(ctx, "Cloud Logging", func(ctx context.Context) (*logging.Client, error) {
-		return logging.NewClient(ctx, c.options()...)
+		client, err := logging.NewClient(ctx, c.options()...)
+		if err != nil {
+			return nil, err
+		}
+		client.CallOptions = &logging.CallOptions{}
+		return client, nil
 	})
 }
 
-// Close closes every client that was dialled.
+func (c *Cloud) cloudMonitoring(ctx context.Context) (*monitoring.MetricClient, error) {
+	return c.clients.metrics.get(ctx, "Cloud Monitoring", func(ctx context.Context) (*monitoring.MetricClient, error) {
+		client, err := monitoring.NewMetricClient(ctx, c.options()...)
+		if err != nil {
+			return nil, err
+		}
+		client.CallOptions = &monitoring.MetricCallOptions{}
+		return client, nil
+	})
+}
+
+// iamOverREST has the fields of keys that the gRPC API lacks.
+func (c *Cloud) iamOverREST(ctx context.Context) (*iamrest.Service, error) {
+	return c.clients.iamREST.get(ctx, "IAM over REST", func(ctx context.Context) (*iamrest.Service, error) {
+		return iamrest.NewService(ctx, c.restOptions()...)
+	})
+}
+
+// apiKeysOverREST has the fields and parameters that the gRPC API lacks.
+func (c *Cloud) apiKeysOverREST(ctx context.Context) (*apikeysrest.Service, error) {
+	return c.clients.keysREST.get(ctx, "API Keys over REST", func(ctx context.Context) (*apikeysrest.Service, error) {
+		return apikeysrest.NewService(ctx, c.restOptions()...)
+	})
+}
+
+// restOptions are those of the REST clients, which Application Default
+// Credentials need none of.
+func (c *Cloud) restOptions() []option.ClientOption {
+	if c.config.Endpoint == "" {
+		return nil
+	}
+	return []option.ClientOption{option.WithHTTPClient(c.http), option.WithEndpoint("http://" + c.config.Endpoint + "/")}
+}
+
+// Close closes every client that was dialled. Those of REST hold nothing open.
 func (c *Cloud) Close() error {
 	k := &c.clients
-	return errors.Join(closing(&k.secrets), closing(&k.iam), closing(&k.keys), closing(&k.pubsub), closing(&k.logging))
+	return errors.Join(closing(&k.secrets), closing(&k.iam), closing(&k.keys), closing(&k.pubsub), closing(&k.logging), closing(&k.metrics))
 }
 
 func closing[C io.Closer](l *lazy[C]) error {

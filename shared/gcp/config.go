@@ -46,6 +46,7 @@ type Wire struct {
 type Cloud struct {
 	config  Config
 	http    *http.Client
+	calls   *caller
 	clients clients
 }
 
@@ -58,12 +59,17 @@ func New(c Config) (*Cloud, error) {
 	if c.Wire != nil {
 		client.Transport = c.Wire.HTTP
 	}
-	return &Cloud{config: c, http: client}, nil
+	return &Cloud{config: c, http: client, calls: newCaller(c.halved())}, nil
+}
+
+// halved reports whether calls are held back.
+func (c Config) halved() bool {
+	return c.Quotas == QuotasHalved || c.Quotas == QuotasByEndpoint && c.Endpoint == ""
 }
 
 // validate reports all that is wrong at once.
 func (c Config) validate() error {
-	return errors.Join(checkProject(c.Project), checkEndpoint(c.Endpoint))
+	return errors.Join(checkProject(c.Project), checkEndpoint(c.Endpoint), checkQuotas(c.Quotas))
 }
 
 var projectID = regexp.MustCompile(`^[a-z0-9][a-z0-9:.-]{0,61}$`)
@@ -85,6 +91,13 @@ func checkEndpoint(endpoint string) error {
 	}
 	if addr, err := netip.ParseAddrPort(endpoint); err != nil || !addr.Addr().IsLoopback() {
 		return fmt.Errorf("endpoint %q is not a loopback host:port: it is meant for the embedded Google Cloud of 'keyturn local'; leave it empty for Google's own", endpoint)
+	}
+	return nil
+}
+
+func checkQuotas(q Quotas) error {
+	if q < QuotasByEndpoint || q > QuotasUnlimited {
+		return fmt.Errorf("quotas %d are none of QuotasByEndpoint, QuotasHalved and QuotasUnlimited", q)
 	}
 	return nil
 }
@@ -113,10 +126,11 @@ func (c *Cloud) geminiURL() string {
 
 // options dials the embedded cloud in clear text, and Google's own as usual.
 func (c *Cloud) options() []option.ClientOption {
-	var opts []option.ClientOption
+	interceptors := []grpc.UnaryClientInterceptor{c.calls.unary}
 	if c.config.Wire != nil {
-		opts = append(opts, option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(c.config.Wire.GRPC)))
+		interceptors = append(interceptors, c.config.Wire.GRPC)
 	}
+	opts := []option.ClientOption{option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(interceptors...))}
 	if c.config.Endpoint == "" {
 		return opts
 	}

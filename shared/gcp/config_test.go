@@ -25,6 +25,8 @@ func TestConfig(t *testing.T) {
 		"no port":           {Config{Project: "acme", Endpoint: "127.0.0.1"}, "not a loopback host:port"},
 		"empty port":        {Config{Project: "acme", Endpoint: "127.0.0.1:"}, "not a loopback host:port"},
 		"URL":               {Config{Project: "acme", Endpoint: "http://127.0.0.1:8790"}, "not a loopback host:port"},
+		"no such quotas":    {Config{Project: "acme", Quotas: 3}, "quotas 3 are none of"},
+		"negative quotas":   {Config{Project: "acme", Quotas: -1}, "quotas -1 are none of"},
 		"all that is wrong": {Config{Endpoint: "x"}, "not a loopback"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,8 +53,8 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("address %s, want %s", got, want)
 		}
 	}
-	if google.options() != nil {
-		t.Error("Google's own cloud is dialled with options that weaken it")
+	if n := len(google.options()); n != 1 || google.restOptions() != nil {
+		t.Errorf("Google's own cloud is dialled with %d options, want the interceptor alone", n)
 	}
 }
 

@@ -1,12 +1,16 @@
 package gcp
 
 import (
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
-// The kinds of failure that callers tell apart. All adapters speak gRPC, where
-// FAILED_PRECONDITION stays apart from INVALID_ARGUMENT (over REST both are 400).
+// The kinds of failure that callers tell apart. All adapters answer with gRPC's
+// codes, where FAILED_PRECONDITION stays apart from INVALID_ARGUMENT (over REST
+// both are 400).
 
 // IsNotFound reports whether what was asked for does not exist, or not yet.
 func IsNotFound(err error) bool { return status.Code(err) == codes.NotFound }
@@ -26,14 +30,53 @@ func IsPermissionDenied(err error) bool { return status.Code(err) == codes.Permi
 
 // IsRefusal reports whether the service looked at the call and did nothing:
 // whatever was asked for has not happened and will not.
-func IsRefusal(err error) bool {
-	switch status.Code(err) {
-	case codes.PermissionDenied, codes.InvalidArgument, codes.FailedPrecondition, codes.ResourceExhausted, codes.NotFound, codes.Unauthenticated:
-		return true
-	}
-	return false
-}
+func IsRefusal(err error) bool { return meanings[status.Code(err)].refused }
 
 // IsGone reports whether a secret's version cannot be read and never will be, or
 // not until somebody enables it again.
 func IsGone(err error) bool { return IsNotFound(err) || IsFailedPrecondition(err) }
+
+// Diagnosis is what an error means to an operator.
+type Diagnosis struct {
+	Retry bool   // whether the same call may work later, without anybody doing anything
+	Means string // what happened
+	Next  string // what to do
+}
+
+// Diagnose tells what an error of these adapters means, by the first of the
+// symptoms that it shows and else by its code. No error has the zero Diagnosis.
+func Diagnose(err error) Diagnosis {
+	if err == nil {
+		return Diagnosis{}
+	}
+	if constraint := DeniedBy(err); constraint != "" {
+		return deniedBy(constraint)
+	}
+	code, text := status.Code(err), evidence(err)
+	if code == codes.Unknown {
+		code = status.FromContextError(err).Code()
+	}
+	for _, s := range symptoms {
+		if (s.code == anyCode || s.code == code) && strings.Contains(text, s.says) {
+			return s.Diagnosis
+		}
+	}
+	return meanings[code].Diagnosis
+}
+
+// evidence is all that an error says: its text and the machine-readable words of
+// its details.
+func evidence(err error) string {
+	words := []string{err.Error()}
+	for _, detail := range status.Convert(err).Details() {
+		switch d := detail.(type) {
+		case *errdetails.ErrorInfo:
+			words = append(words, d.GetReason())
+		case *errdetails.PreconditionFailure:
+			for _, v := range d.GetViolations() {
+				words = append(words, v.GetType())
+			}
+		}
+	}
+	return strings.Join(words, "\n")
+}

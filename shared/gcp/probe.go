@@ -23,19 +23,25 @@ const probeScope = "https://www.googleapis.com/auth/userinfo.email"
 // ProbeAccountKey mints a token with a service-account key file. The error is
 // ErrNotYet while the key has not propagated; it never quotes the key.
 func (c *Cloud) ProbeAccountKey(ctx context.Context, keyFile []byte) error {
-	conf, err := google.JWTConfigFromJSON(keyFile, probeScope)
+	_, err := c.mint(ctx, keyFile, probeScope)
+	return err
+}
+
+// mint exchanges a key file for an access token.
+func (c *Cloud) mint(ctx context.Context, keyFile []byte, scope string) (string, error) {
+	conf, err := google.JWTConfigFromJSON(keyFile, scope)
 	if err != nil {
-		return errors.New("the payload is not a service-account key file") // the cause may quote the payload
+		return "", errors.New("the payload is not a service-account key file") // the cause may quote the payload
 	}
 	conf.TokenURL = c.TokenURL() // whatever the file says: it must not choose where the assertion goes
 	token, err := conf.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, c.http)).Token()
 	switch {
 	case err != nil:
-		return tokenError(err)
+		return "", tokenError(err)
 	case token.AccessToken == "":
-		return errors.New("minting a token: the answer holds none")
+		return "", errors.New("minting a token: the answer holds none")
 	}
-	return nil
+	return token.AccessToken, nil
 }
 
 // tokenError reads the token endpoint's refusal. What it quotes of it is too
@@ -64,21 +70,32 @@ func busy(code int) bool { return code >= 500 || code == http.StatusTooManyReque
 // restricted to other callers or other APIs counts as good: only a known key
 // can be blocked. The error is ErrNotYet while Google does not know the key.
 func (c *Cloud) ProbeAPIKey(ctx context.Context, key string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.geminiURL()+"/v1beta/models?pageSize=1", nil)
-	if err != nil {
-		return fmt.Errorf("preparing to try the API key: %w", err)
-	}
-	req.Header.Set("X-Goog-Api-Key", key)
-	resp, err := c.http.Do(req)
+	code, body, err := c.call(ctx, c.geminiURL()+"/v1beta/models?pageSize=1", apiKeyHeader, key)
 	if err != nil {
 		return fmt.Errorf("trying the API key: %w", err)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	return apiKeyVerdict(code, body)
+}
+
+const apiKeyHeader = "X-Goog-Api-Key"
+
+// call gets a URL with a credential in a header, and follows no redirect.
+func (c *Cloud) call(ctx context.Context, address, header, credential string) (code int, body []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return fmt.Errorf("reading the answer to the API key: %w", err)
+		return 0, nil, fmt.Errorf("preparing the call: %w", err)
 	}
-	return apiKeyVerdict(resp.StatusCode, body)
+	req.Header.Set(header, credential)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return 0, nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	return resp.StatusCode, body, nil
 }
 
 // apiKeyVerdict reads Google's answer to a call with an API key.

@@ -196,7 +196,7 @@ func TestProbeAPIKey(t *testing.T) {
 	wantProbe(t, w.ProbeAPIKey(t.Context(), canary+"\n"), "trying the API key")
 	wantProbe(t, w.ProbeAPIKey(t.Context(), ""), "HTTP 403")
 	wantProbe(t, newCloud(t, closedPort(t)).ProbeAPIKey(t.Context(), canary), "connection refused")
-	wantProbe(t, newCloud(t, "[::1%lo]:1").ProbeAPIKey(t.Context(), canary), "preparing to try the API key")
+	wantProbe(t, newCloud(t, "[::1%lo]:1").ProbeAPIKey(t.Context(), canary), "trying the API key: preparing the call")
 }
 
 func TestAPIKeyVerdict(t *testing.T) {

@@ -2,20 +2,106 @@ package gcp
 
 import (
 	"context"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+
+	"cloud.google.com/go/logging/apiv2/loggingpb"
+	"google.golang.org/api/iterator"
+	"google.golang.org/genproto/googleapis/cloud/audit"
 )
 
 // User is somebody who used a key, as audit logs tell it.
 type User struct {
 	Principal string    // e-mail address or subject
-	CallerIP  string    // also "private" or "gce-internal-ip"
-	UserAgent string    // of the client; at most 120 characters
+	CallerIP  string    // an address, "private" or "gce-internal-ip"
+	UserAgent string    // as the client calls itself
 	Count     int       // of the entries that were read
 	Last      time.Time // of their times
 }
 
-// AccountKeyUsers names who used a key since a time, newest first: at most 10 out
-// of the newest 200 audit log entries. Only calls that are logged can be told.
+const (
+	maxUsers     = 10
+	maxUsages    = 200 // entries that are read
+	maxUserField = 200 // characters of a field of a User, which callers choose
+)
+
+// AccountKeyUsers names who used a key since a time, newest first: at most 10
+// out of the newest 200 entries. Only the calls that are logged can be told, which
+// the reading ones by default are not.
 func (c *Cloud) AccountKeyUsers(ctx context.Context, account, id string, since time.Time) ([]User, error) {
-	return nil, errPending
+	client, err := c.cloudLogging(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key := "//iam.googleapis.com/" + keyName(account, id)
+	it := client.ListLogEntries(ctx, &loggingpb.ListLogEntriesRequest{
+		ResourceNames: c.logsAbout(account),
+		Filter: fmt.Sprintf(`timestamp>="%s" AND protoPayload.authenticationInfo.serviceAccountKeyName=%s`,
+			since.UTC().Format(time.RFC3339Nano), strconv.Quote(key)),
+		OrderBy: "timestamp desc", PageSize: maxUsages,
+	})
+	var users []User
+	for range maxUsages {
+		entry, err := it.Next()
+		if err == iterator.Done {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listing who used %s: %w", keyName(account, id), err)
+		}
+		users = count(users, entry)
+	}
+	return users[:min(len(users), maxUsers)], nil
+}
+
+// logsAbout are the projects whose logs may tell of an account: its own, and the
+// one that keyturn works for.
+func (c *Cloud) logsAbout(account string) []string {
+	own := "projects/" + c.config.Project
+	if its := "projects/" + projectOf(account); its != own {
+		return []string{own, its}
+	}
+	return []string{own}
+}
+
+// count adds an entry, which is not newer than those before, to its user. One
+// whose payload is of another form names nobody.
+func count(users []User, entry *loggingpb.LogEntry) []User {
+	var call audit.AuditLog
+	if err := entry.GetProtoPayload().UnmarshalTo(&call); err != nil {
+		return users
+	}
+	u := userOf(&call)
+	for i, known := range users {
+		if known.Principal == u.Principal && known.CallerIP == u.CallerIP && known.UserAgent == u.UserAgent {
+			users[i].Count++
+			return users
+		}
+	}
+	u.Count, u.Last = 1, entry.GetTimestamp().AsTime()
+	return append(users, u)
+}
+
+func userOf(call *audit.AuditLog) User {
+	who, from := call.GetAuthenticationInfo(), call.GetRequestMetadata()
+	principal := who.GetPrincipalEmail()
+	if principal == "" {
+		principal = who.GetPrincipalSubject()
+	}
+	return User{Principal: printable(principal), CallerIP: printable(from.GetCallerIp()), UserAgent: printable(from.GetCallerSuppliedUserAgent())}
+}
+
+// printable is a text of somebody else's, cut short and without what could move
+// a terminal's cursor.
+func printable(text string) string {
+	kept := []rune(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, text))
+	return string(kept[:min(len(kept), maxUserField)])
 }

@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -48,6 +49,7 @@ func newCloud(t *testing.T, endpoint string) *Cloud {
 	cloud, err := New(Config{Project: testProject, Endpoint: endpoint})
 	must(t, err)
 	t.Cleanup(func() { must(t, cloud.Close()) })
+	cloud.calls.pause = func(ctx context.Context, _ time.Duration) error { return ctx.Err() } // no test waits
 	return cloud
 }
 
