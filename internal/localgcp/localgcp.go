@@ -134,7 +134,7 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	return route(routes{
-		main:        c.Logging.Middleware(c.APIKeys.Middleware(main)),
+		main:        c.Logging.Middleware(c.APIKeys.Middleware(c.IAM.Middleware(main))),
 		credentials: credentials,
 		oauth:       c.IAM.OAuth(),
 		projects:    c.IAM.Projects(),

@@ -161,6 +161,10 @@ func (s *Service) SetOrgPolicy(p OrgPolicy, emails ...string) {
 // Register adds IAM Admin v1.
 func (s *Service) Register(r grpc.ServiceRegistrar) { s.admin.Register(r) }
 
+// Middleware stands before the transcoder of Register's REST form. It adds what
+// only REST tells of keys: disableReason and extendedStatus.
+func (s *Service) Middleware(next http.Handler) http.Handler { return s.admin.Middleware(next) }
+
 // RegisterCredentials adds IAM Service Account Credentials v1, whose REST paths
 // clash with IAM Admin's: give it a transcoder of its own.
 func (s *Service) RegisterCredentials(r grpc.ServiceRegistrar) { s.credentials.Register(r) }

@@ -68,7 +68,7 @@ func newWorld(t *testing.T, cfg iam.Config) *world {
 		case iam.ServesCredentials(r.URL.Path):
 			credentials.ServeHTTP(rw, r)
 		default:
-			main.ServeHTTP(rw, r)
+			w.Middleware(main).ServeHTTP(rw, r)
 		}
 	}))
 	must(t, err)

@@ -125,21 +125,15 @@ func (s *Service) update(from *adminpb.ServiceAccount, paths []string) (*adminpb
 	return accountProto(a), nil
 }
 
-// EnableServiceAccount brings the account's existing access tokens back too.
+// EnableServiceAccount brings the account's existing access tokens back too. It
+// fails for an account that Google disabled.
 func (s *Service) EnableServiceAccount(_ context.Context, req *adminpb.EnableServiceAccountRequest) (*emptypb.Empty, error) {
-	return s.setDisabled(req.GetName(), false)
+	return empty(s.cfg.Directory.SetAccountDisabled(req.GetName(), false))
 }
 
 // DisableServiceAccount makes the account's keys and existing access tokens fail.
 func (s *Service) DisableServiceAccount(_ context.Context, req *adminpb.DisableServiceAccountRequest) (*emptypb.Empty, error) {
-	return s.setDisabled(req.GetName(), true)
-}
-
-func (s *Service) setDisabled(name string, disabled bool) (*emptypb.Empty, error) {
-	if _, err := s.cfg.Directory.UpdateAccount(name, func(a *directory.Account) { a.Disabled = disabled }); err != nil {
-		return nil, err
-	}
-	return &emptypb.Empty{}, nil
+	return empty(s.cfg.Directory.SetAccountDisabled(req.GetName(), true))
 }
 
 // DeleteServiceAccount deletes the account with its keys and its policy.

@@ -25,6 +25,7 @@ type Account struct {
 	DisplayName string
 	Description string
 	Disabled    bool
+	Suspended   bool // disabled by Google, so that nobody else can enable it
 }
 
 // Name is the account's resource name.
@@ -94,8 +95,8 @@ func (d *Directory) Accounts(project string) []Account {
 	return list
 }
 
-// UpdateAccount lets change edit the account's DisplayName, Description and
-// Disabled; what it does to the other fields is ignored.
+// UpdateAccount lets change edit the account's DisplayName and Description; what
+// it does to the other fields is ignored.
 func (d *Directory) UpdateAccount(name string, change func(*Account)) (Account, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -105,8 +106,24 @@ func (d *Directory) UpdateAccount(name string, change func(*Account)) (Account, 
 	}
 	edited := a.Account
 	change(&edited)
-	a.DisplayName, a.Description, a.Disabled = edited.DisplayName, edited.Description, edited.Disabled
+	a.DisplayName, a.Description = edited.DisplayName, edited.Description
 	return a.Account, nil
+}
+
+// SetAccountDisabled disables or enables an account; doing it twice is fine. An
+// account that Google disabled cannot be enabled.
+func (d *Directory) SetAccountDisabled(name string, off bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, err := d.find(name)
+	if err != nil {
+		return err
+	}
+	if a.Suspended && !off {
+		return status.Errorf(codes.FailedPrecondition, "Service account %s was disabled by Google and cannot be enabled.", a.Email) // [mem]
+	}
+	a.Disabled = off
+	return nil
 }
 
 // DeleteAccount removes the account and all its keys.

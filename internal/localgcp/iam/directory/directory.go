@@ -56,6 +56,10 @@ type OrgPolicy struct {
 	// keys expire after it and certificates that last longer are refused. Zero:
 	// created keys never expire and uploaded ones as their certificate says.
 	MaxKeyLifetime time.Duration
+	// WaitForAbuse sets constraints/iam.serviceAccountKeyExposureResponse to
+	// WAIT_FOR_ABUSE: Google notes that a key was exposed and leaves it enabled.
+	// Otherwise it is DISABLE_KEY.
+	WaitForAbuse bool
 }
 
 // Directory holds the service accounts of all projects. It is safe for

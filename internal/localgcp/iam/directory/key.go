@@ -24,6 +24,9 @@ type Key struct {
 	Algorithm adminpb.ServiceAccountKeyAlgorithm
 	Disabled  bool
 
+	DisableReason  DisableReason    // of a disabled key
+	ExtendedStatus []ExtendedStatus // what Google found out about the key
+
 	ValidAfter  time.Time
 	ValidBefore time.Time
 	PublicKey   *rsa.PublicKey
@@ -44,54 +47,6 @@ func (k Key) CoversTime(t time.Time) bool {
 // UserManaged reports whether the key is the user's, as opposed to Google's own.
 func (k Key) UserManaged() bool {
 	return k.Type == adminpb.ListServiceAccountKeysRequest_USER_MANAGED
-}
-
-type state int
-
-const (
-	enabled state = iota
-	disabled
-	deleted
-)
-
-// key remembers its states so that a late reader can be shown an old one.
-type key struct {
-	Key
-	history []change // oldest first, never empty
-}
-
-type change struct {
-	at time.Time
-	to state
-}
-
-func (k *key) latest() state { return k.history[len(k.history)-1].to }
-
-// created is when the key was made, as opposed to when its certificate begins.
-func (k *key) created() time.Time { return k.history[0].at }
-
-// at is the state at t; the first state for times before the key was made.
-func (k *key) at(t time.Time) state {
-	s := k.history[0].to
-	for _, c := range k.history {
-		if !c.at.After(t) {
-			s = c.to
-		}
-	}
-	return s
-}
-
-func (k *key) set(to state, now time.Time) {
-	if k.latest() != to {
-		k.history = append(k.history, change{now, to})
-	}
-}
-
-func (k *key) snapshot(a *account, s state) Key {
-	out := k.Key
-	out.Name = a.Name() + "/keys/" + k.ID
-	out.Disabled = s == disabled
-	return out
 }
 
 func (d *Directory) newSystemKey() key {
@@ -122,11 +77,11 @@ func (d *Directory) Keys(accountName string) ([]Key, error) {
 	asOf := now.Add(-d.cfg.StaleLists)
 	var list []Key
 	for _, k := range a.keys {
-		s := k.at(asOf)
-		if s == deleted || k.created().After(asOf) || d.unseen(k, now) {
+		then := k.changeAt(asOf)
+		if then.to == deleted || k.created().After(asOf) || d.unseen(k, now) {
 			continue
 		}
-		list = append(list, k.snapshot(a, s))
+		list = append(list, k.show(a, then))
 	}
 	return append(list, a.system.snapshot(a, enabled)), nil
 }
@@ -161,22 +116,21 @@ func (d *Directory) readKey(name string) (Key, error) {
 	if d.unseen(k, d.cfg.Clock.Now()) {
 		return Key{}, keyNotFound(k.ID)
 	}
-	return k.snapshot(a, k.latest()), nil
+	return k.show(a, k.newest()), nil
 }
 
 // SetKeyDisabled disables or enables a user-managed key; doing it twice is fine.
 func (d *Directory) SetKeyDisabled(name string, off bool) error {
-	to := enabled
 	if off {
-		to = disabled
+		return d.setKey(name, disabled, UserInitiated)
 	}
-	return d.setKey(name, to)
+	return d.setKey(name, enabled, "")
 }
 
 // DeleteKey deletes a user-managed key, whether it is disabled or not.
-func (d *Directory) DeleteKey(name string) error { return d.setKey(name, deleted) }
+func (d *Directory) DeleteKey(name string) error { return d.setKey(name, deleted, "") }
 
-func (d *Directory) setKey(name string, to state) error {
+func (d *Directory) setKey(name string, to state, why DisableReason) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a, k, err := d.findKey(name)
@@ -187,7 +141,7 @@ func (d *Directory) setKey(name string, to state) error {
 		return status.Error(codes.FailedPrecondition, preconditionFailed)
 	}
 	now := d.cfg.Clock.Now()
-	k.set(to, now)
+	k.set(to, why, now)
 	d.forget(a, now)
 	return nil
 }
