@@ -13,7 +13,8 @@ func (a *app) benchCommand() *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(
-	// one measurement a line
+		// one measurement a line
+		a.benchSimCommand(),
 	)
 	return c
 }

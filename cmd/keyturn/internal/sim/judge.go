@@ -1,0 +1,149 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
+)
+
+// Violation is a broken invariant of design.md's rotation rules.
+type Violation struct {
+	Invariant int    `json:"invariant"` // 1 to 10; 0: the world did not end promoted and clean
+	Text      string `json:"text"`
+}
+
+func (v Violation) String() string { return fmt.Sprintf("invariant %d: %s", v.Invariant, v.Text) }
+
+// judge looks at the world after every remote call, every move of the clock
+// and every deed of a person, and checks the invariants. It stops at the first
+// violation.
+type judge struct {
+	world      *world
+	violation  *Violation
+	makers     map[string]maker  // by key id
+	identities map[string]string // key id by what tells a payload's key
+	held       map[place]string  // key id by version, of payloads seen before
+	secrets    []string          // parts of secret material that must not be heard
+	milestones map[string]int    // told so far
+}
+
+// maker is who made a key.
+type maker struct {
+	credential *credential // whose key it is; nil of foreign ones
+	function   bool        // keyturn made it
+	rotation   int         // in this rotation
+	number     int         // of all keys, in the order in which they came up
+}
+
+// made notes who made a key.
+func (j *judge) made(id string, m maker) {
+	m.number = len(j.makers)
+	j.makers[id] = m
+}
+
+// place is one version of one secret.
+type place struct {
+	secret string
+	number int
+}
+
+// cause is what a change that the judge sees comes from.
+type cause struct {
+	actor  *actor // whose call it was
+	call   call
+	person bool
+	clock  bool
+}
+
+// broken notes a violation; only the first counts.
+func (j *judge) broken(invariant int, format string, args ...any) {
+	if j.violation != nil {
+		return
+	}
+	j.violation = &Violation{invariant, j.world.trace.plain(fmt.Sprintf(format, args...))}
+	j.world.trace.note("VIOLATION of %s", j.violation)
+}
+
+// maxCalls is more than any turn needs: one that makes more waits for something.
+const maxCalls = 150
+
+// after judges a call that was carried out.
+func (j *judge) after(a *actor, c call, err error) {
+	if a.calls > maxCalls {
+		j.broken(10, "%s made %d remote calls for one message", a.name, a.calls)
+	}
+	if add, ok := c.req.(*secretmanagerpb.AddSecretVersionRequest); ok && err == nil {
+		j.learnSecret(string(add.GetPayload().GetData()))
+	}
+	j.look(cause{actor: a, call: c})
+}
+
+// look sees how every credential stands now and judges what has changed.
+func (j *judge) look(by cause) {
+	for _, c := range j.world.credentials {
+		old := c.sight
+		c.sight = j.world.see(c)
+		j.provenance(c, old, by)
+		j.handedOut(c)
+		j.promised(c)
+		if by.actor != nil {
+			j.takenAway(c, old, by)
+			j.doneTwice(c, old, by)
+		}
+		j.remember(c, old, by)
+	}
+}
+
+// learn remembers a key by what tells it.
+func (j *judge) learn(id, identity string) {
+	if j.identities == nil {
+		j.identities = map[string]string{}
+	}
+	j.identities[identity] = id
+}
+
+// keyIn is the id of the key that a version holds.
+func (j *judge) keyIn(c *credential, number int, payload []byte) string {
+	if payload == nil {
+		return ""
+	}
+	at := place{c.secret, number}
+	if id, ok := j.held[at]; ok {
+		return id
+	}
+	if j.held == nil {
+		j.held = map[place]string{}
+	}
+	id := j.identities[identity(c.kind, payload)]
+	j.held[at] = id
+	j.learnSecret(string(payload))
+	return id
+}
+
+// learnSecret remembers the telling part of a payload.
+func (j *judge) learnSecret(payload string) {
+	secret := payload
+	if _, body, ok := strings.Cut(payload, "PRIVATE KEY-----"); ok && len(body) > 400 {
+		secret = body[298:328] // within one line, and past the public half
+	}
+	j.secrets = append(j.secrets, secret)
+}
+
+// heard searches what the function let out for secrets.
+func (j *judge) heard(where, text string) {
+	if strings.Contains(text, "PRIVATE KEY") || strings.Contains(text, "ya29.") {
+		j.broken(8, "secret material in a %s", where)
+	}
+	for _, s := range j.secrets {
+		if strings.Contains(text, s) {
+			j.broken(8, "secret material in a %s", where)
+		}
+	}
+}
+
+// Write takes a line of the function's log.
+func (j *judge) Write(line []byte) (int, error) {
+	j.heard("log line", string(line))
+	return len(line), nil
+}
