@@ -83,15 +83,24 @@ func fields(pairs ...string) []alerting.Field {
 
 var secretID = regexp.MustCompile(`/secrets/([A-Za-z0-9_-]{1,255})$`)
 
-// nextOf is the command that shows what is wrong. Nothing else than the name of
-// a secret gets into it.
+// nextOf is what to do next. Nothing else than the name of a secret gets into it.
 func nextOf(r event.Rotation) string {
 	m := secretID.FindStringSubmatch(r.Secret)
-	switch {
-	case m == nil:
+	if m == nil {
 		return "keyturn status"
-	case r.Milestone == event.Failed:
-		return "keyturn status  (the next sweep tries again by itself)"
+	}
+	if next, ok := nexts[r.Milestone]; ok {
+		return strings.ReplaceAll(next, "SECRET", m[1])
 	}
 	return "keyturn status, mend what the reason says, then keyturn rotate " + m[1]
+}
+
+var nexts = map[event.Milestone]string{
+	event.Failed:     "keyturn status  (the next sweep tries again by itself)",
+	event.Straggler:  "have its user read the secret again; the key is kept until then: keyturn status SECRET",
+	event.Restored:   "have its user read the secret again; the old key works until then: keyturn status SECRET",
+	event.RolledBack: "find out why the newer key was not good, then keyturn rotate SECRET",
+	event.Suspended:  "wait: the account is enabled again by itself when the tokens have died: keyturn status SECRET",
+	event.Exposed:    "find where the key leaked; it is being replaced and revoked by itself: keyturn status SECRET",
+	event.Broken:     "keyturn rotate SECRET",
 }

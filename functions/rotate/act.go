@@ -1,11 +1,11 @@
 package rotate
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/rotation"
@@ -13,21 +13,28 @@ import (
 
 // keys makes and unmakes the keys of one credential.
 type keys interface {
-	// stage makes a pair and stores its private half in the staging secret.
-	stage(ctx context.Context) (rotation.Outcome, error)
+	// stage makes a pair and stores its private half in the staging secret;
+	// fresh says that no earlier turn can have done so.
+	stage(ctx context.Context, fresh bool) (rotation.Outcome, error)
 	// find looks for the key that an earlier publish made whose reply was lost,
 	// and removes what such a publish left that can never be used.
 	find(ctx context.Context, k rotation.Key) (rotation.Outcome, bool, error)
 	// publish makes the key known to Google.
 	publish(ctx context.Context, k rotation.Key) (rotation.Outcome, error)
-	// payload is what consumers are given for the key.
+	// payload is what consumers are given for a key coming in.
 	payload(ctx context.Context, k rotation.Key) ([]byte, error)
 	// probe authenticates with a payload; gcp.ErrNotYet while Google does not know it.
 	probe(ctx context.Context, payload []byte) error
 	// holds reports whether a payload is that of the key.
 	holds(ctx context.Context, payload []byte, id string) (bool, error)
+	// sightings is the record of the use of key k and, so that it is known how
+	// far it reaches, of the key in use.
+	sightings(ctx context.Context, k rotation.Key, now time.Time) rotation.Sightings
+	// users names who was seen using the key since a time.
+	users(ctx context.Context, id string, since time.Time) ([]gcp.User, error)
 	disable(ctx context.Context, id string) error
-	remove(ctx context.Context, id string) error
+	enable(ctx context.Context, k rotation.Key) error
+	remove(ctx context.Context, k rotation.Key) error
 }
 
 // keysOf chooses by the credential's kind. The keys follow the credential's
@@ -45,23 +52,40 @@ func (t *turn) act(ctx context.Context, s rotation.Step) (rotation.Outcome, erro
 	case rotation.Begin:
 		return rotation.Outcome{Mode: t.mode()}, nil
 	case rotation.Stage:
-		return t.keys.stage(ctx)
+		return t.keys.stage(ctx, t.begun)
 	case rotation.Publish:
 		return t.publishKey(ctx, s.Key)
+	case rotation.FallBack:
+		return rotation.Outcome{Denied: s.Reason}, nil
 	case rotation.Verify:
 		return rotation.Outcome{}, t.verify(ctx, s.Key)
 	case rotation.Promote:
 		return t.promote(ctx, s.Key)
-	case rotation.Unstage:
-		return rotation.Outcome{}, t.unstage(ctx)
-	case rotation.Disable:
-		return rotation.Outcome{}, t.disable(ctx, s.Key)
-	case rotation.Delete:
-		return rotation.Outcome{}, t.remove(ctx, s.Key)
-	case rotation.Discard:
-		return rotation.Outcome{}, t.discard(ctx, s.Key)
+	case rotation.Examine:
+		return t.examine(ctx, s.Key)
 	}
-	return rotation.Outcome{}, nil // Hasten and Repoint are done by writing the journal
+	return rotation.Outcome{}, t.takeOut(ctx, s)
+}
+
+// takeOut carries out the steps that bring nothing to light.
+func (t *turn) takeOut(ctx context.Context, s rotation.Step) error {
+	switch s.Action {
+	case rotation.Discard:
+		return t.discard(ctx, s.Key)
+	case rotation.Unstage:
+		return t.unstage(ctx)
+	case rotation.Disable:
+		return t.disable(ctx, s.Key)
+	case rotation.Restore, rotation.Recall:
+		return t.enable(ctx, s.Key)
+	case rotation.Delete:
+		return t.remove(ctx, s.Key)
+	case rotation.Suspend:
+		return t.cloud.DisableAccount(ctx, t.cred.Target)
+	case rotation.Reinstate:
+		return t.cloud.EnableAccount(ctx, t.cred.Target)
+	}
+	return nil // Hasten and Repoint are done by writing the journal
 }
 
 // mode is who makes the pair of the next key; empty for kinds without pairs.
@@ -72,11 +96,12 @@ func (t *turn) mode() rotation.KeyMode {
 	return t.cred.Policy.Mode()
 }
 
-// publishKey notes the attempt before it makes it. An attempt that was noted
-// earlier may have made a key: it is looked for, and while Google's lists may
-// still be stale no second key is made.
+// publishKey notes the attempt before it makes it; that of the turn which begins
+// the rotation stands in its intent. An attempt that was noted earlier may have
+// made a key: it is looked for, and while Google's lists may still be stale no
+// second key is made.
 func (t *turn) publishKey(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
-	if !k.Tried.IsZero() {
+	if !t.begun && !k.Tried.IsZero() {
 		o, found, err := t.keys.find(ctx, k)
 		if found || err != nil {
 			return o, err
@@ -85,59 +110,93 @@ func (t *turn) publishKey(ctx context.Context, k rotation.Key) (rotation.Outcome
 			return o, fmt.Errorf("%w: an earlier attempt may still show up", errPending)
 		}
 	}
-	if t.cred.Kind == rotation.ServiceAccountKey { // an API key's id is chosen here: making it twice is not possible
+	if !t.begun && t.cred.Kind == rotation.ServiceAccountKey { // an API key's id is chosen here: making it twice is not possible
 		if err := t.save(ctx, t.cred.Journal.Try(t.now())); err != nil {
 			return rotation.Outcome{}, err
 		}
 	}
+	t.begun = false // whatever comes of it: from now on a key may exist
 	return t.keys.publish(ctx, *t.cred.Journal.Incoming)
 }
 
 func (t *turn) verify(ctx context.Context, k rotation.Key) error {
-	payload, err := t.keys.payload(ctx, k)
-	if err != nil {
-		return err
+	payload, err := t.payload(ctx, k)
+	if err == nil {
+		err = t.keys.probe(ctx, payload)
 	}
-	err = t.keys.probe(ctx, payload)
 	if errors.Is(err, gcp.ErrNotYet) {
 		return fmt.Errorf("%w: %w", errPending, err)
 	}
 	return err
 }
 
+// payload is what consumers are given for a key coming in: of one that is
+// brought back, what they were given before.
+func (t *turn) payload(ctx context.Context, k rotation.Key) ([]byte, error) {
+	if !k.Back || t.cred.Kind == rotation.APIKey {
+		return t.keys.payload(ctx, k)
+	}
+	payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, k.Version)
+	if gcp.IsNotFound(err) {
+		err = fmt.Errorf("%w: %w", errLost, err)
+	}
+	return payload, err
+}
+
 // promote adds the verified key to the secret; writing the journal then points
 // the aliases at it.
 func (t *turn) promote(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
-	payload, err := t.keys.payload(ctx, k)
+	version, err := t.added(ctx, k)
 	if err != nil {
 		return rotation.Outcome{}, err
 	}
-	version, err := t.added(ctx, payload)
-	if err == nil && version == "" {
-		version, err = t.cloud.AddVersion(ctx, t.cred.Secret, payload)
+	if version == "" {
+		payload, err := t.payload(ctx, k)
+		if err != nil {
+			return rotation.Outcome{}, err
+		}
+		if version, err = t.cloud.AddVersion(ctx, t.cred.Secret, payload); err != nil {
+			return rotation.Outcome{}, err
+		}
 	}
-	return rotation.Outcome{Version: version}, err
+	unstaged := k.Staged == "" || t.cloud.DestroyVersion(ctx, t.cred.StagingSecret(), k.Staged) == nil
+	return rotation.Outcome{Version: version, Unstaged: unstaged}, nil
 }
 
 // added looks for a version that an earlier turn added before it died. It
 // counts up from the current version, because only access by number is
 // strongly consistent.
-func (t *turn) added(ctx context.Context, payload []byte) (string, error) {
+func (t *turn) added(ctx context.Context, k rotation.Key) (version string, err error) {
+	err = t.newer(ctx, func(number string, payload []byte) (bool, error) {
+		held, err := t.keys.holds(ctx, payload, k.ID)
+		if held {
+			version = number
+		}
+		return held, err
+	})
+	return version, err
+}
+
+// newer visits the versions after the current one that can be read, until visit
+// is content.
+func (t *turn) newer(ctx context.Context, visit func(number string, payload []byte) (done bool, err error)) error {
 	n := 0
 	if cur := t.cred.Journal.Current; cur != nil {
 		n, _ = strconv.Atoi(cur.Version) // the journal was validated; 0 only means a longer search
 	}
 	for {
 		n++
-		got, err := t.cloud.AccessVersion(ctx, t.cred.Secret, strconv.Itoa(n))
+		payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, strconv.Itoa(n))
 		switch {
 		case gcp.IsNotFound(err):
-			return "", nil
+			return nil
 		case gcp.IsFailedPrecondition(err): // disabled or destroyed by hand
 		case err != nil:
-			return "", err
-		case bytes.Equal(got, payload):
-			return strconv.Itoa(n), nil
+			return err
+		default:
+			if done, err := visit(strconv.Itoa(n), payload); done || err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -169,103 +228,4 @@ func (t *turn) unstage(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (t *turn) disable(ctx context.Context, k rotation.Key) error {
-	if err := t.mustBeSuperseded(ctx, k); err != nil {
-		return err
-	}
-	if err := t.successorWorks(ctx, k); err != nil {
-		return err
-	}
-	if err := t.keys.disable(ctx, k.ID); err != nil {
-		return err
-	}
-	return t.cloud.DisableVersion(ctx, t.cred.Secret, k.Version)
-}
-
-// remove deletes the key before it destroys the version: a version without a
-// key is untidy, a key without a version is lost.
-func (t *turn) remove(ctx context.Context, k rotation.Key) error {
-	if err := t.mustBeSuperseded(ctx, k); err != nil {
-		return err
-	}
-	if err := t.keys.remove(ctx, k.ID); err != nil {
-		return err
-	}
-	return t.cloud.DestroyVersion(ctx, t.cred.Secret, k.Version)
-}
-
-// mustBeSuperseded refuses to take a key that consumers are still given, as
-// after a rollback by hand that added the old payload again.
-func (t *turn) mustBeSuperseded(ctx context.Context, k rotation.Key) error {
-	if k.Revoked {
-		return nil // somebody decided that nobody may use it any more
-	}
-	alias, err := t.handedOut(ctx, k)
-	if err == nil && alias != "" {
-		err = fmt.Errorf("version %q of %s still gives consumers key %s: it is left alone until a newer version gives them another one", alias, t.cred.Secret, k.ID)
-	}
-	return err
-}
-
-// handedOut is the alias, current or latest, by which consumers are given a
-// key; empty when they are given another one.
-func (t *turn) handedOut(ctx context.Context, k rotation.Key) (string, error) {
-	for _, alias := range []string{rotation.AliasCurrent, "latest"} {
-		payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, alias)
-		if gcp.IsNotFound(err) {
-			continue // a secret that has no key yet gives out none
-		}
-		held := false
-		if err == nil {
-			held, err = t.keys.holds(ctx, payload, k.ID)
-		}
-		if err != nil {
-			return "", fmt.Errorf("looking what consumers are given: %w", err)
-		}
-		if held {
-			return alias, nil
-		}
-	}
-	return "", nil
-}
-
-// successorWorks refuses to disable the last key that works.
-func (t *turn) successorWorks(ctx context.Context, k rotation.Key) error {
-	if k.Revoked || k.Phase == rotation.Quarantined {
-		return nil
-	}
-	payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, rotation.AliasCurrent)
-	if err == nil {
-		err = t.keys.probe(ctx, payload)
-	}
-	if err != nil {
-		return fmt.Errorf("key %s is left alone, because its successor does not work: %w", k.ID, err)
-	}
-	return nil
-}
-
-// discard removes every trace of a key that nobody was given.
-func (t *turn) discard(ctx context.Context, k rotation.Key) error {
-	if k.ID != "" {
-		alias, err := t.handedOut(ctx, k)
-		if err != nil {
-			return err
-		}
-		if alias != "" {
-			return fmt.Errorf("%w: version %q of %s gives it to consumers already", errPending, alias, t.cred.Secret)
-		}
-		if err := t.keys.remove(ctx, k.ID); err != nil {
-			return err
-		}
-	}
-	if k.Staged == "" {
-		return nil
-	}
-	err := t.cloud.DestroyVersion(ctx, t.cred.StagingSecret(), k.Staged)
-	if gcp.IsNotFound(err) {
-		return nil
-	}
-	return err
 }

@@ -148,7 +148,7 @@ func (f *Function) inUse(ctx context.Context, cred rotation.Credential) (*rotati
 	if now := f.now(); born.After(now) {
 		born = now
 	}
-	return &rotation.Key{ID: id, Version: newest.Number, Phase: rotation.Active, Since: born.UTC()}, nil
+	return &rotation.Key{ID: id, Version: newest.Number, Phase: rotation.Active, Since: born.UTC(), Given: born.UTC()}, nil
 }
 
 func (f *Function) mustExist(ctx context.Context, cred rotation.Credential) (err error) {

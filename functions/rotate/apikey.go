@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"time"
 
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/rotation"
@@ -18,7 +19,7 @@ type apiKeys struct {
 	cred  *rotation.Credential
 }
 
-func (a apiKeys) stage(context.Context) (rotation.Outcome, error) {
+func (a apiKeys) stage(context.Context, bool) (rotation.Outcome, error) {
 	return rotation.Outcome{}, fmt.Errorf("staging %s: API keys have no private half to stage", a.cred.Secret)
 }
 
@@ -49,7 +50,11 @@ func (a apiKeys) payload(ctx context.Context, k rotation.Key) ([]byte, error) {
 }
 
 func (a apiKeys) probe(ctx context.Context, payload []byte) error {
-	return a.cloud.ProbeAPIKey(ctx, strings.TrimSpace(string(payload)))
+	key := strings.TrimSpace(string(payload))
+	if a.cred.Policy.ProbeURL != "" {
+		return a.cloud.ProbeAPIKeyAt(ctx, key, a.cred.Policy.ProbeURL)
+	}
+	return a.cloud.ProbeAPIKey(ctx, key)
 }
 
 // holds compares with the key's string. A key that is gone is held by nothing.
@@ -61,5 +66,33 @@ func (a apiKeys) holds(ctx context.Context, payload []byte, id string) (bool, er
 	return s == strings.TrimSpace(string(payload)), err
 }
 
+func (a apiKeys) sightings(ctx context.Context, k rotation.Key, now time.Time) rotation.Sightings {
+	uses, err := a.cloud.APIKeyUses(ctx, withCurrent(k, a.cred.Journal), now.Add(-rotation.Window), now)
+	return sightingsOf(k, uses, err)
+}
+
+// users is nobody: audit logs do not say with which API key a call was made.
+func (a apiKeys) users(context.Context, string, time.Time) ([]gcp.User, error) { return nil, nil }
+
 func (a apiKeys) disable(ctx context.Context, id string) error { return a.cloud.DisableAPIKey(ctx, id) }
-func (a apiKeys) remove(ctx context.Context, id string) error  { return a.cloud.DeleteAPIKey(ctx, id) }
+
+func (a apiKeys) enable(ctx context.Context, k rotation.Key) error {
+	if k.Phase == rotation.Deleted {
+		if err := a.cloud.UndeleteAPIKey(ctx, k.ID); err != nil {
+			return err
+		}
+	}
+	return a.cloud.EnableAPIKey(ctx, k.ID)
+}
+
+// guardReach is how far back Google's usage guard looks.
+const guardReach = 7 * 24 * time.Hour
+
+// remove asks Google's usage guard for a second opinion where it can give one:
+// where the key has been disabled for longer than the guard looks back.
+func (a apiKeys) remove(ctx context.Context, k rotation.Key) error {
+	if k.Revoked || k.Forced || a.cred.Policy.Evidence == rotation.EvidenceIgnored || time.Duration(a.cred.Policy.Quarantine) < guardReach {
+		return a.cloud.DeleteAPIKey(ctx, k.ID)
+	}
+	return a.cloud.DeleteUnusedAPIKey(ctx, k.ID)
+}

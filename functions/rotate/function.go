@@ -91,6 +91,7 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	}
 	_, err = f.Do(ctx, c)
 	switch {
+	case errors.Is(err, errUnwritten): // what was done is found out again
 	case err == nil, errors.Is(err, errRecorded):
 		return nil // done, or in the journal for the next sweep
 	case hopeless(err):
@@ -106,6 +107,11 @@ func (f *Function) Do(ctx context.Context, c event.Command) (Report, error) {
 	switch c.Verb {
 	case event.Sweep:
 		return f.sweep(ctx)
+	case event.Inspect:
+		if c.Secret == "" {
+			return f.inspectAll(ctx)
+		}
+		return f.inspect(ctx, c.Secret)
 	case event.Status:
 		return f.status(ctx, c.Secret)
 	}
@@ -114,11 +120,14 @@ func (f *Function) Do(ctx context.Context, c event.Command) (Report, error) {
 		if c.After != nil {
 			after = *c.After
 		}
-		return rotation.Intent{Rotate: c.Verb == event.Rotate, After: after, Revoke: c.Key}
+		return rotation.Intent{
+			Rotate: c.Verb == event.Rotate, Rollback: c.Verb == event.Rollback, After: after,
+			Revoke: c.Key, KillTokens: c.KillTokens,
+		}
 	})
 }
 
 // hopeless reports whether delivering the same command again cannot help.
 func hopeless(err error) bool {
-	return errors.Is(err, rotation.ErrUnmanaged) || errors.Is(err, errUnreadable) || errors.Is(err, ErrUnknownKey) || gcp.IsNotFound(err)
+	return errors.Is(err, rotation.ErrUnmanaged) || errors.Is(err, errUnreadable) || errors.Is(err, ErrUnknownKey) || errors.Is(err, errImpossible) || gcp.IsNotFound(err)
 }

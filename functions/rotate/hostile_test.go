@@ -136,7 +136,7 @@ func TestRevokeByTopicIsNotForgotten(t *testing.T) {
 		"busy": func(e *env, secret string) func() {
 			other, err := e.f.observe(e.ctx, secret)
 			must(e.T, err)
-			j, _ := other.cred.Journal.Claim("somebody", time.Now(), defaultTimeout+leaseMargin)
+			j, _ := other.cred.Journal.Claim("somebody", time.Now(), leaseFor(defaultTimeout))
 			must(e.T, other.save(e.ctx, j))
 			return func() { must(e.T, other.save(e.ctx, other.cred.Journal.Released())) }
 		},

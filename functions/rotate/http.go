@@ -38,7 +38,7 @@ func statusOf(err error) int {
 		return http.StatusConflict
 	case errors.Is(err, ErrUnknownKey), gcp.IsNotFound(err):
 		return http.StatusNotFound
-	case errors.Is(err, rotation.ErrUnmanaged), errors.Is(err, errUnreadable):
+	case errors.Is(err, rotation.ErrUnmanaged), errors.Is(err, errUnreadable), errors.Is(err, errImpossible):
 		return http.StatusUnprocessableEntity
 	}
 	return http.StatusBadGateway // a step failed at Google; the report says which

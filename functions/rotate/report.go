@@ -15,16 +15,17 @@ import (
 // Report is what a command did, in the form that both doors and the command
 // line answer with.
 type Report struct {
-	Secret  string       `json:"secret,omitempty"`
-	Kind    string       `json:"kind,omitempty"`
-	Steps   []StepReport `json:"steps,omitempty"`
-	Next    time.Time    `json:"next,omitzero"`      // when the next step falls due; not later than now for the next sweep
-	Then    string       `json:"then,omitempty"`     // what that step is
-	Alive   string       `json:"alive,omitempty"`    // id of a key that is to be revoked and still works
-	Journal *Standing    `json:"standing,omitempty"` // of status
-	Swept   int          `json:"swept,omitempty"`    // of sweep: credentials looked at
-	Sent    int          `json:"sent,omitempty"`     // of sweep: credentials that have something due
-	Broken  []string     `json:"broken,omitempty"`   // of sweep: secrets whose annotations cannot be read
+	Secret   string       `json:"secret,omitempty"`
+	Kind     string       `json:"kind,omitempty"`
+	Steps    []StepReport `json:"steps,omitempty"`
+	Next     time.Time    `json:"next,omitzero"`      // when the next step falls due; not later than now for the next sweep
+	Then     string       `json:"then,omitempty"`     // what that step is
+	Alive    string       `json:"alive,omitempty"`    // id of a key that is to be revoked and still works
+	Journal  *Standing    `json:"standing,omitempty"` // of status
+	Swept    int          `json:"swept,omitempty"`    // of sweep: credentials looked at
+	Sent     int          `json:"sent,omitempty"`     // of sweep: credentials that have something due
+	Broken   []string     `json:"broken,omitempty"`   // of sweep: secrets whose annotations cannot be read
+	Warnings []string     `json:"warnings,omitempty"` // of inspect: what is wrong
 }
 
 // StepReport is one step and how it went: "done", "waiting" or what failed.
@@ -51,15 +52,22 @@ func (r *Report) add(s rotation.Step, result string) {
 
 // milestones are the steps that others are told of.
 var milestones = map[rotation.Action]event.Milestone{
-	rotation.Begin:   event.Started,
-	rotation.Promote: event.Promoted,
-	rotation.Disable: event.Disabled,
-	rotation.Delete:  event.Retired,
-	rotation.Discard: event.Failed,
+	rotation.Begin:     event.Started,
+	rotation.Promote:   event.Promoted,
+	rotation.Disable:   event.Disabled,
+	rotation.Restore:   event.Restored,
+	rotation.Delete:    event.Retired,
+	rotation.Discard:   event.Failed,
+	rotation.Suspend:   event.Suspended,
+	rotation.Reinstate: event.Reinstated,
 }
 
 func (t *turn) tellDone(ctx context.Context, s rotation.Step) {
-	if m, ok := milestones[s.Action]; ok {
+	m, ok := milestones[s.Action]
+	if s.Action == rotation.Promote && s.Key.Back {
+		m = event.RolledBack
+	}
+	if ok {
 		t.tell(ctx, m, s, s.Reason)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,8 +28,13 @@ type accountKeys struct {
 const keyLimit = 10
 
 // stage makes the pair here, so that its private half is stored before Google
-// hears of it.
-func (a accountKeys) stage(ctx context.Context) (rotation.Outcome, error) {
+// hears of it. One that an earlier turn stored before it died is taken up.
+func (a accountKeys) stage(ctx context.Context, fresh bool) (rotation.Outcome, error) {
+	if !fresh {
+		if staged, _, err := a.leftStaged(ctx); staged != "" || err != nil {
+			return rotation.Outcome{Staged: staged}, err
+		}
+	}
 	account := path.Base(a.cred.Target)
 	private, err := a.pair()
 	if err != nil {
@@ -40,6 +46,26 @@ func (a accountKeys) stage(ctx context.Context) (rotation.Outcome, error) {
 	}
 	staged, err := a.store(ctx, file)
 	return rotation.Outcome{Staged: staged}, err
+}
+
+// leftStaged is the newest private half in the staging secret that the journal
+// does not know of, and its key id; empty if there is none. It counts up,
+// because only access by number is strongly consistent.
+func (a accountKeys) leftStaged(ctx context.Context) (version, id string, err error) {
+	n, _ := strconv.Atoi(a.cred.Journal.Staging) // 0 only means a longer search
+	for {
+		n++
+		file, err := a.cloud.AccessVersion(ctx, a.cred.StagingSecret(), strconv.Itoa(n))
+		switch {
+		case gcp.IsNotFound(err):
+			return version, id, nil
+		case gcp.IsFailedPrecondition(err): // destroyed
+		case err != nil:
+			return "", "", err
+		default:
+			version, id = strconv.Itoa(n), keyIDOf(file)
+		}
+	}
 }
 
 // store puts a key file into the staging secret, making that at first use.
@@ -67,12 +93,13 @@ func (a accountKeys) publish(ctx context.Context, k rotation.Key) (rotation.Outc
 		return rotation.Outcome{}, err
 	}
 	now := a.now()
-	cert, err := certificate(private, path.Base(a.cred.Target), now, now.Add(a.cred.Policy.KeyLifetime()))
+	end := now.Add(a.cred.Policy.KeyLifetime()).UTC().Truncate(time.Second) // as a certificate says it
+	cert, err := certificate(private, path.Base(a.cred.Target), now, end)
 	if err != nil {
 		return rotation.Outcome{}, err
 	}
 	id, err := a.cloud.UploadAccountKey(ctx, a.cred.Target, cert)
-	return rotation.Outcome{ID: id, Staged: k.Staged}, err
+	return rotation.Outcome{ID: id, Staged: k.Staged, Expires: end}, err
 }
 
 // create has Google make the pair and stores the private half, which exists
@@ -141,7 +168,7 @@ func (a accountKeys) findUploaded(ctx context.Context, k rotation.Key, listed []
 			return rotation.Outcome{}, false, err
 		}
 		if private.PublicKey.Equal(public) {
-			return rotation.Outcome{ID: l.ID, Staged: k.Staged}, true, nil
+			return rotation.Outcome{ID: l.ID, Staged: k.Staged, Expires: l.ValidBefore}, true, nil
 		}
 	}
 	return rotation.Outcome{}, false, nil
@@ -152,7 +179,7 @@ func (a accountKeys) findUploaded(ctx context.Context, k rotation.Key, listed []
 // only one that appeared while keyturn was creating one; of several none is
 // touched, because one of them may be somebody else's.
 func (a accountKeys) findCreated(ctx context.Context, k rotation.Key, listed []gcp.AccountKey) (rotation.Outcome, bool, error) {
-	staged, id, err := a.stagedID(ctx)
+	staged, id, err := a.leftStaged(ctx)
 	if err != nil {
 		return rotation.Outcome{}, false, err
 	}
@@ -193,28 +220,6 @@ func lastMoment(k rotation.Key) time.Time {
 	return k.Answered.Add(creationSkew)
 }
 
-// stagedID is the newest staged key file's version and key id, if there is one.
-func (a accountKeys) stagedID(ctx context.Context) (version, id string, err error) {
-	versions, err := a.cloud.Versions(ctx, a.cred.StagingSecret())
-	if gcp.IsNotFound(err) {
-		return "", "", nil
-	}
-	if err != nil {
-		return "", "", err
-	}
-	for _, v := range versions {
-		if !v.Enabled {
-			continue
-		}
-		file, err := a.cloud.AccessVersion(ctx, a.cred.StagingSecret(), v.Number)
-		if err != nil {
-			return "", "", err
-		}
-		return v.Number, keyIDOf(file), nil
-	}
-	return "", "", nil
-}
-
 func (a accountKeys) payload(ctx context.Context, k rotation.Key) ([]byte, error) {
 	file, err := a.stagedFile(ctx, k)
 	if err != nil {
@@ -227,6 +232,9 @@ func (a accountKeys) payload(ctx context.Context, k rotation.Key) ([]byte, error
 }
 
 func (a accountKeys) probe(ctx context.Context, payload []byte) error {
+	if a.cred.Policy.ProbeURL != "" {
+		return a.cloud.ProbeAccountKeyAt(ctx, payload, a.cred.Policy.ProbeURL)
+	}
 	return a.cloud.ProbeAccountKey(ctx, payload)
 }
 
@@ -234,12 +242,41 @@ func (a accountKeys) holds(_ context.Context, payload []byte, id string) (bool, 
 	return keyIDOf(payload) == id, nil
 }
 
+func (a accountKeys) sightings(ctx context.Context, k rotation.Key, now time.Time) rotation.Sightings {
+	uses, err := a.cloud.AccountKeyUses(ctx, a.cred.Target, withCurrent(k, a.cred.Journal), now.Add(-rotation.Window), now)
+	return sightingsOf(k, uses, err)
+}
+
+func (a accountKeys) users(ctx context.Context, id string, since time.Time) ([]gcp.User, error) {
+	return a.cloud.AccountKeyUsers(ctx, a.cred.Target, id, since)
+}
+
 func (a accountKeys) disable(ctx context.Context, id string) error {
 	return a.cloud.DisableAccountKey(ctx, a.cred.Target, id)
 }
 
-func (a accountKeys) remove(ctx context.Context, id string) error {
-	return a.cloud.DeleteAccountKey(ctx, a.cred.Target, id)
+func (a accountKeys) enable(ctx context.Context, k rotation.Key) error {
+	return a.cloud.EnableAccountKey(ctx, a.cred.Target, k.ID)
+}
+
+func (a accountKeys) remove(ctx context.Context, k rotation.Key) error {
+	return a.cloud.DeleteAccountKey(ctx, a.cred.Target, k.ID)
+}
+
+// withCurrent are the ids of a key and of the key in use.
+func withCurrent(k rotation.Key, j rotation.Journal) []string {
+	if j.Current == nil {
+		return []string{k.ID}
+	}
+	return []string{k.ID, j.Current.ID}
+}
+
+// sightingsOf puts what Cloud Monitoring answered into the terms of package rotation.
+func sightingsOf(k rotation.Key, uses gcp.Uses, err error) rotation.Sightings {
+	if err != nil {
+		return rotation.Sightings{Missing: "Cloud Monitoring does not answer: " + err.Error()}
+	}
+	return rotation.Sightings{Times: uses.Times[k.ID], Through: uses.Through}
 }
 
 // keyIDOf is the key id in a key file; empty for anything else.

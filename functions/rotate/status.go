@@ -9,14 +9,15 @@ import (
 
 // Standing is how a credential stands.
 type Standing struct {
-	Target   string            `json:"target"`
-	Rotation int               `json:"rotation"` // number of the latest rotation begun
-	Due      time.Time         `json:"due,omitzero"`
-	Incoming *rotation.Key     `json:"incoming,omitempty"`
-	Current  *rotation.Key     `json:"current,omitempty"`
-	Retiring []rotation.Key    `json:"retiring,omitempty"`
-	Failure  *rotation.Failure `json:"failure,omitempty"`
-	Policy   rotation.Policy   `json:"policy"`
+	Target   string               `json:"target"`
+	Rotation int                  `json:"rotation"` // number of the latest rotation begun
+	Due      time.Time            `json:"due,omitzero"`
+	Incoming *rotation.Key        `json:"incoming,omitempty"`
+	Current  *rotation.Key        `json:"current,omitempty"`
+	Retiring []rotation.Key       `json:"retiring,omitempty"`
+	Suspend  *rotation.Suspension `json:"suspend,omitempty"`
+	Failure  *rotation.Failure    `json:"failure,omitempty"`
+	Policy   rotation.Policy      `json:"policy"`
 }
 
 func (f *Function) status(ctx context.Context, secret string) (Report, error) {
@@ -32,7 +33,7 @@ func (f *Function) status(ctx context.Context, secret string) (Report, error) {
 func standing(c rotation.Credential) *Standing {
 	return &Standing{
 		Target: c.Target, Rotation: c.Journal.Rotation, Due: rotation.NextDue(c.Policy, c.Journal),
-		Incoming: c.Journal.Incoming, Current: c.Journal.Current, Retiring: c.Journal.Retiring,
+		Incoming: c.Journal.Incoming, Current: c.Journal.Current, Retiring: c.Journal.Retiring, Suspend: c.Journal.Suspend,
 		Failure: c.Journal.Failure, Policy: c.Policy,
 	}
 }

@@ -15,6 +15,18 @@ const managed = "labels." + rotation.Label + "=" + rotation.Managed
 // sweep sends one message for each credential that has something due, so that
 // Pub/Sub and Cloud Run spread the work and one bad credential stops no other.
 func (f *Function) sweep(ctx context.Context) (Report, error) {
+	return f.fanOut(ctx, event.Continue, func(c rotation.Credential, aliases map[string]string) bool {
+		return len(rotation.Decide(f.now(), c.Policy, c.Journal, rotation.Observed{Aliases: aliases}, rotation.Intent{})) > 0
+	})
+}
+
+// inspectAll has every credential inspected, each by a message of its own.
+func (f *Function) inspectAll(ctx context.Context) (Report, error) {
+	return f.fanOut(ctx, event.Inspect, func(rotation.Credential, map[string]string) bool { return true })
+}
+
+// fanOut sends a message for each credential that is chosen.
+func (f *Function) fanOut(ctx context.Context, verb event.Verb, chosen func(c rotation.Credential, aliases map[string]string) bool) (Report, error) {
 	var r Report
 	var problems []error
 	for secret, err := range f.cloud.Secrets(ctx, managed) {
@@ -28,10 +40,10 @@ func (f *Function) sweep(ctx context.Context) (Report, error) {
 			f.refuse(ctx, secret, err)
 			continue
 		}
-		if len(rotation.Decide(f.now(), cred.Policy, cred.Journal, rotation.Observed{Aliases: secret.Aliases}, rotation.Intent{})) == 0 {
+		if !chosen(cred, secret.Aliases) {
 			continue
 		}
-		if err := f.cloud.Publish(ctx, event.Command{Verb: event.Continue, Secret: secret.Name}.Outgoing()); err != nil {
+		if err := f.cloud.Publish(ctx, event.Command{Verb: verb, Secret: secret.Name}.Outgoing()); err != nil {
 			problems = append(problems, err)
 			continue
 		}

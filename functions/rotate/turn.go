@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"example.com/keyturn/shared/event"
@@ -29,13 +30,15 @@ var (
 	errUnreadable = errors.New("the secret's annotations cannot be read")
 	// errPending means that Google is not ready; the next trigger asks again.
 	errPending = errors.New("not ready yet")
+	// errImpossible means that a command cannot be carried out on this credential.
+	errImpossible = errors.New("this cannot be done")
+	// errUnwritten marks what was done and could not be written down.
+	errUnwritten = errors.New("the journal could not be written")
 	// errLost means that the private half of a key is gone for good.
 	errLost = errors.New("the private half of the key is lost")
 )
 
 const (
-	// leaseMargin is by how much a lease outlives the turn that holds it.
-	leaseMargin = 30 * time.Second
 	// letGo is how long giving the lease back may take.
 	letGo = 5 * time.Second
 	// maxRounds is more than any credential can have due at once.
@@ -49,6 +52,8 @@ type turn struct {
 	secret gcp.Secret // as last read or written; its etag is the fence
 	keys   keys
 	holder string // of the lease
+	stored string // the journal as it stands in the secret
+	begun  bool   // the rotation in hand began in this turn: nothing of it can be left from a turn that died
 	report Report
 }
 
@@ -59,18 +64,27 @@ func (f *Function) turn(ctx context.Context, secret string, intend func(rotation
 		return Report{}, err
 	}
 	want := intend(t.cred.Journal)
-	if want.Revoke != "" && !t.cred.Journal.Names(want.Revoke) {
-		return Report{}, fmt.Errorf("revoking %s: %w: %s knows %s; 'keyturn status' shows them", want.Revoke, ErrUnknownKey, secret, keyIDs(t.cred.Journal))
+	if err := t.mustBePossible(want); err != nil {
+		return Report{}, err
 	}
-	var problems []error
+	problems := t.rounds(ctx, want)
+	if err := t.release(ctx); err != nil {
+		return t.report, errors.Join(append(problems, errUnwritten, err)...)
+	}
+	t.report.foresee(t.now(), t.cred)
+	return t.report, errors.Join(problems...)
+}
+
+// rounds takes all steps that are due, and then those that fall due by them.
+func (t *turn) rounds(ctx context.Context, want rotation.Intent) (problems []error) {
 	for range maxRounds {
 		steps := t.decide(want)
 		if len(steps) == 0 {
 			break
 		}
-		want = rotation.Intent{} // from now on the journal says it
+		want.Rotate, want.Revoke = false, "" // from now on the journal says it
 		if err := t.claim(ctx, steps); err != nil {
-			return t.report, err
+			return append(problems, err)
 		}
 		progress, err := t.round(ctx, steps)
 		problems = append(problems, err)
@@ -78,9 +92,23 @@ func (f *Function) turn(ctx context.Context, secret string, intend func(rotation
 			break
 		}
 	}
-	problems = append(problems, t.release(ctx))
-	t.report.foresee(t.now(), t.cred)
-	return t.report, errors.Join(problems...)
+	return problems
+}
+
+// mustBePossible refuses what cannot be carried out, and says what could.
+func (t *turn) mustBePossible(want rotation.Intent) error {
+	j := t.cred.Journal
+	switch {
+	case want.Revoke != "" && !j.Names(want.Revoke):
+		return fmt.Errorf("revoking %s: %w: %s knows %s; 'keyturn status' shows them", want.Revoke, ErrUnknownKey, t.cred.Secret, keyIDs(j))
+	case want.KillTokens && t.cred.Kind != rotation.ServiceAccountKey:
+		return fmt.Errorf("killing tokens: %w: an API key mints none; revoke it without", errImpossible)
+	case want.Rollback && want.After == j.Rotation:
+		if _, ok := j.Previous(t.now()); !ok {
+			return fmt.Errorf("rolling back %s: %w: it has no superseded key that could be brought back; 'keyturn status' shows its keys", t.cred.Secret, errImpossible)
+		}
+	}
+	return nil
 }
 
 // observe reads the credential from its secret.
@@ -96,7 +124,7 @@ func (f *Function) observe(ctx context.Context, name string) (*turn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
-	t := &turn{Function: f, cred: cred, secret: secret, holder: rand.Text()}
+	t := &turn{Function: f, cred: cred, secret: secret, holder: rand.Text(), stored: secret.Annotations[rotation.AnnotationJourn]}
 	t.report = Report{Secret: name, Kind: string(cred.Kind)}
 	t.keys = f.keysOf(&t.cred)
 	return t, nil
@@ -112,8 +140,8 @@ func (t *turn) round(ctx context.Context, steps []rotation.Step) (progress bool,
 	var problems []error
 	for _, s := range steps {
 		err := t.take(ctx, s)
-		if otherwise := instead(s, err); otherwise != "" {
-			s.Action, s.Reason = otherwise, err.Error()
+		if otherwise, reason := instead(s, err); otherwise != "" {
+			s.Action, s.Reason = otherwise, reason
 			err = t.take(ctx, s)
 		}
 		switch {
@@ -132,19 +160,31 @@ func (t *turn) round(ctx context.Context, steps []rotation.Step) (progress bool,
 }
 
 // instead is what is done when a step cannot be: a key whose private half is
-// lost is of no use to anybody.
-func instead(s rotation.Step, err error) rotation.Action {
+// lost is of no use to anybody, and where uploads are denied Google makes the pair.
+func instead(s rotation.Step, err error) (otherwise rotation.Action, reason string) {
+	denied := gcp.DeniedBy(err)
 	switch {
 	case errors.Is(err, errLost):
-		return rotation.Discard
+		return rotation.Discard, err.Error()
+	case s.Action == rotation.Publish && s.Key.Mode == rotation.Upload && strings.HasSuffix(denied, uploadDenied):
+		return rotation.FallBack, denied
 	case errors.Is(err, errPending):
-		return s.Otherwise
+		return s.Otherwise, err.Error()
 	}
-	return ""
+	return "", ""
 }
+
+// uploadDenied ends the names of the constraint, old and new, by which an
+// organisation denies the upload of keys.
+const uploadDenied = "disableServiceAccountKeyUpload"
 
 // take carries out a step and writes down how the journal reads after it.
 func (t *turn) take(ctx context.Context, s rotation.Step) error {
+	if s.Action == rotation.Promote { // should this turn die, the next must know whose version is the newest
+		if err := t.save(ctx, t.cred.Journal); err != nil {
+			return err
+		}
+	}
 	outcome, err := t.act(ctx, s)
 	if err != nil {
 		return err
@@ -152,17 +192,23 @@ func (t *turn) take(ctx context.Context, s rotation.Step) error {
 	return t.record(ctx, s, outcome)
 }
 
-// record writes a step's outcome into the journal. The same write lets go of
-// the lease when nothing is left to do.
+// record notes a step's outcome in the journal. Most steps can be found out
+// again, or repeated, should this turn die before the journal is written at its
+// end: fewer writes are fewer that can fail. Those that cannot are written at
+// once; the same write lets go of the lease when nothing is left to do.
 func (t *turn) record(ctx context.Context, s rotation.Step, o rotation.Outcome) error {
 	t.report.add(s, "done")
 	j := t.cred.Journal.Record(t.now(), s, o)
-	if s.Action == rotation.Verify {
-		t.cred.Journal = j // promoting follows at once; verifying again after a crash is cheap
+	switch s.Action {
+	case rotation.Begin, rotation.FallBack:
+		t.begun = true
+	case rotation.Promote:
+		if len(rotation.Decide(t.now(), t.cred.Policy, j, rotation.Observed{Aliases: j.Aliases()}, rotation.Intent{})) == 0 {
+			j = j.Released()
+		}
+	default:
+		t.cred.Journal = j
 		return nil
-	}
-	if len(rotation.Decide(t.now(), t.cred.Policy, j, rotation.Observed{Aliases: j.Aliases()}, rotation.Intent{})) == 0 {
-		j = j.Released()
 	}
 	return t.save(ctx, j)
 }
@@ -173,100 +219,117 @@ func (t *turn) fail(ctx context.Context, s rotation.Step, cause error) error {
 	t.report.add(s, cause.Error())
 	t.log.ErrorContext(ctx, "step failed", "secret", t.cred.Secret, "step", s.Action, "key", s.Key.ID, "error", cause.Error())
 	t.tell(ctx, event.Failed, s, cause.Error())
-	if s.Action == rotation.Hasten || s.Action == rotation.Begin {
+	if s.Action == rotation.Begin {
 		return fmt.Errorf("%s: %w", s.Action, cause) // the wish stands nowhere but in the message
 	}
 	if s.Action.Introduces() {
-		j := t.cred.Journal.Fail(t.now(), s, cause.Error())
+		t.cred.Journal = t.cred.Journal.Fail(t.now(), s, cause.Error())
 		if s.Action == rotation.Publish {
-			j = j.Answer(t.now(), gcp.IsRefusal(cause))
-		}
-		if err := t.save(ctx, j); err != nil {
-			return fmt.Errorf("%s: %w (and its journal was not written: %w)", s.Action, cause, err)
+			t.cred.Journal = t.cred.Journal.Answer(t.now(), gcp.IsRefusal(cause))
 		}
 	}
 	return fmt.Errorf("%s: %w (%w)", s.Action, cause, errRecorded)
 }
 
 // claim refuses to work beside another trigger, and takes the lease before
-// anything that must not be done twice.
+// anything that changes more than the journal.
 func (t *turn) claim(ctx context.Context, steps []rotation.Step) error {
-	j, ok := t.cred.Journal.Claim(t.holder, t.wall(), t.timeout+leaseMargin)
+	held := t.holds()
+	j, ok := t.cred.Journal.Claim(t.holder, t.wall(), leaseFor(t.timeout))
 	if !ok {
 		return fmt.Errorf("%s: %w until %s", t.cred.Secret, ErrBusy, t.cred.Journal.Lease.Until.Format(time.RFC3339))
 	}
-	held := t.cred.Journal.Lease != nil && t.cred.Journal.Lease.Holder == t.holder
 	switch {
 	case held || !slices.ContainsFunc(steps, exclusive):
 		return nil
-	case steps[0].Action == rotation.Begin:
-		t.cred.Journal = j // written together with the intent
+	case slices.ContainsFunc(steps, begins):
+		t.cred.Journal = j // written together with the intent, which comes before all else
 		return nil
 	}
 	return t.save(ctx, j)
 }
 
-// exclusive reports whether a step must not be taken by two triggers at once:
-// all that concerns the key coming in. Taking old keys out twice is harmless.
+// leaseFor is how long a lease lasts: longer than the turn that holds it, with
+// room for letting go and for clocks that differ.
+func leaseFor(timeout time.Duration) time.Duration { return timeout + timeout/8 + letGo }
+
+// exclusive reports whether a step must not be taken by two triggers at once.
 func exclusive(s rotation.Step) bool {
-	return s.Action.Introduces() || s.Action == rotation.Begin || s.Action == rotation.Discard
+	return !slices.Contains([]rotation.Action{rotation.Hasten, rotation.Verify, rotation.Examine}, s.Action)
 }
 
-// release lets go of a lease that is still held when the turn ends.
+func begins(s rotation.Step) bool { return s.Action == rotation.Begin }
+
+// holds reports whether the lease is this turn's.
+func (t *turn) holds() bool {
+	return t.cred.Journal.Lease != nil && t.cred.Journal.Lease.Holder == t.holder
+}
+
+// release writes what is not written yet, and lets go of the lease.
 func (t *turn) release(ctx context.Context) error {
-	if l := t.cred.Journal.Lease; l == nil || l.Holder != t.holder {
-		return nil
+	j := t.cred.Journal
+	if t.holds() {
+		j = j.Released()
 	}
-	// It must not be left behind because the caller has gone.
+	// Neither must be left undone because the caller has gone.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), letGo)
 	defer cancel()
-	err := t.save(ctx, t.cred.Journal.Released())
-	if !errors.Is(err, ErrBusy) {
-		return err
-	}
-	now, err := t.observe(ctx, t.cred.Secret) // somebody wrote the secret; is the lease still there?
-	if err != nil {
-		return err
-	}
-	now.holder = t.holder
-	if l := now.cred.Journal.Lease; l == nil || l.Holder != t.holder {
-		return nil
-	}
-	return now.save(ctx, now.cred.Journal.Released())
+	return t.save(ctx, j)
 }
+
+// maxSaves is how often a write is tried when others write the secret, too.
+const maxSaves = 4
 
 // save writes the journal, and the aliases where the journal moves them, if
-// nobody has written the secret since it was read.
+// nobody has written a journal since it was read. What else others write to the
+// secret meanwhile is kept.
 func (t *turn) save(ctx context.Context, j rotation.Journal) error {
-	journal, err := j.Encode()
+	text, err := j.Encode()
 	if err != nil {
 		return err
 	}
-	annotations := maps.Clone(t.secret.Annotations)
-	annotations[rotation.AnnotationJourn] = journal
-	secret, err := t.cloud.UpdateSecret(ctx, gcp.Change{
-		Name: t.cred.Secret, Etag: t.secret.Etag, Annotations: annotations, Aliases: aliases(t.secret.Aliases, j),
-	})
-	if gcp.IsFailedPrecondition(err) {
-		return fmt.Errorf("%w: %w", ErrBusy, err)
-	}
-	if err != nil {
-		if secret, err = t.reread(ctx, journal, err); err != nil {
+	for range maxSaves {
+		if t.stands(text, j) {
+			t.cred.Journal, t.stored = j, text
+			return nil
+		}
+		err = t.write(ctx, text, j)
+		if err == nil {
+			continue
+		}
+		seen, readErr := t.cloud.Secret(ctx, t.cred.Secret)
+		if readErr != nil {
 			return err
 		}
+		now := seen.Annotations[rotation.AnnotationJourn]
+		switch {
+		case now == text: // the write happened; its reply was lost
+		case now != t.stored:
+			return fmt.Errorf("%w: somebody else wrote the journal of %s: %w", ErrBusy, t.cred.Secret, err)
+		case !gcp.IsFailedPrecondition(err):
+			return err
+		}
+		t.secret = seen
 	}
-	t.cred.Journal, t.secret = j, secret
-	return nil
+	return fmt.Errorf("writing the journal of %s: others write the secret all the time: %w", t.cred.Secret, err)
 }
 
-// reread finds out whether a write whose reply was an error happened all the
-// same; otherwise it returns the error.
-func (t *turn) reread(ctx context.Context, journal string, cause error) (gcp.Secret, error) {
-	secret, err := t.cloud.Secret(ctx, t.cred.Secret)
-	if err != nil || secret.Annotations[rotation.AnnotationJourn] != journal {
-		return secret, cause
+// stands reports whether the secret, as last seen, holds the journal, and its
+// aliases are where the journal puts them.
+func (t *turn) stands(text string, j rotation.Journal) bool {
+	return t.secret.Annotations[rotation.AnnotationJourn] == text && maps.Equal(t.secret.Aliases, aliases(t.secret.Aliases, j))
+}
+
+func (t *turn) write(ctx context.Context, text string, j rotation.Journal) error {
+	secret, err := t.cloud.UpdateSecret(ctx, gcp.Change{
+		Name: t.cred.Secret, Etag: t.secret.Etag,
+		Annotations: with(t.secret.Annotations, map[string]string{rotation.AnnotationJourn: text}),
+		Aliases:     aliases(t.secret.Aliases, j),
+	})
+	if err == nil {
+		t.secret, t.stored = secret, text
 	}
-	return secret, nil
+	return err
 }
 
 // aliases puts keyturn's two aliases where the journal says and leaves the

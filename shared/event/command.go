@@ -18,7 +18,9 @@ type Verb string
 const (
 	Sweep    Verb = "sweep"    // find every credential that has something due, and send each a Continue
 	Continue Verb = "continue" // do what is due for one credential
+	Inspect  Verb = "inspect"  // compare what Google says of a credential with its journal and tell what is wrong; without a secret, send each credential an Inspect
 	Rotate   Verb = "rotate"   // begin a rotation of one credential now
+	Rollback Verb = "rollback" // give consumers the previous key again
 	Revoke   Verb = "revoke"   // make one key stop working, after replacing it where it is in use
 	Status   Verb = "status"   // tell how one credential stands; changes nothing
 )
@@ -27,10 +29,16 @@ const (
 // either of its doors.
 type Command struct {
 	Verb   Verb   `json:"command"`
-	Secret string `json:"secret,omitempty"` // projects/P/secrets/S; every verb but Sweep needs it
-	After  *int   `json:"after,omitempty"`  // Rotate: only if this is the latest rotation's number, so that a duplicate does nothing; nil is whatever it is
+	Secret string `json:"secret,omitempty"` // projects/P/secrets/S; Sweep takes none, Inspect may have one, every other verb needs it
+	After  *int   `json:"after,omitempty"`  // Rotate, Rollback: only if this is the latest rotation's number, so that a duplicate does nothing; nil is whatever it is
 	Key    string `json:"key,omitempty"`    // Revoke: the id of the key: 40 hex digits, or an API key's full name
+	// KillTokens, of Revoke, also disables the service account for the life of
+	// the tokens that the key has minted.
+	KillTokens bool `json:"killTokens,omitempty"`
 }
+
+// guarded are the verbs that must not be carried out twice.
+var guarded = []Verb{Rotate, Rollback}
 
 // ErrIgnored means that a message is well formed and not for keyturn to act on,
 // such as Secret Manager's echo of keyturn's own writes.
@@ -42,12 +50,12 @@ var secretName = regexp.MustCompile(`^projects/[a-z0-9][a-z0-9:.-]{0,61}(/locati
 
 // DecodeCommand reads a command from a Pub/Sub message: from Secret Manager's
 // rotation notice, from the attributes alone (as Cloud Scheduler sends it), or
-// from a JSON body. A message may be delivered twice, so a rotate command must
-// say after which rotation it is meant.
+// from a JSON body. A message may be delivered twice, so a command to rotate or
+// to roll back must say after which rotation it is meant.
 func DecodeCommand(m Message) (Command, error) {
 	c, err := decodeCommand(m)
-	if err == nil && c.Verb == Rotate && c.After == nil {
-		return Command{}, errors.New("command rotate needs after, the number of the latest rotation, so that a duplicate does nothing: 'keyturn status' shows it")
+	if err == nil && slices.Contains(guarded, c.Verb) && c.After == nil {
+		return Command{}, fmt.Errorf("command %s needs after, the number of the latest rotation, so that a duplicate does nothing: 'keyturn status' shows it", c.Verb)
 	}
 	return c, err
 }
@@ -89,8 +97,14 @@ func decodeAttributes(attributes map[string]string) (Command, error) {
 		}
 		c.After = &n
 	}
+	if kill, ok := attributes["killTokens"]; ok {
+		if kill != "true" {
+			return Command{}, fmt.Errorf("attribute killTokens is %.80q: want true, or no such attribute", kill)
+		}
+		c.KillTokens = true
+	}
 	for name := range attributes {
-		known := slices.Contains([]string{"command", "secret", "key", "after"}, name)
+		known := slices.Contains([]string{"command", "secret", "key", "after", "killTokens"}, name)
 		if !known && !strings.HasPrefix(name, "googclient_") { // the prefix is Pub/Sub's own
 			return Command{}, fmt.Errorf("attribute %.80q belongs to no command: the message is not for keyturn", name)
 		}
@@ -118,17 +132,21 @@ func (c Command) Attributes() map[string]string {
 	if c.After != nil {
 		a["after"] = strconv.Itoa(*c.After)
 	}
+	if c.KillTokens {
+		a["killTokens"] = "true"
+	}
 	return a
 }
 
 // Validate reports what is missing or does not belong together.
 func (c Command) Validate() error {
+	bare := c == Command{Verb: c.Verb}
 	switch {
-	case !slices.Contains([]Verb{Sweep, Continue, Rotate, Revoke, Status}, c.Verb):
-		return fmt.Errorf("command %.40q is none of sweep, continue, rotate, revoke, status", c.Verb)
-	case c.Verb == Sweep && (c.Secret != "" || c.Key != "" || c.After != nil):
+	case !slices.Contains([]Verb{Sweep, Inspect, Continue, Rotate, Rollback, Revoke, Status}, c.Verb):
+		return fmt.Errorf("command %.40q is none of sweep, inspect, continue, rotate, rollback, revoke, status", c.Verb)
+	case c.Verb == Sweep && !bare:
 		return errors.New("command sweep takes no secret, key or after: it looks at all of them")
-	case c.Verb == Sweep:
+	case bare && (c.Verb == Sweep || c.Verb == Inspect):
 		return nil
 	case !secretName.MatchString(c.Secret):
 		return fmt.Errorf("secret %.80q is not a secret's full name: give projects/PROJECT/secrets/SECRET", c.Secret)
@@ -136,9 +154,9 @@ func (c Command) Validate() error {
 		return errors.New("command revoke needs the key's id: 'keyturn status' shows it")
 	case c.Verb == Revoke && !keyID.MatchString(c.Key):
 		return fmt.Errorf("key %.80q is not the id of a key: 'keyturn status' shows it", c.Key)
-	case c.Verb != Revoke && c.Key != "":
-		return fmt.Errorf("command %s takes no key", c.Verb)
-	case c.Verb != Rotate && c.After != nil:
+	case c.Verb != Revoke && (c.Key != "" || c.KillTokens):
+		return fmt.Errorf("command %s takes no key and kills no tokens", c.Verb)
+	case !slices.Contains(guarded, c.Verb) && c.After != nil:
 		return fmt.Errorf("command %s takes no after", c.Verb)
 	case c.After != nil && *c.After < 0:
 		return fmt.Errorf("after is %d: want the number of a rotation", *c.After)

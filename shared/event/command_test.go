@@ -22,6 +22,10 @@ func commands() map[string]Command {
 		"rotate":         {Verb: Rotate, Secret: aSecret, After: number(3)},
 		"first rotate":   {Verb: Rotate, Secret: "projects/123/secrets/S_1-a", After: number(0)},
 		"revoke":         {Verb: Revoke, Secret: aSecret, Key: strings.Repeat("0af", 13) + "b"},
+		"inspect":        {Verb: Inspect},
+		"inspect one":    {Verb: Inspect, Secret: aSecret},
+		"rollback":       {Verb: Rollback, Secret: aSecret, After: number(7)},
+		"kill tokens":    {Verb: Revoke, Secret: aSecret, Key: strings.Repeat("a", 40), KillTokens: true},
 		"revoke API key": {Verb: Revoke, Secret: aSecret, Key: "projects/p/locations/global/keys/keyturn-0123"},
 		"status":         {Verb: Status, Secret: "projects/example.com:p/locations/europe-west1/secrets/s"},
 	}
@@ -75,13 +79,15 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		m    Message
 		want string
 	}{
-		"nothing":            {Message{}, `command "" is none of sweep, continue, rotate, revoke, status`},
+		"nothing":            {Message{}, `command "" is none of sweep, inspect, continue, rotate, rollback, revoke, status`},
 		"unknown verb":       {Message{Attributes: map[string]string{"command": "delete"}}, `command "delete" is none`},
 		"verb in capitals":   {Message{Data: []byte(`{"command":"Sweep"}`)}, `command "Sweep" is none`},
 		"unknown attribute":  {Message{Attributes: map[string]string{"command": "sweep", "colour": "red"}}, `attribute "colour" belongs to no command`},
 		"after in words":     {Message{Attributes: map[string]string{"command": "rotate", "secret": aSecret, "after": "three"}}, `attribute after is "three"`},
 		"huge after":         {Message{Attributes: map[string]string{"after": strings.Repeat("9", 5000)}}, "attribute after is"},
 		"rotate any time":    {Message{Attributes: Command{Verb: Rotate, Secret: aSecret}.Attributes()}, "needs after"},
+		"rollback any time":  {Message{Attributes: Command{Verb: Rollback, Secret: aSecret}.Attributes()}, "needs after"},
+		"kill, perhaps":      {Message{Attributes: map[string]string{"command": "revoke", "secret": aSecret, "key": "k", "killTokens": "no"}}, `attribute killTokens is "no"`},
 		"the same in JSON":   {Message{Data: []byte(`{"command":"rotate","secret":"` + aSecret + `"}`)}, "needs after"},
 		"rotate of nothing":  {Message{Attributes: map[string]string{"eventType": "SECRET_ROTATE"}}, `secret "" is not a secret's full name`},
 		"text":               {Message{Data: []byte("sweep")}, `send for example {"command":"sweep"}`},
@@ -129,6 +135,8 @@ func TestValidate(t *testing.T) {
 		"sweep of a secret":  {Command{Verb: Sweep, Secret: aSecret}, "takes no secret, key or after"},
 		"sweep of a key":     {Command{Verb: Sweep, Key: "k"}, "takes no secret, key or after"},
 		"sweep after":        {Command{Verb: Sweep, After: number(1)}, "takes no secret, key or after"},
+		"inspect of a key":   {Command{Verb: Inspect, Key: "k"}, "is not a secret's full name"},
+		"status that kills":  {Command{Verb: Status, Secret: aSecret, KillTokens: true}, "kills no tokens"},
 		"no secret":          {Command{Verb: Status}, "projects/PROJECT/secrets/SECRET"},
 		"short name":         {Command{Verb: Status, Secret: "s"}, `secret "s" is not`},
 		"version":            {Command{Verb: Status, Secret: aSecret + "/versions/1"}, "is not a secret's full name"},

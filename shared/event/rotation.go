@@ -21,6 +21,15 @@ const (
 	Retired  Milestone = "retired"  // an old key is gone
 	Failed   Milestone = "failed"   // a step failed; it is tried again
 	Refused  Milestone = "refused"  // the credential cannot be rotated until somebody mends it
+
+	Straggler  Milestone = "straggler"   // an old key is still used, or may be, and is kept for that
+	Restored   Milestone = "restored"    // a disabled key works again, because somebody still uses it
+	RolledBack Milestone = "rolled-back" // consumers are given an earlier key again
+	Suspended  Milestone = "suspended"   // the service account is disabled, and with it every token of its keys
+	Reinstated Milestone = "reinstated"  // the service account works again
+	Exposed    Milestone = "exposed"     // Google has found the key in public, or in the wrong hands
+	Broken     Milestone = "broken"      // the key in use does not work: somebody has disabled or deleted it
+	Overdue    Milestone = "overdue"     // what should have happened has not
 )
 
 // Rotation tells about one milestone of one credential.
@@ -35,16 +44,18 @@ type Rotation struct {
 	Key       string    `json:"key,omitempty"`      // id of the key concerned
 	Step      string    `json:"step,omitempty"`     // the step that failed
 	Reason    string    `json:"reason,omitempty"`   // RotationEvent cuts it to 1 KiB
-	Severity  string    `json:"severity"`           // info, warning or high
+	Severity  string    `json:"severity"`           // info, warning, high or critical
 }
 
 // SeverityOf is how urgent a milestone is: what goes as planned is info.
 func (m Milestone) SeverityOf() string {
 	switch m {
-	case Failed:
+	case Failed, Straggler, RolledBack:
 		return "warning"
-	case Refused:
+	case Refused, Restored, Suspended, Overdue:
 		return "high"
+	case Exposed, Broken:
+		return "critical"
 	}
 	return "info"
 }

@@ -8,27 +8,34 @@ import (
 // Action is what a step does.
 type Action string
 
-// The actions of a rotation, in the order in which a key meets them. Each is
-// idempotent: done twice, or again after a lost reply, it does nothing more.
+// The actions of a rotation. Each is idempotent: done twice, or again after a
+// lost reply, it does nothing more.
 const (
-	Hasten  Action = "hasten"  // write into the journal that a key is to be revoked
-	Begin   Action = "begin"   // write the intent of a new key into the journal
-	Stage   Action = "stage"   // make the pair; put the private half into the staging secret
-	Publish Action = "publish" // make the key known to Google
-	Verify  Action = "verify"  // authenticate with it
-	Promote Action = "promote" // add it as the newest version and point the aliases at it
-	Unstage Action = "unstage" // destroy the staging copy
-	Disable Action = "disable" // disable a superseded key and its version
-	Delete  Action = "delete"  // delete a quarantined key and destroy its version
-	Discard Action = "discard" // give up the incoming key and remove every trace of it
-	Repoint Action = "repoint" // put the aliases back where the journal says they belong
+	Hasten    Action = "hasten"    // write into the journal that a key is to be revoked
+	Begin     Action = "begin"     // write the intent of a new key into the journal
+	Stage     Action = "stage"     // make the pair; put the private half into the staging secret
+	Publish   Action = "publish"   // make the key known to Google
+	FallBack  Action = "fall-back" // let Google make the pair, because it denies uploads
+	Verify    Action = "verify"    // authenticate with it
+	Promote   Action = "promote"   // add it as the newest version and point the aliases at it
+	Discard   Action = "discard"   // give up the incoming key and remove every trace of it
+	Unstage   Action = "unstage"   // destroy what the staging secret still holds
+	Examine   Action = "examine"   // gather evidence of an old key's use
+	Disable   Action = "disable"   // disable a superseded key and its versions
+	Restore   Action = "restore"   // enable a disabled key again, because somebody uses it
+	Delete    Action = "delete"    // delete a quarantined key and destroy its versions
+	Recall    Action = "recall"    // enable an old key again, to be given to consumers once more
+	Suspend   Action = "suspend"   // disable the service account, and with it the tokens that its keys have minted
+	Reinstate Action = "reinstate" // enable the service account again
+	Repoint   Action = "repoint"   // put the aliases back where the journal says they belong
 )
 
 // Step is one thing to do now.
 type Step struct {
 	Action Action
-	Key    Key    // the key it concerns; zero for Begin, Unstage and Repoint
+	Key    Key    // the key it concerns; zero where it concerns none
 	Reason string // why now, for people
+	Tokens bool   // Hasten: the tokens that the key has minted are to die, too
 	// Otherwise is done instead if Google turns out not to be ready for Action;
 	// empty is to wait for the next trigger.
 	Otherwise Action
@@ -37,14 +44,18 @@ type Step struct {
 // Intent is what a trigger wants. The zero Intent is the schedule's: go on with
 // what is in hand and begin what is due.
 type Intent struct {
-	// Rotate asks for a rotation now, but only if After is still the number of
-	// the latest one: the same request delivered twice rotates once.
-	Rotate bool
-	After  int
+	// Rotate asks for a rotation now, Rollback for the previous key to be given
+	// to consumers again; either only if After is still the number of the latest
+	// rotation: the same request delivered twice is carried out once.
+	Rotate   bool
+	Rollback bool
+	After    int
 	// Revoke names a key that must stop working as soon as a verified
-	// replacement is in place, or at once if it has been superseded already. It
-	// is asked for once; the journal remembers it.
-	Revoke string
+	// replacement is in place, or at once if it has been superseded already;
+	// KillTokens asks the same for the tokens that it has minted. Both are asked
+	// for once; the journal remembers them.
+	Revoke     string
+	KillTokens bool
 }
 
 // Observed is what was seen of the credential's secret beside its journal.
@@ -57,31 +68,47 @@ type Observed struct {
 // the old keys never holds up the next rotation, and a failing rotation never
 // keeps an old key alive. No steps means that there is nothing to do yet.
 func Decide(now time.Time, p Policy, j Journal, seen Observed, want Intent) []Step {
-	var steps []Step
-	for _, k := range j.Keys() {
-		if k.ID != "" && k.ID == want.Revoke && !k.Revoked {
-			steps = append(steps, Step{Action: Hasten, Key: k, Reason: "the key is to be revoked"})
-		}
+	steps := hasten(j, want)
+	if s, ok := suspend(now, j); ok {
+		return append(steps, s)
 	}
-	if s, ok := introduce(now, p, j, want); ok {
-		steps = append(steps, s)
+	if j.Suspended() {
+		return steps // nothing authenticates, so that nothing can be verified
+	}
+	next, ok := introduce(now, p, j, want)
+	if ok {
+		steps = append(steps, next)
 	}
 	if j.Unstage != "" {
-		steps = append(steps, Step{Action: Unstage, Reason: "the key is verified and promoted; its staging copy is not needed any more"})
+		steps = append(steps, Step{Action: Unstage, Reason: "a staging copy is not needed any more"})
 	}
 	if misplaced(j, seen) {
 		steps = append(steps, Step{Action: Repoint, Reason: "the aliases do not name the versions that the journal names"})
 	}
 	for _, k := range j.Retiring {
-		if s, ok := retire(now, p, k, want); ok {
+		if s, ok := retire(now, p, k, want); ok && !(next.Action == Recall && next.Key.ID == k.ID) {
 			steps = append(steps, s)
 		}
 	}
 	return steps
 }
 
+// hasten notes what is asked for urgently, once.
+func hasten(j Journal, want Intent) []Step {
+	for _, k := range j.Keys() {
+		tokens := want.KillTokens && j.Suspend == nil
+		if k.ID != "" && k.ID == want.Revoke && (!k.Revoked || tokens) {
+			return []Step{{Action: Hasten, Key: k, Tokens: tokens, Reason: "the key is to be revoked"}}
+		}
+	}
+	return nil
+}
+
 // introduce decides the next step of the key that is coming in.
 func introduce(now time.Time, p Policy, j Journal, want Intent) (Step, bool) {
+	if want.Rollback && want.After == j.Rotation {
+		return rollBack(now, j)
+	}
 	if j.Incoming == nil {
 		reason, begin := due(now, p, j, want)
 		return Step{Action: Begin, Reason: reason}, begin
@@ -95,27 +122,59 @@ func introduce(now time.Time, p Policy, j Journal, want Intent) (Step, bool) {
 	if now.Before(j.Failure.retryAt()) && !want.Rotate && !urgent {
 		return Step{}, false
 	}
+	return bringIn(now, p, in), true
+}
+
+func bringIn(now time.Time, p Policy, in Key) Step {
 	switch in.Phase {
 	case Intended:
 		if in.Mode == Upload {
-			return step(Stage, in, "no private half is staged yet")
+			return Step{Action: Stage, Key: in, Reason: "no private half is staged yet"}
 		}
-		return step(Publish, in, "the key is intended and does not exist yet")
+		return Step{Action: Publish, Key: in, Reason: "the key is intended and does not exist yet"}
 	case Staged:
-		return step(Publish, in, "the private half is safe in the staging secret")
+		return Step{Action: Publish, Key: in, Reason: "the private half is safe in the staging secret"}
 	case Published:
-		verify, _ := step(Verify, in, "Google has accepted the key")
+		verify := Step{Action: Verify, Key: in, Reason: "Google has accepted the key"}
 		if now.After(in.Since.Add(p.verifyWithin())) {
 			verify.Otherwise = Discard // the triggers may all have come late: it gets its chance first
 		}
-		return verify, true
-	default:
-		return step(Promote, in, "the key has authenticated")
+		return verify
 	}
+	return Step{Action: Promote, Key: in, Reason: "the key has authenticated"}
 }
 
-func step(a Action, k Key, reason string) (Step, bool) {
-	return Step{Action: a, Key: k, Reason: reason}, true
+// rollBack makes way for the previous key, and calls it back.
+func rollBack(now time.Time, j Journal) (Step, bool) {
+	k, ok := j.Previous(now)
+	switch {
+	case !ok || j.Incoming != nil && j.Incoming.Back:
+		return Step{}, false
+	case j.Incoming != nil:
+		makeWay := Step{Action: Discard, Key: *j.Incoming, Reason: "the previous key is to be brought back"}
+		if j.Incoming.ID != "" {
+			makeWay.Otherwise = Promote // a turn that died may have given it to consumers already
+		}
+		return makeWay, true
+	}
+	return Step{Action: Recall, Key: k, Reason: "the previous key is to be brought back"}, true
+}
+
+// undeletable is how long Google can undelete an API key, with a margin.
+const undeletable = 29 * 24 * time.Hour
+
+// Previous is the key that a rollback brings back: the newest superseded one
+// that nobody has revoked, or else the API key that was deleted last.
+func (j Journal) Previous(now time.Time) (Key, bool) {
+	for _, k := range slices.Backward(j.Retiring) {
+		if !k.Revoked {
+			return k, true
+		}
+	}
+	if d := j.Deleted; d != nil && !d.Revoked && now.Before(d.Since.Add(undeletable)) {
+		return *d, true
+	}
+	return Key{}, false
 }
 
 // due says whether a new rotation begins, and why.
@@ -130,52 +189,45 @@ func due(now time.Time, p Policy, j Journal, want Intent) (string, bool) {
 	case j.Current == nil:
 		return "the secret holds no key yet", true
 	case !now.Before(NextDue(p, j)):
-		return "the period has passed", true
+		return "the period has passed, or the key expires soon", true
 	}
 	return "", false
 }
 
 // NextDue is when the next rotation is due; the zero time for a credential
-// that has no key yet.
+// that has no key yet. A key that expires is replaced in time for its consumers
+// to move.
 func NextDue(p Policy, j Journal) time.Time {
 	if j.Current == nil {
 		return time.Time{}
 	}
-	return j.Current.Since.Add(p.period())
+	at := j.Current.Since.Add(p.period())
+	if expires := j.Current.Expires; !expires.IsZero() {
+		soon := expires.Add(-p.overlap() - p.quarantine())
+		if soon.Before(at) {
+			at = latest(soon, j.Current.Since.Add(minPeriod))
+		}
+	}
+	return at
 }
 
 // Next is when the next step falls due, and what for: at or before now when the
 // next trigger, such as a sweep, goes on with what is in hand.
 func Next(now time.Time, p Policy, j Journal) (time.Time, string) {
-	if j.Incoming != nil {
+	switch {
+	case j.Suspended():
+		return j.Suspend.Until, "the service account is enabled again"
+	case j.Incoming != nil:
 		return now, "the next sweep goes on with the new key"
 	}
 	at, what := NextDue(p, j), "the next rotation is due"
 	for _, k := range j.Retiring {
-		t, then := k.Since.Add(p.overlap()), "key "+k.ID+" is disabled"
-		if k.Phase == Quarantined {
-			t, then = k.Since.Add(p.quarantine()), "key "+k.ID+" is deleted"
-		}
+		t, then := k.leaves(p)
 		if at.IsZero() || t.Before(at) {
 			at, what = t, then
 		}
 	}
 	return at, what
-}
-
-// retire decides the next step of a key on its way out.
-func retire(now time.Time, p Policy, k Key, want Intent) (Step, bool) {
-	switch {
-	case k.Phase == Quarantined && k.ID == want.Revoke:
-		return step(Disable, k, "revoked; somebody may have enabled it again")
-	case k.Phase == Overlapping && k.Revoked:
-		return step(Disable, k, "revoked")
-	case k.Phase == Overlapping && !now.Before(k.Since.Add(p.overlap())):
-		return step(Disable, k, "the overlap has passed")
-	case k.Phase == Quarantined && !now.Before(k.Since.Add(p.quarantine())):
-		return step(Delete, k, "the quarantine has passed")
-	}
-	return Step{}, false
 }
 
 // misplaced reports whether an alias is not where the journal puts it, which
@@ -213,7 +265,7 @@ func (f *Failure) retryAt() time.Time {
 
 // Idle reports whether no rotation is in hand and no key waits to be retired.
 func (j Journal) Idle() bool {
-	return j.Incoming == nil && len(j.Retiring) == 0 && j.Unstage == ""
+	return j.Incoming == nil && len(j.Retiring) == 0 && j.Unstage == "" && j.Suspend == nil
 }
 
 func (j Journal) retiring(id string) int {

@@ -9,36 +9,10 @@ import (
 	"time"
 )
 
-// Phase is where one key stands on its way from intent to deletion.
-type Phase string
-
-// The phases, in order. A deleted key leaves the journal.
-const (
-	Intended    Phase = "intended"    // the journal says that a key will be made; nothing may exist yet
-	Staged      Phase = "staged"      // upload mode: the private half is in the staging secret
-	Published   Phase = "published"   // Google knows the key, under Key.ID
-	Verified    Phase = "verified"    // the key has authenticated
-	Active      Phase = "active"      // consumers are given this key
-	Overlapping Phase = "overlapping" // superseded, still valid
-	Quarantined Phase = "quarantined" // disabled, can be brought back
-)
-
-// Key is one key of the credential, as far as keyturn brought it.
-type Key struct {
-	ID       string    `json:"id,omitempty"`      // 40 hex digits of a service-account key, or an API key's resource name
-	Version  string    `json:"version,omitempty"` // version number of the secret that holds it
-	Phase    Phase     `json:"phase"`
-	Since    time.Time `json:"since"`             // policy time at which it entered Phase
-	Mode     KeyMode   `json:"mode,omitempty"`    // who made the pair
-	Staged   string    `json:"staged,omitempty"`  // version number in the staging secret
-	Tried    time.Time `json:"tried,omitzero"`    // policy time of the last attempt to publish it
-	Answered time.Time `json:"answered,omitzero"` // policy time at which that attempt failed; zero if nobody lived to see
-	Revoked  bool      `json:"revoked,omitempty"` // to stop working: at once, or as soon as it is replaced
-}
-
 // Lease keeps two triggers from working on one credential at once. Its times
-// are the machine's, not policy time. The journal's etag is the fence: a
-// holder whose lease was taken over cannot write any more.
+// are the machine's, not policy time. The etag of the secret is the fencing
+// token: each write presents the one that it follows, so that a holder whose
+// lease was taken over cannot write any more.
 type Lease struct {
 	Holder string    `json:"holder"`
 	Until  time.Time `json:"until"`
@@ -54,18 +28,27 @@ type Failure struct {
 
 // Journal is the write-ahead record of a credential's rotations.
 type Journal struct {
-	Format   int      `json:"v"`
-	Rotation int      `json:"rotation"` // number of the latest rotation begun; 0 before the first
-	Lease    *Lease   `json:"lease,omitempty"`
-	Incoming *Key     `json:"incoming,omitempty"` // being introduced
-	Current  *Key     `json:"current,omitempty"`  // what consumers are given; nil before the first rotation of an empty secret
-	Retiring []Key    `json:"retiring,omitempty"` // superseded, oldest first
-	Unstage  string   `json:"unstage,omitempty"`  // version of the staging secret that is to be destroyed
-	Failure  *Failure `json:"failure,omitempty"`
+	Format   int         `json:"v"`
+	Rotation int         `json:"rotation"` // number of the latest rotation begun; 0 before the first
+	Lease    *Lease      `json:"lease,omitempty"`
+	Incoming *Key        `json:"incoming,omitempty"` // being introduced
+	Current  *Key        `json:"current,omitempty"`  // what consumers are given; nil before the first rotation of an empty secret
+	Retiring []Key       `json:"retiring,omitempty"` // superseded, oldest first
+	Deleted  *Key        `json:"deleted,omitempty"`  // the API key that was deleted last: it can be undeleted
+	Staging  string      `json:"staging,omitempty"`  // the newest version of the staging secret that was ever recorded
+	Unstage  string      `json:"unstage,omitempty"`  // a version of the staging secret that is not needed any more; "?" if its number is not known
+	Suspend  *Suspension `json:"suspend,omitempty"`  // the service account is, or is to be, disabled
+	Failure  *Failure    `json:"failure,omitempty"`
+}
+
+// Suspension is the disabling of a whole service account, which nothing else than
+// the tokens that a leaked key has minted calls for.
+type Suspension struct {
+	Until time.Time `json:"until,omitzero"` // policy time at which it is enabled again; zero before it was disabled
 }
 
 const (
-	journalFormat = 1
+	journalFormat = 2
 	// maxJournal keeps the journal, with the policy and what the owner adds,
 	// under Secret Manager's 16 KiB for all annotations together.
 	maxJournal = 8 << 10
@@ -85,10 +68,24 @@ func ParseJournal(text string) (Journal, error) {
 	if err := dec.Decode(&j); err != nil {
 		return Journal{}, fmt.Errorf("annotation %s: %w: %w; restore it from the audit log of the secret", AnnotationJourn, ErrJournal, err)
 	}
+	j = j.upgrade()
 	if err := errors.Join(endOf(dec), j.validate()); err != nil {
 		return Journal{}, fmt.Errorf("annotation %s: %w: %w", AnnotationJourn, ErrJournal, err)
 	}
 	return j, nil
+}
+
+// upgrade brings a journal of an older format up to this one. Format 1 did not
+// say since when consumers were given a key.
+func (j Journal) upgrade() Journal {
+	if j.Format != 1 {
+		return j
+	}
+	j.Format = journalFormat
+	if j.Current != nil && j.Current.Given.IsZero() {
+		j.Current.Given = j.Current.Since
+	}
+	return j
 }
 
 func endOf(dec *json.Decoder) error { return check(!dec.More(), "more than one JSON value") }
@@ -120,18 +117,10 @@ func (j Journal) validate() error {
 	for i := range j.Retiring {
 		problems = append(problems, j.Retiring[i].validate("retiring", Overlapping, Quarantined))
 	}
+	if j.Deleted != nil {
+		problems = append(problems, j.Deleted.validate("deleted", Deleted))
+	}
 	return errors.Join(problems...)
-}
-
-func (k Key) validate(where string, allowed ...Phase) error {
-	named := k.ID != "" || k.Phase == Intended || k.Phase == Staged
-	held := k.Version != "" || k.Phase == Intended || k.Phase == Staged || k.Phase == Published || k.Phase == Verified
-	return errors.Join(
-		check(slices.Contains(allowed, k.Phase), "%s key has phase %q, want one of %v", where, k.Phase, allowed),
-		check(named, "%s key in phase %s has no id", where, k.Phase),
-		check(held, "%s key in phase %s has no version", where, k.Phase),
-		check(!k.Since.IsZero(), "%s key has no time", where),
-	)
 }
 
 // Keys lists every key that the journal names.

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -9,10 +10,14 @@ import (
 // Outcome is what carrying out a step brought to light. Only the fields that
 // the step's action names are read.
 type Outcome struct {
-	Mode    KeyMode // Begin: who will make the pair
-	ID      string  // Publish: the key's id
-	Staged  string  // Stage, Publish: version of the staging secret that holds the private half
-	Version string  // Promote: version of the secret that holds the key
+	Mode     KeyMode   // Begin: who will make the pair; empty for kinds without pairs
+	ID       string    // Publish: the key's id
+	Expires  time.Time // Publish: when the key stops by itself; zero is never
+	Staged   string    // Stage, Publish: version of the staging secret that holds the private half
+	Denied   string    // FallBack: the constraint that denies uploads
+	Version  string    // Promote: version of the secret that holds the key
+	Unstaged bool      // Promote: the staging copy is destroyed already
+	Evidence Evidence  // Examine
 }
 
 // Record is the journal after a step was carried out.
@@ -20,74 +25,165 @@ func (j Journal) Record(now time.Time, s Step, o Outcome) Journal {
 	now = now.UTC()
 	j = j.clone()
 	switch s.Action {
+	case Begin, Stage, Publish, FallBack, Verify, Promote, Discard:
+		j.introduced(now, s, o)
+	case Unstage:
+		j.Unstage = ""
+	case Suspend:
+		j.Suspend = &Suspension{Until: now.Add(tokenLife)}
+	case Reinstate:
+		j.Suspend = nil
 	case Hasten:
-		j.mark(s.Key.ID)
+		j.mark(s)
+	case Repoint: // the aliases stand beside the journal, not in it
+	default:
+		j.retired(now, s, o)
+	}
+	return j.settle(now, s)
+}
+
+// introduced notes a step of the key coming in.
+func (j *Journal) introduced(now time.Time, s Step, o Outcome) {
+	in := j.Incoming
+	switch s.Action {
 	case Begin:
 		j.Rotation++
 		j.Incoming = &Key{Phase: Intended, Since: now, Mode: o.Mode}
+		if o.Mode != "" {
+			j.Incoming.Tried = now // by the turn that begins it
+		}
 	case Stage:
-		j.Incoming.Phase, j.Incoming.Since, j.Incoming.Staged = Staged, now, o.Staged
+		in.Phase, in.Since, in.Staged = Staged, now, o.Staged
+		j.Staging = o.Staged
 	case Publish:
-		j.Incoming.Phase, j.Incoming.Since, j.Incoming.ID = Published, now, o.ID
-		j.Incoming.Staged = o.Staged
+		in.Phase, in.Since, in.ID, in.Expires, in.Staged = Published, now, o.ID, o.Expires, o.Staged
+		j.Staging = cmp.Or(o.Staged, j.Staging)
+	case FallBack:
+		j.Unstage = in.Staged // the private half of a key that never was
+		*in = Key{Phase: Intended, Since: now, Mode: Create, Denied: o.Denied, Tried: now}
 	case Verify:
-		j.Incoming.Phase, j.Incoming.Since = Verified, now
+		in.Phase, in.Since = Verified, now
 	case Promote:
-		j.promote(now, o.Version)
-	case Unstage:
-		j.Unstage = ""
-	case Disable:
-		if i := j.retiring(s.Key.ID); i >= 0 {
-			j.quarantine(i, now)
-		}
-	case Delete:
-		if i := j.retiring(s.Key.ID); i >= 0 {
-			j.Retiring = slices.Delete(j.Retiring, i, i+1)
-		}
+		j.promote(now, o)
 	case Discard:
-		j.Incoming = nil
-	case Repoint: // the aliases stand beside the journal, not in it
+		j.discard(now)
 	}
-	// A key that was discarded keeps its back-off until another one is promoted.
-	if s.Action.Introduces() && (j.Failure == nil || j.Failure.Step != Discard || s.Action == Promote) {
-		j.Failure = nil
-	}
-	if s.Action == Discard {
-		j = j.Fail(now, s, s.Reason)
-	}
-	return j
 }
 
 // promote makes the incoming key the current one and sends the current one on
 // its way out.
-func (j *Journal) promote(now time.Time, version string) {
+func (j *Journal) promote(now time.Time, o Outcome) {
 	if old := j.Current; old != nil {
 		old.Phase, old.Since = Overlapping, now
 		j.Retiring = append(j.Retiring, *old)
 	}
 	in := j.Incoming
-	j.Current = &Key{ID: in.ID, Version: version, Phase: Active, Since: now, Mode: in.Mode, Revoked: in.Revoked}
-	j.Unstage = in.Staged
+	if !o.Unstaged {
+		j.Unstage = cmp.Or(in.Staged, j.Unstage)
+	}
+	j.Current = &Key{
+		ID: in.ID, Version: o.Version, Phase: Active, Since: now, Given: now, Expires: in.Expires,
+		Mode: in.Mode, Denied: in.Denied, Revoked: in.Revoked,
+	}
+	if in.Version != "" && in.Version != o.Version {
+		j.Current.Copies = in.Versions()
+	}
 	j.Incoming = nil
 }
 
-// mark makes a key, wherever it stands, one to be revoked.
-func (j *Journal) mark(id string) {
-	for _, k := range []*Key{j.Incoming, j.Current} {
-		if k != nil && k.ID == id {
-			k.Revoked = true
-		}
+// discard forgets the incoming key; one that was on its way back to consumers
+// goes back to where it came from.
+func (j *Journal) discard(now time.Time) {
+	in := *j.Incoming
+	j.Incoming = nil
+	if in.Back {
+		in.Phase, in.Since, in.Back = Overlapping, now, false
+		j.Retiring = append(j.Retiring, in)
+		return
 	}
-	if i := j.retiring(id); i >= 0 {
-		j.Retiring[i].Revoked = true
+	if in.Mode != "" {
+		j.Unstage = cmp.Or(in.Staged, "?")
 	}
 }
 
-// quarantine begins with the first disabling; doing it again prolongs nothing.
-func (j *Journal) quarantine(i int, now time.Time) {
-	if j.Retiring[i].Phase != Quarantined {
-		j.Retiring[i].Phase, j.Retiring[i].Since = Quarantined, now
+// retired notes a step of a key on its way out.
+func (j *Journal) retired(now time.Time, s Step, o Outcome) {
+	i := j.retiring(s.Key.ID)
+	if i < 0 {
+		if s.Action == Recall && j.Deleted != nil && j.Deleted.ID == s.Key.ID {
+			j.recall(now, *j.Deleted)
+			j.Deleted = nil
+		}
+		return
 	}
+	k := &j.Retiring[i]
+	switch s.Action {
+	case Examine:
+		k.Evidence = &o.Evidence
+	case Disable:
+		k.disable(now)
+	case Restore:
+		k.Phase, k.Since = Overlapping, now
+	case Recall:
+		back := *k
+		j.Retiring = slices.Delete(j.Retiring, i, i+1)
+		j.recall(now, back)
+	case Delete:
+		j.remove(now, i)
+	}
+}
+
+// disable begins the quarantine with the first disabling; doing it again
+// prolongs nothing.
+func (k *Key) disable(now time.Time) {
+	if k.Phase == Quarantined {
+		return
+	}
+	k.Forced = k.Evidence != nil && k.Evidence.Use != Unused
+	k.Phase, k.Since, k.Evidence = Quarantined, now, nil
+}
+
+func (j *Journal) recall(now time.Time, k Key) {
+	k.Phase, k.Since, k.Back, k.Forced, k.Evidence = Published, now, true, false, nil
+	j.Rotation++
+	j.Incoming, j.Failure = &k, nil
+}
+
+// remove forgets a deleted key, unless it can be undeleted.
+func (j *Journal) remove(now time.Time, i int) {
+	k := j.Retiring[i]
+	j.Retiring = slices.Delete(j.Retiring, i, i+1)
+	if strings.Contains(k.ID, "/") { // the name of an API key
+		k.Phase, k.Since, k.Evidence, k.Version, k.Copies = Deleted, now, nil, "", nil
+		j.Deleted = &k
+	}
+}
+
+// mark makes a key, wherever it stands, one to be revoked.
+func (j *Journal) mark(s Step) {
+	for _, k := range []*Key{j.Incoming, j.Current} {
+		if k != nil && k.ID == s.Key.ID {
+			k.Revoked = true
+		}
+	}
+	if i := j.retiring(s.Key.ID); i >= 0 {
+		j.Retiring[i].Revoked = true
+	}
+	if s.Tokens {
+		j.Suspend = &Suspension{}
+	}
+}
+
+// settle takes back the failure that a step has overcome. A key that was
+// discarded keeps its back-off until another one is promoted.
+func (j Journal) settle(now time.Time, s Step) Journal {
+	if s.Action == Discard && !s.Key.Back {
+		return j.Fail(now, s, s.Reason)
+	}
+	if s.Action.Introduces() && (j.Failure == nil || j.Failure.Step != Discard || s.Action == Promote) {
+		j.Failure = nil
+	}
+	return j
 }
 
 // Try notes, before it is made, an attempt to publish the incoming key. A crash
@@ -122,7 +218,7 @@ func (j Journal) Fail(now time.Time, s Step, reason string) Journal {
 
 // Introduces reports whether the action brings a new key in.
 func (a Action) Introduces() bool {
-	return slices.Contains([]Action{Stage, Publish, Verify, Promote}, a)
+	return slices.Contains([]Action{Stage, Publish, FallBack, Verify, Promote}, a)
 }
 
 func (j Journal) clone() Journal {
@@ -133,6 +229,10 @@ func (j Journal) clone() Journal {
 	if j.Current != nil {
 		cur := *j.Current
 		j.Current = &cur
+	}
+	if j.Deleted != nil {
+		del := *j.Deleted
+		j.Deleted = &del
 	}
 	j.Retiring = slices.Clone(j.Retiring)
 	return j

@@ -3,6 +3,7 @@ package rotation
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,8 +15,10 @@ import (
 )
 
 var (
-	t0     = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	policy = Policy{Period: hours(72), Overlap: hours(6), Quarantine: hours(24), Propagation: Duration(5 * time.Minute)}
+	t0 = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	// policy goes by the clock alone; watching asks for evidence, too.
+	policy   = Policy{Period: hours(72), Overlap: hours(6), Quarantine: hours(24), Propagation: Duration(5 * time.Minute), Evidence: EvidenceIgnored}
+	watching = Policy{Period: hours(72), Overlap: hours(6), Quarantine: hours(24), Propagation: Duration(5 * time.Minute)}
 )
 
 func hours(n int) Duration { return Duration(time.Duration(n) * time.Hour) }
@@ -24,7 +27,7 @@ func key(id, version string, p Phase, age time.Duration) Key {
 	return Key{ID: id, Version: version, Phase: p, Since: t0.Add(-age)}
 }
 
-func holding(k Key) Journal { return Journal{Format: 1, Rotation: 1, Current: &k} }
+func holding(k Key) Journal { return Journal{Format: 2, Rotation: 1, Current: &k} }
 
 func revoked(k Key) Key {
 	k.Revoked = true
@@ -141,7 +144,7 @@ func life(t *testing.T, now time.Time, j Journal, want Intent) (Journal, []Actio
 		want = Intent{} // the journal remembers
 		for _, s := range steps {
 			n := fmt.Sprint(j.Rotation)
-			j = j.Record(now, s, Outcome{Mode: Upload, ID: "key-" + n, Staged: n, Version: n})
+			j = j.Record(now, s, Outcome{Mode: Upload, ID: "key-" + n, Staged: n, Version: n, Evidence: Evidence{Use: Unused, At: now}})
 			done = append(done, s.Action)
 			mustRoundTrip(t, j)
 		}
@@ -256,8 +259,8 @@ func TestClaim(t *testing.T) {
 }
 
 func TestPolicyReportsEveryProblem(t *testing.T) {
-	err := Policy{Period: Duration(time.Minute), Overlap: Duration(time.Second), Quarantine: -1, KeyMode: "magic"}.Validate()
-	for _, want := range []string{"period", "overlap", "quarantine", "keyMode"} {
+	err := Policy{Period: Duration(time.Minute), Overlap: Duration(time.Second), Quarantine: -1, KeyMode: "magic", Evidence: "maybe", Stragglers: "shoot", StragglerLimit: -1, ProbeURL: "http://probe.example"}.Validate()
+	for _, want := range []string{"period", "overlap", "quarantine", `keyMode "magic" is none of ["upload" "create"]`, "evidence", "stragglers", "stragglerLimit", "probeURL"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("problem with %s is not reported: %v", want, err)
 		}
@@ -303,6 +306,34 @@ func TestParseCredential(t *testing.T) {
 		if _, err := ParseCredential(good.Secret, labels, broken); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("broken %s: %v", name, err)
 		}
+	}
+}
+
+// TestOlderJournals reads each form in which a journal was ever written.
+func TestOlderJournals(t *testing.T) {
+	for name, want := range map[string]Journal{
+		"testdata/journal-1.json": retiring(
+			Journal{
+				Format: 2, Rotation: 3, Unstage: "4", Lease: &Lease{Holder: "h", Until: t0},
+				Incoming: &Key{Phase: Staged, Since: t0, Mode: Upload, Staged: "5", Tried: t0},
+				Current:  &Key{ID: "k1", Version: "2", Phase: Active, Since: t0, Given: t0, Mode: Create},
+				Failure:  &Failure{Step: Publish, Reason: "no", Count: 2, At: t0},
+			}, Key{ID: "k0", Version: "1", Phase: Quarantined, Since: t0, Revoked: true}),
+	} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseJournal(string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if _, err := ParseJournal(`{"v":3,"rotation":0}`); !errors.Is(err, ErrJournal) {
+		t.Errorf("a journal of the future: %v", err)
 	}
 }
 

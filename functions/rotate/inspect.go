@@ -1,0 +1,98 @@
+package rotate
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/rotation"
+)
+
+// inspect tells what is wrong with a credential that no step of a rotation
+// would come across, and has a key revoked that Google knows to have leaked.
+func (f *Function) inspect(ctx context.Context, secret string) (Report, error) {
+	t, err := f.observe(ctx, secret)
+	if err != nil {
+		return Report{}, err
+	}
+	for _, c := range rotation.Concerns(t.now(), t.cred.Policy, t.cred.Journal) {
+		t.warn(ctx, event.Overdue, c.Kind, c.Key, c.Reason)
+	}
+	if t.cred.Journal.Suspended() {
+		return t.report, nil // Google would say of every key that it does not work
+	}
+	if t.cred.Kind == rotation.APIKey {
+		return t.report, t.inspectAPIKey(ctx)
+	}
+	return t.report, t.inspectAccount(ctx)
+}
+
+// inspectAccount looks for keys that Google has found in public, and for a key
+// in use that somebody has disabled or deleted.
+func (t *turn) inspectAccount(ctx context.Context) error {
+	states, err := t.cloud.AccountKeyStates(ctx, t.cred.Target)
+	if err != nil {
+		return err
+	}
+	known := map[string]gcp.KeyState{}
+	for _, s := range states {
+		known[s.ID] = s
+	}
+	for _, k := range t.cred.Journal.Keys() {
+		if s := known[k.ID]; leaked(s) && !k.Revoked {
+			if err := t.revokeLeaked(ctx, k, s); err != nil {
+				return err
+			}
+		}
+	}
+	cur := t.cred.Journal.Current
+	if cur == nil || cur.Revoked {
+		return nil
+	}
+	s, listed := known[cur.ID]
+	switch {
+	case s.Disabled && !leaked(s):
+		t.warn(ctx, event.Broken, "disabled", cur.ID, "the key in use was disabled by somebody else than keyturn")
+	case !listed: // which alone proves nothing
+		if _, err := t.cloud.AccountKeyPublic(ctx, t.cred.Target, cur.ID); gcp.IsNotFound(err) && t.cred.Policy.Settled(t.now(), cur.Since) {
+			t.warn(ctx, event.Broken, "deleted", cur.ID, "the key in use was deleted by somebody else than keyturn")
+		}
+	}
+	return nil
+}
+
+// leaked reports whether Google knows the private half to be in the wrong hands.
+func leaked(s gcp.KeyState) bool {
+	return s.Exposed || s.Reason == "EXPOSED" || s.Reason == "COMPROMISE_DETECTED"
+}
+
+func (t *turn) revokeLeaked(ctx context.Context, k rotation.Key, s gcp.KeyState) error {
+	t.warn(ctx, event.Exposed, "exposed", k.ID, fmt.Sprintf("Google has found the key in public or in the wrong hands (%s); it is replaced and revoked now", cmp.Or(s.Reason, "not disabled")))
+	return t.cloud.Publish(ctx, event.Command{Verb: event.Revoke, Secret: t.cred.Secret, Key: k.ID}.Outgoing())
+}
+
+func (t *turn) inspectAPIKey(ctx context.Context) error {
+	cur := t.cred.Journal.Current
+	if cur == nil || cur.Revoked {
+		return nil
+	}
+	usable, err := t.cloud.APIKeyUsable(ctx, cur.ID)
+	if err == nil && !usable {
+		t.warn(ctx, event.Broken, "unusable", cur.ID, fmt.Sprintf("the key in use, %s, was deleted or blocked by somebody else than keyturn", path.Base(cur.ID)))
+	}
+	return err
+}
+
+// warn tells of something that lasts. It has the same id for as long as it
+// lasts, so that it is told once.
+func (t *turn) warn(ctx context.Context, m event.Milestone, kind, key, reason string) {
+	t.report.Warnings = append(t.report.Warnings, kind+": "+reason)
+	t.announce(ctx, event.Rotation{
+		ID:        milestoneID(t.cred.Secret, t.cred.Journal.Rotation, m, kind, key),
+		Milestone: m, Time: t.now(), Project: t.cloud.Project(), Secret: t.cred.Secret, Kind: string(t.cred.Kind),
+		Rotation: t.cred.Journal.Rotation, Key: key, Step: kind, Reason: reason, Severity: m.SeverityOf(),
+	})
+}

@@ -1,0 +1,205 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/rotation"
+)
+
+// examine gathers evidence of the use of a key on its way out. Where the record
+// is old, keyturn itself uses the key in use: if the record goes on, that shows
+// up in it.
+func (t *turn) examine(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
+	seen := t.keys.sightings(ctx, k, t.now())
+	found := rotation.Weigh(t.now(), t.cred.Policy, k, seen)
+	if found.Use != rotation.Used && seen.Stale(t.now()) {
+		if err := t.tryCurrent(ctx); err != nil {
+			t.log.WarnContext(ctx, "the key in use does not authenticate", "secret", t.cred.Secret, "error", err.Error())
+		}
+	}
+	news := k.Evidence == nil || k.Evidence.Use != found.Use
+	k.Evidence = &found
+	if news && k.Held(t.now(), t.cred.Policy) {
+		t.tell(ctx, event.Straggler, rotation.Step{Action: rotation.Examine, Key: k}, found.Reason+t.whoUses(ctx, k))
+	}
+	return rotation.Outcome{Evidence: found}, nil
+}
+
+// maxNamed is how many users of a key are named.
+const maxNamed = 3
+
+// whoUses names the users of a key for people; what the audit log does not say
+// is not worth a failure.
+func (t *turn) whoUses(ctx context.Context, k rotation.Key) string {
+	users, err := t.keys.users(ctx, k.ID, k.Since)
+	if err != nil {
+		return "; who it was is not known: " + err.Error()
+	}
+	var named []string
+	for _, u := range users[:min(len(users), maxNamed)] {
+		named = append(named, fmt.Sprintf("%s from %s with %q, last at %s", u.Principal, u.CallerIP, u.UserAgent, u.Last.UTC().Format(time.RFC3339)))
+	}
+	if len(named) == 0 {
+		return "; the audit log names nobody (Data Access logs may be off)"
+	}
+	return "; seen using it: " + strings.Join(named, "; ")
+}
+
+func (t *turn) disable(ctx context.Context, k rotation.Key) error {
+	if err := t.mustBeSuperseded(ctx, k); err != nil {
+		return err
+	}
+	if !k.Revoked && k.Phase != rotation.Quarantined {
+		if err := t.tryCurrent(ctx); err != nil {
+			return fmt.Errorf("key %s is left alone, because its successor does not work: %w", k.ID, err)
+		}
+	}
+	if err := t.keys.disable(ctx, k.ID); err != nil {
+		return err
+	}
+	return t.eachVersion(ctx, k, t.cloud.DisableVersion)
+}
+
+// enable brings a key back to life. Its versions come last: whoever can read
+// one can use it.
+func (t *turn) enable(ctx context.Context, k rotation.Key) error {
+	if err := t.keys.enable(ctx, k); err != nil {
+		return err
+	}
+	if k.Phase == rotation.Deleted {
+		return nil // its versions are gone; a new one is added
+	}
+	return t.eachVersion(ctx, k, t.cloud.EnableVersion)
+}
+
+// remove deletes the key before it destroys the versions: a version without a
+// key is untidy, a key without a version is lost.
+func (t *turn) remove(ctx context.Context, k rotation.Key) error {
+	if err := t.mustBeSuperseded(ctx, k); err != nil {
+		return err
+	}
+	err := t.keys.remove(ctx, k)
+	if errors.Is(err, gcp.ErrInUse) {
+		return fmt.Errorf("%w: %w", errPending, err)
+	}
+	if err != nil {
+		return err
+	}
+	return t.eachVersion(ctx, k, t.cloud.DestroyVersion)
+}
+
+func (t *turn) eachVersion(ctx context.Context, k rotation.Key, do func(ctx context.Context, secret, number string) error) error {
+	for _, number := range k.Versions() {
+		if err := do(ctx, t.cred.Secret, number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tryCurrent authenticates with the key in use.
+func (t *turn) tryCurrent(ctx context.Context) error {
+	cur := t.cred.Journal.Current
+	if cur == nil {
+		return errors.New("there is none")
+	}
+	payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, cur.Version)
+	if err != nil {
+		return err
+	}
+	return t.keys.probe(ctx, payload)
+}
+
+// discard removes a key that nobody was given. One that is on its way back to
+// consumers is none of those.
+func (t *turn) discard(ctx context.Context, k rotation.Key) error {
+	if k.ID == "" || k.Back {
+		return nil
+	}
+	name, err := t.namedBy(ctx, k)
+	if err != nil {
+		return err
+	}
+	if name != "" {
+		return fmt.Errorf("%w: %s of %s gives it to consumers already", errPending, name, t.cred.Secret)
+	}
+	k.Revoked = true // nobody was given it: nothing has to be asked before it goes
+	return t.keys.remove(ctx, k)
+}
+
+// mustBeSuperseded refuses to take a key that consumers are still given, as
+// after a rollback by hand that added the old payload again.
+func (t *turn) mustBeSuperseded(ctx context.Context, k rotation.Key) error {
+	if k.Revoked {
+		return nil // somebody decided that nobody may use it any more
+	}
+	name, err := t.namedBy(ctx, k)
+	if err == nil && name != "" {
+		err = fmt.Errorf("%s of %s still gives consumers key %s: it is left alone for as long as that is so", name, t.cred.Secret, k.ID)
+	}
+	return err
+}
+
+// namedBy is the version or alias, other than keyturn's own of the key, that
+// still gives it to somebody; empty if there is none. Versions newer than the
+// current one are found by number, because a list may not show them yet.
+func (t *turn) namedBy(ctx context.Context, k rotation.Key) (name string, err error) {
+	for alias, version := range t.secret.Aliases {
+		if alias != rotation.AliasPrevious && slices.Contains(k.Versions(), version) {
+			return fmt.Sprintf("alias %q", alias), nil
+		}
+	}
+	visit := func(number string, payload []byte) (bool, error) {
+		held, err := t.keys.holds(ctx, payload, k.ID)
+		if held {
+			name = "version " + number
+		}
+		return held, err
+	}
+	if err := t.newer(ctx, visit); err != nil || name != "" {
+		return name, t.looking(err)
+	}
+	return name, t.looking(t.strangers(ctx, visit))
+}
+
+// strangers visits the enabled versions that the journal does not know.
+func (t *turn) strangers(ctx context.Context, visit func(number string, payload []byte) (done bool, err error)) error {
+	enabled, err := t.cloud.EnabledVersions(ctx, t.cred.Secret)
+	if err != nil {
+		return err
+	}
+	var known []string
+	for _, k := range t.cred.Journal.Keys() {
+		known = append(known, k.Versions()...)
+	}
+	for _, number := range enabled {
+		if slices.Contains(known, number) {
+			continue
+		}
+		payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, number)
+		if gcp.IsGone(err) {
+			continue // the list is older than its end
+		}
+		if err != nil {
+			return err
+		}
+		if done, err := visit(number, payload); done || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *turn) looking(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("looking what consumers of %s are given: %w", t.cred.Secret, err)
+}

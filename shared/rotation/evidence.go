@@ -1,0 +1,125 @@
+package rotation
+
+import (
+	"fmt"
+	"time"
+)
+
+// Use is what is known of a key's use.
+type Use string
+
+// What can be known. Unknown is never taken for Unused.
+const (
+	Used    Use = "used"
+	Unused  Use = "unused"
+	Unknown Use = "unknown"
+)
+
+// Evidence is what was known of a key's use, when, and why.
+type Evidence struct {
+	Use    Use       `json:"use"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"` // policy time at which it was gathered
+}
+
+// Sightings is what Cloud Monitoring recorded of one key.
+type Sightings struct {
+	Times   []time.Time // ends of the intervals in which it was used, oldest first
+	Through time.Time   // the record reaches to here; zero is nowhere
+	Missing string      // why there is no record; empty if there is one
+}
+
+const (
+	// Window is how far back Cloud Monitoring is asked: it keeps about six weeks.
+	Window = 42 * 24 * time.Hour
+	// dataLag is how late a record may be. Google says hours; yale waits six.
+	dataLag = 6 * time.Hour
+	// interval is how long one point of the record is.
+	interval = 10 * time.Minute
+	// lookEvery is how often a key on its way out is looked at.
+	lookEvery = time.Hour
+)
+
+// Weigh says whether a key that is on its way out is still used.
+func Weigh(now time.Time, p Policy, k Key, s Sightings) Evidence {
+	switch {
+	case s.Missing != "":
+		return evidence(now, Unknown, "%s", s.Missing)
+	case s.Through.IsZero():
+		return evidence(now, Unknown, "Cloud Monitoring has no record of this credential yet")
+	case k.Phase == Quarantined:
+		return weighDisabled(now, p, k, s)
+	}
+	return weighSuperseded(now, p, k, s)
+}
+
+// weighSuperseded learns from the key's own cadence: a key that pauses for a
+// month is not unused after a week. It counts as unused once it has been quiet
+// for twice its longest pause.
+func weighSuperseded(now time.Time, p Policy, k Key, s Sightings) Evidence {
+	last, pause := s.cadence(k.Given)
+	free := k.Since
+	if !last.IsZero() {
+		pause = max(pause, k.Since.Sub(last).Round(time.Minute)) // the one in which it was superseded
+		free = latest(free, last.Add(2*max(pause, p.propagation())))
+	}
+	switch {
+	case last.IsZero() && !s.Through.Before(free):
+		return evidence(now, Unused, "no use in the record, which reaches to %s", stamp(s.Through))
+	case !s.Through.Before(free):
+		return evidence(now, Unused, "last used at %s, and its longest pause before was %v", stamp(last), pause)
+	case now.Before(free):
+		return evidence(now, Used, "last used at %s; it pauses for up to %v, so that it counts as unused from %s on", stamp(last), pause, stamp(free))
+	}
+	return evidence(now, Unknown, "the record reaches to %s only; it has to reach to %s", stamp(s.Through), stamp(free))
+}
+
+// weighDisabled looks for uses that failed: Cloud Monitoring counts them, too.
+func weighDisabled(now time.Time, p Policy, k Key, s Sightings) Evidence {
+	settled := k.Since.Add(p.propagation() + interval) // before that, a use may have succeeded
+	for _, t := range s.Times {
+		if t.After(settled) {
+			return evidence(now, Used, "somebody tried to use it at %s, after it was disabled at %s", stamp(t), stamp(k.Since))
+		}
+	}
+	if s.Through.Before(now.Add(-dataLag)) {
+		return evidence(now, Unknown, "the record reaches to %s only", stamp(s.Through))
+	}
+	return evidence(now, Unused, "no use since it was disabled at %s; the record reaches to %s", stamp(k.Since), stamp(s.Through))
+}
+
+// cadence is the last use and the longest time between two uses, where being
+// given out counts as the first: a key used once in its life has that long a pause.
+func (s Sightings) cadence(given time.Time) (last time.Time, pause time.Duration) {
+	before := given
+	for _, t := range s.Times {
+		if t.Before(given) {
+			continue
+		}
+		if !before.IsZero() {
+			pause = max(pause, t.Sub(before))
+		}
+		before, last = t, t
+	}
+	return last, pause.Round(time.Minute)
+}
+
+// Stale reports whether the record is so old that new uses cannot be expected
+// to show up in it: then somebody has to use the credential in use, to see
+// whether the record goes on.
+func (s Sightings) Stale(now time.Time) bool {
+	return s.Missing == "" && s.Through.Before(now.Add(-dataLag/2))
+}
+
+func evidence(now time.Time, u Use, format string, args ...any) Evidence {
+	return Evidence{Use: u, Reason: shorten(fmt.Sprintf(format, args...)), At: now.UTC()}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

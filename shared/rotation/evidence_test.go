@@ -1,0 +1,153 @@
+package rotation
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const day = 24 * time.Hour
+
+// ago are times before t0, oldest first.
+func ago(ds ...time.Duration) []time.Time {
+	times := make([]time.Time, len(ds))
+	for i, d := range ds {
+		times[i] = t0.Add(-d)
+	}
+	return times
+}
+
+func TestWeigh(t *testing.T) {
+	superseded := Key{ID: "k", Version: "1", Phase: Overlapping, Since: t0.Add(-day), Given: t0.Add(-31 * day)}
+	disabled := Key{ID: "k", Version: "1", Phase: Quarantined, Since: t0.Add(-day), Given: t0.Add(-31 * day)}
+	through := func(d time.Duration) time.Time { return t0.Add(-d) }
+	steady := ago(31*day, 30*day, 29*day, 28*day, 27*day, 2*day, day+time.Hour)
+	for name, tt := range map[string]struct {
+		k    Key
+		seen Sightings
+		want Use
+		says string
+	}{
+		"nobody answers":                     {superseded, Sightings{Missing: "Cloud Monitoring does not answer"}, Unknown, "does not answer"},
+		"no record at all":                   {superseded, Sightings{}, Unknown, "no record of this credential yet"},
+		"the record ends before the overlap": {superseded, Sightings{Through: through(2 * day)}, Unknown, "only"},
+		"never used":                         {superseded, Sightings{Through: through(time.Hour)}, Unused, "no use in the record"},
+		"used a moment ago":                  {superseded, Sightings{Times: ago(time.Minute), Through: through(time.Minute)}, Used, "last used at"},
+		"all the time, until superseded":     {Key{Phase: Overlapping, Since: t0.Add(-day), Given: t0.Add(-2 * day)}, Sightings{Times: ago(48*time.Hour, 36*time.Hour, 30*time.Hour, 25*time.Hour), Through: through(time.Minute)}, Unused, "longest pause before was 12h"},
+		"a daily job, quiet for 30 hours":    {Key{Phase: Overlapping, Since: t0.Add(-day), Given: t0.Add(-4 * day)}, Sightings{Times: ago(78*time.Hour, 54*time.Hour, 30*time.Hour), Through: through(time.Minute)}, Used, "pauses for up to 24h"},
+		"a daily job, quiet for two days":    {Key{Phase: Overlapping, Since: t0.Add(-day), Given: t0.Add(-5 * day)}, Sightings{Times: ago(96*time.Hour, 72*time.Hour, 48*time.Hour), Through: through(0)}, Unused, "24h"},
+		"a monthly job is not unused":        {superseded, Sightings{Times: ago(16 * day), Through: through(time.Minute)}, Used, "pauses for up to 360h"},
+		"quiet at first, then often":         {superseded, Sightings{Times: steady, Through: through(time.Hour)}, Used, "600h"},
+		"quiet until it was superseded":      {superseded, Sightings{Times: ago(31*day - time.Hour), Through: through(time.Minute)}, Used, "pauses for up to 719h"},
+		"what it did before is not asked":    {superseded, Sightings{Times: ago(40*day, 35*day), Through: through(time.Hour)}, Unused, "no use"},
+		"disabled and not missed":            {disabled, Sightings{Times: ago(2 * day), Through: through(time.Hour)}, Unused, "no use since it was disabled"},
+		"disabled and tried":                 {disabled, Sightings{Times: ago(2*day, time.Hour), Through: through(time.Hour)}, Used, "somebody tried to use it"},
+		"tried while it was being disabled":  {disabled, Sightings{Times: ago(day - 10*time.Minute), Through: through(time.Hour)}, Unused, "no use since"},
+		"disabled, and the record is old":    {disabled, Sightings{Through: through(7 * time.Hour)}, Unknown, "only"},
+	} {
+		got := Weigh(t0, watching, tt.k, tt.seen)
+		if got.Use != tt.want || !strings.Contains(got.Reason, tt.says) || !got.At.Equal(t0) {
+			t.Errorf("%s: %+v, want %s … %s", name, got, tt.want, tt.says)
+		}
+	}
+}
+
+func TestStale(t *testing.T) {
+	for _, tt := range []struct {
+		seen Sightings
+		want bool
+	}{
+		{Sightings{Through: t0}, false},
+		{Sightings{Through: t0.Add(-4 * time.Hour)}, true},
+		{Sightings{}, true},
+		{Sightings{Missing: "denied"}, false}, // to use the key shows nothing to somebody who cannot look
+	} {
+		if got := tt.seen.Stale(t0); got != tt.want {
+			t.Errorf("%+v: stale %v", tt.seen, got)
+		}
+	}
+}
+
+func seen(k Key, u Use, age time.Duration) Key {
+	k.Evidence = &Evidence{Use: u, Reason: "as seen", At: t0.Add(-age)}
+	return k
+}
+
+// TestEvidenceGatesRetirement is the truth table of the keys on their way out.
+func TestEvidenceGatesRetirement(t *testing.T) {
+	over := key("k0", "1", Overlapping, 7*time.Hour)
+	late := key("k0", "1", Overlapping, 80*time.Hour)
+	gone := key("k0", "1", Quarantined, 25*time.Hour)
+	fresh := key("k0", "1", Quarantined, time.Hour)
+	force, ignore := watching, policy
+	force.Stragglers = Force
+	forced := seen(fresh, Used, 0)
+	forced.Forced = true
+	for _, tt := range []struct {
+		name string
+		p    Policy
+		k    Key
+		want string
+		held bool
+	}{
+		{"not looked at yet", watching, over, "examine", false},
+		{"looked at an hour ago", watching, seen(over, Unused, time.Hour), "examine", false},
+		{"unused", watching, seen(over, Unused, time.Minute), "disable", false},
+		{"used", watching, seen(over, Used, time.Minute), "", true},
+		{"unknown is not unused", watching, seen(over, Unknown, time.Minute), "", true},
+		{"the overlap lasts", watching, seen(key("k0", "1", Overlapping, time.Hour), Used, 0), "", false},
+		{"used, beyond the limit, held", watching, seen(late, Used, time.Minute), "", true},
+		{"used, beyond the limit, forced", force, seen(late, Used, time.Minute), "disable", true},
+		{"used, within the limit, forced", force, seen(over, Used, time.Minute), "", true},
+		{"the policy does not ask", ignore, seen(over, Used, 0), "disable", false},
+		{"revoked", watching, revoked(seen(over, Used, 0)), "disable", false},
+		{"in quarantine", watching, fresh, "examine", false},
+		{"in quarantine, missed", watching, seen(fresh, Used, 0), "restore", false},
+		{"in quarantine, not missed", watching, seen(fresh, Unused, time.Minute), "", false},
+		{"in quarantine, not known", watching, seen(fresh, Unknown, time.Minute), "", false},
+		{"in quarantine, revoked and missed", watching, revoked(seen(fresh, Used, 0)), "", false},
+		{"in quarantine, forced and missed", watching, forced, "", false},
+		{"in quarantine, the policy does not ask", ignore, fresh, "", false},
+		{"quarantine has passed, not looked at", watching, gone, "examine", false},
+		{"quarantine has passed, unused", watching, seen(gone, Unused, 0), "delete", false},
+		{"quarantine has passed, not known", watching, seen(gone, Unknown, 0), "", true},
+		{"quarantine has passed, missed", watching, seen(gone, Used, 0), "restore", true},
+	} {
+		j := retiring(holding(key("k1", "2", Active, time.Hour)), tt.k)
+		got := ""
+		for _, s := range Decide(t0, tt.p, j, Observed{Aliases: j.Aliases()}, Intent{}) {
+			got += string(s.Action)
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+		if held := tt.k.Held(t0, tt.p); held != tt.held {
+			t.Errorf("%s: held %v", tt.name, held)
+		}
+	}
+}
+
+func TestDisableForgetsOldEvidenceAndRemembersForce(t *testing.T) {
+	for use, forced := range map[Use]bool{Used: true, Unknown: true, Unused: false} {
+		j := retiring(holding(key("k1", "2", Active, 0)), seen(key("k0", "1", Overlapping, day), use, 0))
+		j = j.Record(t0, Step{Action: Disable, Key: j.Retiring[0]}, Outcome{})
+		k := j.Retiring[0]
+		if k.Phase != Quarantined || k.Evidence != nil || k.Forced != forced {
+			t.Errorf("%s: after disabling: %+v", use, k)
+		}
+		again := j.Record(t0.Add(time.Hour), Step{Action: Disable, Key: k}, Outcome{})
+		if diff := cmp.Diff(j, again); diff != "" {
+			t.Errorf("disabling again changed the journal:\n%s", diff)
+		}
+	}
+}
+
+func TestBrownOutBringsTheKeyBackAndKeepsTheNewOne(t *testing.T) {
+	j := retiring(holding(key("k1", "2", Active, 0)), seen(key("k0", "1", Quarantined, time.Hour), Used, 0))
+	j = j.Record(t0, Step{Action: Restore, Key: j.Retiring[0]}, Outcome{})
+	if k := j.Retiring[0]; k.Phase != Overlapping || !k.Since.Equal(t0) || j.Current.ID != "k1" {
+		t.Errorf("after a brown-out: %+v, current %s", k, j.Current.ID)
+	}
+}

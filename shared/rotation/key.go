@@ -1,0 +1,61 @@
+package rotation
+
+import (
+	"errors"
+	"slices"
+	"time"
+)
+
+// Phase is where one key stands on its way from intent to deletion.
+type Phase string
+
+// The phases, in order. A deleted service-account key leaves the journal.
+const (
+	Intended    Phase = "intended"    // the journal says that a key will be made; one may exist, should the maker have died
+	Staged      Phase = "staged"      // upload mode: the private half is in the staging secret
+	Published   Phase = "published"   // Google knows the key, under Key.ID
+	Verified    Phase = "verified"    // the key has authenticated
+	Active      Phase = "active"      // consumers are given this key
+	Overlapping Phase = "overlapping" // superseded, still valid
+	Quarantined Phase = "quarantined" // disabled, can be brought back
+	Deleted     Phase = "deleted"     // of an API key, which Google keeps for 30 days
+)
+
+// Key is one key of the credential, as far as keyturn brought it.
+type Key struct {
+	ID       string    `json:"id,omitempty"`      // 40 hex digits of a service-account key, or an API key's resource name
+	Version  string    `json:"version,omitempty"` // version number of the secret that holds it
+	Copies   []string  `json:"copies,omitempty"`  // earlier versions that hold it, too, since it was brought back
+	Phase    Phase     `json:"phase"`
+	Since    time.Time `json:"since"`             // policy time at which it entered Phase
+	Given    time.Time `json:"given,omitzero"`    // policy time at which consumers were first given it
+	Expires  time.Time `json:"expires,omitzero"`  // when it stops by itself; zero is never
+	Mode     KeyMode   `json:"mode,omitempty"`    // who made the pair
+	Denied   string    `json:"denied,omitempty"`  // the constraint that denied uploading it, so that Google made the pair
+	Staged   string    `json:"staged,omitempty"`  // version number in the staging secret
+	Tried    time.Time `json:"tried,omitzero"`    // policy time of the last attempt to publish it
+	Answered time.Time `json:"answered,omitzero"` // policy time at which that attempt failed; zero if nobody lived to see
+	Revoked  bool      `json:"revoked,omitempty"` // to stop working: at once, or as soon as it is replaced
+	Back     bool      `json:"back,omitempty"`    // on its way back to consumers
+	Forced   bool      `json:"forced,omitempty"`  // taken away although it may be in use
+	Evidence *Evidence `json:"evidence,omitempty"`
+}
+
+// Versions are the numbers of the versions that hold the key.
+func (k Key) Versions() []string {
+	if k.Version == "" {
+		return k.Copies
+	}
+	return append(slices.Clone(k.Copies), k.Version)
+}
+
+func (k Key) validate(where string, allowed ...Phase) error {
+	named := k.ID != "" || k.Phase == Intended || k.Phase == Staged
+	held := k.Version != "" || slices.Contains([]Phase{Intended, Staged, Published, Verified, Deleted}, k.Phase)
+	return errors.Join(
+		check(slices.Contains(allowed, k.Phase), "%s key has phase %q, want one of %v", where, k.Phase, allowed),
+		check(named, "%s key in phase %s has no id", where, k.Phase),
+		check(held, "%s key in phase %s has no version", where, k.Phase),
+		check(!k.Since.IsZero(), "%s key has no time", where),
+	)
+}
