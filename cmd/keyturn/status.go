@@ -85,6 +85,14 @@ func (a *app) statusOf(ctx context.Context, secret string) error {
 		t.AppendRow(table.Row{shortID(k.ID), k.Phase, k.Version, due(k.Since)})
 	}
 	fmt.Fprintln(a.stdout, t.Render())
+	for _, k := range report.Journal.Retiring {
+		if k.Evidence != nil {
+			fmt.Fprintf(a.stdout, "%s: %s: %s\n", shortID(k.ID), k.Evidence.Use, k.Evidence.Reason)
+		}
+	}
+	if s := report.Journal.Suspend; s != nil && !s.Until.IsZero() {
+		fmt.Fprintf(a.stdout, "account disabled until %s, so that tokens of a revoked key die\n", due(s.Until))
+	}
 	if failure := report.Journal.Failure; failure != nil {
 		fmt.Fprintf(a.stdout, "failed %d times at %s: %s\n", failure.Count, failure.Step, failure.Reason)
 	}
