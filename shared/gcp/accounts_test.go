@@ -3,10 +3,13 @@ package gcp
 import (
 	"encoding/json"
 	"net/http"
+	"path"
 	"testing"
 	"time"
 
+	"example.com/keyturn/internal/localgcp/iam"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	iamrest "google.golang.org/api/iam/v1"
 	"google.golang.org/grpc/codes"
 )
@@ -68,6 +71,38 @@ func TestAccountKeyStates(t *testing.T) {
 	}
 	_, err = w.AccountKeyStates(t.Context(), account+"x")
 	fails(t, err, codes.NotFound)
+}
+
+// TestKeysThatGoogleDisabled has them found in public and in an attacker's hands.
+func TestKeysThatGoogleDisabled(t *testing.T) {
+	w := newWorld(t, 0)
+	account := w.account("robot")
+	email := path.Base(account)
+	key := func() string {
+		id, _, err := w.CreateAccountKey(t.Context(), account)
+		must(t, err)
+		return id
+	}
+	leaked, abused, forgiven, noted := key(), key(), key(), key()
+	must(t, w.gcp.IAM.Expose(email, leaked))
+	must(t, w.gcp.IAM.Compromise(email, abused))
+	must(t, w.gcp.IAM.Expose(email, forgiven))
+	must(t, w.EnableAccountKey(t.Context(), account, forgiven))
+	w.gcp.IAM.SetOrgPolicy(iam.OrgPolicy{WaitForAbuse: true})
+	must(t, w.gcp.IAM.Expose(email, noted))
+	got, err := w.AccountKeyStates(t.Context(), account)
+	must(t, err)
+	want := []KeyState{
+		{leaked, true, "EXPOSED", true}, {abused, true, "COMPROMISE_DETECTED", true},
+		{forgiven, false, "", true}, {noted, false, "", true},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.SortSlices(func(a, b KeyState) bool { return a.ID < b.ID })); diff != "" {
+		t.Errorf("states (-want +got):\n%s", diff)
+	}
+	must(t, w.gcp.IAM.Suspend(email))
+	if err := w.EnableAccount(t.Context(), account); err == nil || Diagnose(err).Retry {
+		t.Errorf("enabling what Google disabled: error %v", err)
+	}
 }
 
 // TestExposedKeys reads answers of Google's, as its discovery document has them.
