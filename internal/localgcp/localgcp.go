@@ -39,7 +39,12 @@ type Config struct {
 	Clock       *clock.Clock  // policy time; required
 	KeyLag      time.Duration // how long new keys take to be known, and disabled ones to be refused; zero is not at all
 	EventualLag time.Duration // how long Secret Manager's eventually consistent reads lag; zero is not at all
+	MetricLag   time.Duration // how long after its end a metric's point can be read; zero is not at all, Google's is some minutes to hours
 	DataAccess  bool          // whether Data Access audit logs are on, which at Google they are not by default
+
+	// RefusalsUncounted leaves the use of disabled, deleted and expired keys out of
+	// the metrics; see iam.Config.
+	RefusalsUncounted bool
 
 	// Random is where every id, key string and token comes from, so that a
 	// simulation that makes its calls one after the other repeats itself. It must
@@ -92,11 +97,11 @@ func (c *Cloud) assemble(cfg Config) {
 	ids := random.New(cfg.Random)
 	c.PubSub = pubsub.New(pubsub.Config{Tokens: lateTokens{c}})
 	c.Logging = logging.New(logging.Config{Clock: cfg.Clock, Publisher: c.PubSub, Random: ids})
-	c.Monitoring = monitoring.New(monitoring.Config{Clock: cfg.Clock})
+	c.Monitoring = monitoring.New(monitoring.Config{Clock: cfg.Clock, Lag: cfg.MetricLag})
 	c.IAM = iam.New(iam.Config{
 		Clock: cfg.Clock, ProjectID: cfg.ProjectID, KeyLag: cfg.KeyLag, DisableLag: cfg.KeyLag, StaleLists: cfg.KeyLag,
 		Audit: c.Logging, NoDataAccess: !cfg.DataAccess, Metrics: c.Monitoring, Faults: &c.Faults,
-		Pair: cfg.Pair, Random: ids,
+		RefusalsUncounted: cfg.RefusalsUncounted, Pair: cfg.Pair, Random: ids,
 	})
 	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.PubSub, EventualLag: cfg.EventualLag, Audit: c.Logging})
 	c.APIKeys = apikeys.New(apikeys.Config{

@@ -36,9 +36,16 @@ type world struct {
 
 func start(t *testing.T) *world {
 	t.Helper()
+	return startWith(t, Config{})
+}
+
+// startWith starts a cloud of that configuration, as far as it is given.
+func startWith(t *testing.T, cfg Config) *world {
+	t.Helper()
 	w := &world{T: t, clock: clock.NewFrozen(t0)}
+	cfg.Addr, cfg.ProjectID, cfg.Clock = "127.0.0.1:0", "acme", w.clock
 	var err error
-	w.cloud, err = Start(Config{Addr: "127.0.0.1:0", ProjectID: "acme", Clock: w.clock})
+	w.cloud, err = Start(cfg)
 	w.must(err)
 	t.Cleanup(func() { w.must(w.cloud.Close()) })
 	return w

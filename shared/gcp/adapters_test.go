@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	apikeys "cloud.google.com/go/apikeys/apiv2"
 	"example.com/keyturn/shared/event"
 	"google.golang.org/grpc/codes"
 )
@@ -19,7 +20,24 @@ const (
 	someSecret  = "projects/acme/secrets/some"
 	someAccount = "projects/acme/serviceAccounts/some@acme.iam.gserviceaccount.com"
 	someAPIKey  = "projects/acme/locations/global/keys/some"
+	blockedKey  = "projects/acme/locations/global/keys/blocked"
+	deletedKey  = "projects/acme/locations/global/keys/deleted"
 )
+
+// somewhere is a world with what the adapters below are called about.
+func somewhere(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t, 0)
+	w.secret("some", "payload")
+	w.account("some")
+	w.topic("some")
+	for _, id := range []string{"some", "blocked", "deleted"} {
+		w.apiKey(id, nil)
+	}
+	must(t, w.DisableAPIKey(t.Context(), blockedKey))
+	must(t, w.DeleteAPIKey(t.Context(), deletedKey))
+	return w
+}
 
 // adapter is one method of Cloud and what it calls.
 type adapter struct {
@@ -91,6 +109,36 @@ func adapters() map[string]adapter {
 			"API Keys", []string{"GetKey", "UpdateKey"}, someAPIKey},
 		"DeleteAPIKey": {func(ctx context.Context, c *Cloud) error { return c.DeleteAPIKey(ctx, someAPIKey) },
 			"API Keys", []string{"DeleteKey"}, someAPIKey},
+		"EnabledVersions": {func(ctx context.Context, c *Cloud) error { _, err := c.EnabledVersions(ctx, someSecret); return err },
+			"Secret Manager", []string{"ListSecretVersions"}, someSecret},
+		"EnableVersion": {func(ctx context.Context, c *Cloud) error { return c.EnableVersion(ctx, someSecret, "1") },
+			"Secret Manager", []string{"EnableSecretVersion"}, "version 1 of " + someSecret},
+		"EnableAccountKey": {func(ctx context.Context, c *Cloud) error { return c.EnableAccountKey(ctx, someAccount, "k") },
+			"IAM", []string{"EnableServiceAccountKey"}, someAccount + "/keys/k"},
+		"DisableAccount": {func(ctx context.Context, c *Cloud) error { return c.DisableAccount(ctx, someAccount) },
+			"IAM", []string{"DisableServiceAccount"}, "disabling " + someAccount},
+		"EnableAccount": {func(ctx context.Context, c *Cloud) error { return c.EnableAccount(ctx, someAccount) },
+			"IAM", []string{"EnableServiceAccount"}, "enabling " + someAccount},
+		"AccountKeyStates": {func(ctx context.Context, c *Cloud) error { _, err := c.AccountKeyStates(ctx, someAccount); return err },
+			"IAM over REST", []string{"ListServiceAccountKeys"}, someAccount},
+		"EnableAPIKey": {func(ctx context.Context, c *Cloud) error { return c.EnableAPIKey(ctx, blockedKey) },
+			"API Keys", []string{"GetKey", "UpdateKey"}, blockedKey},
+		"UndeleteAPIKey": {func(ctx context.Context, c *Cloud) error { return c.UndeleteAPIKey(ctx, deletedKey) },
+			"API Keys", []string{"GetKey", "UndeleteKey"}, deletedKey},
+		"DeleteUnusedAPIKey": {func(ctx context.Context, c *Cloud) error { return c.DeleteUnusedAPIKey(ctx, someAPIKey) },
+			"API Keys", []string{"DeleteKey"}, someAPIKey},
+		"AccountKeyUses": {func(ctx context.Context, c *Cloud) error {
+			_, err := c.AccountKeyUses(ctx, someAccount, []string{"k"}, time.Unix(0, 0), time.Unix(600, 0))
+			return err
+		}, "Cloud Monitoring", []string{"ListTimeSeries"}, someAccount},
+		"APIKeyUses": {func(ctx context.Context, c *Cloud) error {
+			_, err := c.APIKeyUses(ctx, []string{someAPIKey}, time.Unix(0, 0), time.Unix(600, 0))
+			return err
+		}, "API Keys", []string{"GetKey", "ListTimeSeries"}, someAPIKey},
+		"AccountKeyUsers": {func(ctx context.Context, c *Cloud) error {
+			_, err := c.AccountKeyUsers(ctx, someAccount, "k", time.Unix(0, 0))
+			return err
+		}, "Cloud Logging", []string{"ListLogEntries"}, someAccount + "/keys/k"},
 		"Publish": {func(ctx context.Context, c *Cloud) error {
 			return c.Publish(ctx, event.Outgoing{Topic: "some", Data: []byte(canary)})
 		}, "Pub/Sub", []string{"Publish"}, "topic some"},
@@ -103,11 +151,7 @@ func adapters() map[string]adapter {
 // TestRefusalsAreNeverTakenForSuccess refuses every call that every adapter
 // makes, on resources that are there.
 func TestRefusalsAreNeverTakenForSuccess(t *testing.T) {
-	w := newWorld(t, 0)
-	w.secret("some", "payload")
-	w.account("some")
-	w.apiKey("some", nil)
-	w.topic("some")
+	w := somewhere(t)
 	for name, a := range adapters() {
 		for _, method := range a.methods {
 			t.Run(name+"/"+method, func(t *testing.T) {
@@ -138,7 +182,22 @@ func TestFailedDialIsTriedAgain(t *testing.T) {
 	_, keys := cloud.apiKeys(t.Context())
 	_, topics := cloud.topics(t.Context())
 	_, logging := cloud.cloudLogging(t.Context())
-	must(t, errors.Join(secrets, iam, keys, topics, logging))
+	_, metrics := cloud.cloudMonitoring(t.Context())
+	_, iamREST := cloud.iamOverREST(t.Context())
+	_, keysREST := cloud.apiKeysOverREST(t.Context())
+	must(t, errors.Join(secrets, iam, keys, topics, logging, metrics, iamREST, keysREST))
+}
+
+// TestFailedDialOverREST has the gRPC client of the same API dialled already.
+func TestFailedDialOverREST(t *testing.T) {
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "missing.json"))
+	cloud := newCloud(t, "")
+	client, err := apikeys.NewClient(t.Context(), newWorld(t, 0).options()...)
+	must(t, err)
+	cloud.clients.keys.client, cloud.clients.keys.dialed = client, true
+	_, err = cloud.CloneAPIKey(t.Context(), someAPIKey, "clone")
+	says(t, err, "connecting to API Keys over REST: ")
+	says(t, cloud.DeleteUnusedAPIKey(t.Context(), someAPIKey), "connecting to API Keys over REST: ")
 }
 
 func TestClientIsDialledOnceByConcurrentCallers(t *testing.T) {

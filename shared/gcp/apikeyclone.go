@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,15 +16,15 @@ import (
 )
 
 // CloneAPIKey makes a key with the given id that may do what the key from may
-// do, and returns its name. A key that is bound to a service account has a clone
-// that is bound to it, too. A key of that id that exists already is the answer
-// to an earlier try whose reply was lost.
+// do, and returns its name. The clone of a key that is bound to a service account
+// is bound to it, too. A key of that id that exists already is the answer to an
+// earlier try whose reply was lost.
 func (c *Cloud) CloneAPIKey(ctx context.Context, from, id string) (string, error) {
-	client, err := c.apiKeys(ctx)
+	client, rest, err := c.apiKeysBothWays(ctx)
 	if err != nil {
 		return "", err
 	}
-	original, account, err := c.originalOf(ctx, from)
+	original, account, err := c.boundKey(ctx, client, rest, from)
 	if err != nil {
 		return "", fmt.Errorf("reading API key %s to clone it: %w", from, err)
 	}
@@ -31,16 +32,11 @@ func (c *Cloud) CloneAPIKey(ctx context.Context, from, id string) (string, error
 	if err != nil {
 		return "", fmt.Errorf("cloning API key %s: %w", from, err)
 	}
-	parent := path.Dir(path.Dir(from))
-	name := parent + "/keys/" + id
-	var op *apikeys.CreateKeyOperation
+	name := path.Dir(from) + "/" + id
 	if account == "" {
-		op, err = client.CreateKey(ctx, &apikeyspb.CreateKeyRequest{Parent: parent, KeyId: id, Key: clone})
+		err = createKey(ctx, client, name, clone)
 	} else {
-		op, err = c.createBoundKey(ctx, name, clone, account)
-	}
-	if err == nil {
-		_, err = op.Wait(ctx)
+		err = c.createBoundKey(ctx, client, rest, name, clone, account)
 	}
 	if err != nil && !IsAlreadyExists(err) {
 		return "", fmt.Errorf("creating API key %s: %w", name, err)
@@ -66,17 +62,9 @@ func cloneOf(k *apikeyspb.Key) (*apikeyspb.Key, error) {
 	return clone, nil
 }
 
-// originalOf reads a key and the e-mail address of the service account that it is
-// bound to, empty if it is not. The address is missing from the gRPC API.
-func (c *Cloud) originalOf(ctx context.Context, name string) (*apikeyspb.Key, string, error) {
-	client, err := c.apiKeys(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	rest, err := c.apiKeysOverREST(ctx)
-	if err != nil {
-		return nil, "", err
-	}
+// boundKey reads a key and the e-mail address of the service account that it is
+// bound to, empty if there is none. The gRPC API lacks the address.
+func (c *Cloud) boundKey(ctx context.Context, client *apikeys.Client, rest *apikeysrest.Service, name string) (*apikeyspb.Key, string, error) {
 	k, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: name})
 	if err != nil {
 		return nil, "", err
@@ -90,37 +78,40 @@ func (c *Cloud) originalOf(ctx context.Context, name string) (*apikeyspb.Key, st
 	return k, bound.ServiceAccountEmail, nil
 }
 
-// createBoundKey makes a key that acts as a service account. A binding is given
-// to a key once, when it is made.
-func (c *Cloud) createBoundKey(ctx context.Context, name string, k *apikeyspb.Key, account string) (*apikeys.CreateKeyOperation, error) {
-	client, err := c.apiKeys(ctx)
-	if err != nil {
-		return nil, err
+func createKey(ctx context.Context, client *apikeys.Client, name string, k *apikeyspb.Key) error {
+	op, err := client.CreateKey(ctx, &apikeyspb.CreateKeyRequest{Parent: path.Dir(path.Dir(name)), KeyId: path.Base(name), Key: k})
+	if err == nil {
+		_, err = op.Wait(ctx)
 	}
-	rest, err := c.apiKeysOverREST(ctx)
-	if err != nil {
-		return nil, err
-	}
+	return err
+}
+
+// createBoundKey makes a key that acts as a service account. It is bound when it
+// is made or never.
+func (c *Cloud) createBoundKey(ctx context.Context, client *apikeys.Client, rest *apikeysrest.Service, name string, k *apikeyspb.Key, account string) error {
 	bound, err := restKey(k)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	bound.ServiceAccountEmail = account
 	op, err := overREST(ctx, c, "/google.api.apikeys.v2.ApiKeys/CreateKey", name, func(ctx context.Context) (*apikeysrest.Operation, error) {
 		return rest.Projects.Locations.Keys.Create(path.Dir(path.Dir(name)), bound).KeyId(path.Base(name)).Context(ctx).Do()
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		_, err = client.CreateKeyOperation(op.Name).Wait(ctx)
 	}
-	return client.CreateKeyOperation(op.Name), nil
+	return err
 }
 
-// restKey is a key of the gRPC API in the REST API, which is the same in JSON.
+// restKey is a key of the gRPC API as the REST API has it: in JSON they are the
+// same. A restriction that the REST client does not know must not get lost.
 func restKey(k *apikeyspb.Key) (*apikeysrest.V2Key, error) {
 	text, err := protojson.Marshal(k)
 	if err != nil {
 		return nil, err
 	}
 	rest := new(apikeysrest.V2Key)
-	return rest, json.Unmarshal(text, rest)
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	return rest, decoder.Decode(rest)
 }

@@ -87,11 +87,17 @@ var ErrInUse = errors.New("the API key was used in the last 7 days")
 // DeleteUnusedAPIKey deletes a key as DeleteAPIKey does, unless it was used in the
 // last 7 days: Google itself refuses that, and the error is ErrInUse.
 func (c *Cloud) DeleteUnusedAPIKey(ctx context.Context, name string) error {
-	client, err := c.apiKeys(ctx)
+	client, rest, err := c.apiKeysBothWays(ctx)
 	if err != nil {
 		return err
 	}
-	err = c.deleteUnused(ctx, client, name)
+	// The gRPC API cannot ask for the check.
+	op, err := overREST(ctx, c, "/google.api.apikeys.v2.ApiKeys/DeleteKey", name, func(ctx context.Context) (*apikeysrest.Operation, error) {
+		return rest.Projects.Locations.Keys.Delete(name).CheckExistingUsage("CHECK").Context(ctx).Do()
+	})
+	if err == nil {
+		_, err = client.DeleteKeyOperation(op.Name).Wait(ctx)
+	}
 	switch {
 	case err == nil, IsNotFound(err), IsFailedPrecondition(err) && deleted(ctx, client, name):
 		return nil
@@ -101,21 +107,7 @@ func (c *Cloud) DeleteUnusedAPIKey(ctx context.Context, name string) error {
 	return fmt.Errorf("deleting API key %s: %w", name, err)
 }
 
-// deleteUnused goes over REST, because the gRPC API cannot ask for the check.
-func (c *Cloud) deleteUnused(ctx context.Context, client *apikeys.Client, name string) error {
-	rest, err := c.apiKeysOverREST(ctx)
-	if err != nil {
-		return err
-	}
-	op, err := overREST(ctx, c, "/google.api.apikeys.v2.ApiKeys/DeleteKey", name, func(ctx context.Context) (*apikeysrest.Operation, error) {
-		return rest.Projects.Locations.Keys.Delete(name).CheckExistingUsage("CHECK").Context(ctx).Do()
-	})
-	if err == nil {
-		_, err = client.DeleteKeyOperation(op.Name).Wait(ctx)
-	}
-	return err
-}
-
+// deleted reports whether a key is, as after a lost reply.
 func deleted(ctx context.Context, client *apikeys.Client, name string) bool {
 	k, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: name})
 	return err == nil && k.GetDeleteTime() != nil

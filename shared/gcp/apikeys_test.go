@@ -1,18 +1,15 @@
 package gcp
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
-	"example.com/keyturn/internal/localgcp/fault"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/testing/protocmp"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
 
 const gemini = "generativelanguage.googleapis.com"
@@ -33,52 +30,6 @@ var ownFields = protocmp.IgnoreFields(&apikeyspb.Key{}, "name", "uid", "etag", "
 
 func serverOnly(ip string) *apikeyspb.Restrictions_ServerKeyRestrictions {
 	return &apikeyspb.Restrictions_ServerKeyRestrictions{ServerKeyRestrictions: &apikeyspb.ServerKeyRestrictions{AllowedIps: []string{ip}}}
-}
-
-func TestCloneAPIKey(t *testing.T) {
-	w := newWorld(t, 0)
-	original := w.apiKey("original", billing())
-	clone, err := w.CloneAPIKey(t.Context(), original, "clone")
-	must(t, err)
-	again, err := w.CloneAPIKey(t.Context(), original, "clone")
-	must(t, err)
-	if again != clone || clone == original {
-		t.Errorf("cloned %s to %s and then to %s", original, clone, again)
-	}
-	got := w.getAPIKey(clone)
-	if diff := cmp.Diff(billing(), got, protocmp.Transform(), ownFields); diff != "" {
-		t.Errorf("clone (-want +got):\n%s", diff)
-	}
-	strings := map[string]string{}
-	for _, name := range []string{original, clone, again} {
-		strings[name], err = w.APIKeyString(t.Context(), name)
-		must(t, err)
-	}
-	if strings[clone] == strings[original] || strings[clone] == "" {
-		t.Error("the clone has no string of its own")
-	}
-	_, err = w.CloneAPIKey(t.Context(), original+"x", "other")
-	if !IsNotFound(err) {
-		t.Errorf("clone of a key that is not there: error %v", err)
-	}
-	_, err = w.CloneAPIKey(t.Context(), original, "Not-An-Id")
-	fails(t, err, codes.InvalidArgument)
-}
-
-// TestCloneWhoseReplyIsLost makes one key all the same.
-func TestCloneWhoseReplyIsLost(t *testing.T) {
-	w := newWorld(t, 0)
-	original := w.apiKey("original", billing())
-	w.inject("CreateKey", fault.Fault{After: status.Error(codes.Internal, "connection lost")})
-	_, err := w.CloneAPIKey(t.Context(), original, "clone")
-	fails(t, err, codes.Internal)
-	made := w.getAPIKey("projects/acme/locations/global/keys/clone")
-	w.gcp.Faults.Set(nil)
-	name, err := w.CloneAPIKey(t.Context(), original, "clone")
-	must(t, err)
-	if got := w.getAPIKey(name); got.GetUid() != made.GetUid() {
-		t.Errorf("cloned twice: %s and %s", made.GetUid(), got.GetUid())
-	}
 }
 
 func TestAPIKeyCreated(t *testing.T) {
@@ -132,47 +83,57 @@ func TestDisabledAPIKeyCanBeBroughtBack(t *testing.T) {
 			if disabled.GetAnnotations()["team"] != before.GetAnnotations()["team"] {
 				t.Errorf("annotations %v", disabled.GetAnnotations())
 			}
-			w.restore(disabled)
+			for range 2 { // again, as after a lost reply
+				must(t, w.EnableAPIKey(t.Context(), key))
+			}
 			if code := w.call(secret); code != http.StatusOK {
 				t.Errorf("HTTP %d after", code)
 			}
-			if diff := cmp.Diff(before, w.getAPIKey(key), protocmp.Transform(), ownFields, protocmp.IgnoreFields(before, "annotations"), protocmp.IgnoreEmptyMessages()); diff != "" {
+			if diff := cmp.Diff(before, w.getAPIKey(key), protocmp.Transform(), ownFields, protocmp.IgnoreEmptyMessages()); diff != "" {
 				t.Errorf("key (-before +after):\n%s", diff)
 			}
 		})
 	}
 }
 
-// restore puts back what RestrictedBefore says.
-func (w *world) restore(k *apikeyspb.Key) {
-	w.Helper()
-	var before apikeyspb.Restrictions
-	must(w.T, protojson.Unmarshal([]byte(k.GetAnnotations()[RestrictedBefore]), &before))
-	client, err := w.apiKeys(w.Context())
-	must(w.T, err)
-	op, err := client.UpdateKey(w.Context(), &apikeyspb.UpdateKeyRequest{
-		Key: &apikeyspb.Key{Name: k.GetName(), Restrictions: &before}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"restrictions"}},
-	})
-	must(w.T, err)
-	_, err = op.Wait(w.Context())
-	must(w.T, err)
-}
-
-// TestDisablingNoticesAnotherWriter has somebody restrict the key between its
+// TestDisablingNoticesAnotherWriter has somebody change the key between its
 // reading and its writing.
 func TestDisablingNoticesAnotherWriter(t *testing.T) {
 	w := newWorld(t, 0)
 	key := w.apiKey("k", billing())
 	stale := w.getAPIKey(key)
-	w.restore(&apikeyspb.Key{Name: key, Annotations: map[string]string{RestrictedBefore: "{}"}})
+	must(t, w.DisableAPIKey(t.Context(), key))
 	client, err := w.apiKeys(t.Context())
 	must(t, err)
 	fails(t, block(t.Context(), client, stale), codes.Aborted)
+	stale = w.getAPIKey(key)
+	must(t, w.EnableAPIKey(t.Context(), key))
+	fails(t, unblock(t.Context(), client, stale), codes.Aborted)
 }
 
 func TestRestrictionsThatCannotBeKept(t *testing.T) {
 	k := &apikeyspb.Key{Restrictions: &apikeyspb.Restrictions{ApiTargets: []*apikeyspb.ApiTarget{{Service: "\xff"}}}}
 	says(t, block(t.Context(), nil, k), "keeping its restrictions")
+	cloud := newCloud(t, "127.0.0.1:1")
+	says(t, cloud.createBoundKey(t.Context(), nil, nil, someAPIKey, k, "e"), "UTF-8")
+}
+
+// TestBlockThatCannotBeTakenBack was made by somebody else, or its annotation was
+// lost: to guess would open the key to everybody.
+func TestBlockThatCannotBeTakenBack(t *testing.T) {
+	for want, annotations := range map[string]map[string]string{
+		"nothing says to what before": nil,
+		"reading its annotation":      {RestrictedBefore: "{"},
+	} {
+		w := newWorld(t, 0)
+		w.apiKey("some", &apikeyspb.Key{Annotations: annotations, Restrictions: &apikeyspb.Restrictions{ClientRestrictions: serverOnly(nowhere)}})
+		says(t, w.EnableAPIKey(t.Context(), someAPIKey), want)
+		_, err := w.CloneAPIKey(t.Context(), someAPIKey, "clone")
+		says(t, err, want)
+		if !blocked(w.getAPIKey(someAPIKey)) {
+			t.Error("the key is open")
+		}
+	}
 }
 
 func TestAPIKeysThatAreGone(t *testing.T) {
@@ -184,5 +145,60 @@ func TestAPIKeysThatAreGone(t *testing.T) {
 	must(t, w.DisableAPIKey(t.Context(), key))     // Google still answers with deleted keys
 	must(t, w.DisableAPIKey(t.Context(), key+"x")) // and not with purged ones
 	must(t, w.DeleteAPIKey(t.Context(), key+"x"))
+	fails(t, w.EnableAPIKey(t.Context(), key+"x"), codes.NotFound)
+	fails(t, w.UndeleteAPIKey(t.Context(), key+"x"), codes.NotFound)
 	fails(t, w.DeleteAPIKey(t.Context(), "projects/acme"), codes.InvalidArgument)
+}
+
+func TestUndeletedAPIKey(t *testing.T) {
+	w := newWorld(t, 0)
+	key := w.apiKey("k", billing())
+	secret, err := w.APIKeyString(t.Context(), key)
+	must(t, err)
+	must(t, w.DeleteAPIKey(t.Context(), key))
+	for range 2 { // again, as after a lost reply
+		must(t, w.UndeleteAPIKey(t.Context(), key))
+	}
+	if code := w.call(secret); code != http.StatusOK {
+		t.Errorf("HTTP %d after", code)
+	}
+}
+
+// TestDeleteUnusedAPIKey waits for the seven days that Google looks back.
+func TestDeleteUnusedAPIKey(t *testing.T) {
+	w := newWorld(t, 0)
+	key := w.apiKey("k", nil)
+	secret, err := w.APIKeyString(t.Context(), key)
+	must(t, err)
+	w.call(secret)
+	w.clock.Advance(7*24*time.Hour - time.Second)
+	err = w.DeleteUnusedAPIKey(t.Context(), key)
+	if !errors.Is(err, ErrInUse) || !IsFailedPrecondition(err) || deletedAt(w, key) {
+		t.Fatalf("deleting a used key: error %v", err)
+	}
+	w.clock.Advance(time.Second)
+	for range 2 { // again, as after a lost reply
+		must(t, w.DeleteUnusedAPIKey(t.Context(), key))
+	}
+	if !deletedAt(w, key) {
+		t.Error("the key is there still")
+	}
+	must(t, w.DeleteUnusedAPIKey(t.Context(), key+"x"))
+}
+
+func deletedAt(w *world, key string) bool { return w.getAPIKey(key).GetDeleteTime() != nil }
+
+// TestDeletedAPIKeyThatWasUsed is deleted all the same: the check comes too late.
+func TestDeletedAPIKeyThatWasUsed(t *testing.T) {
+	w := newWorld(t, 0)
+	key := w.apiKey("k", nil)
+	secret, err := w.APIKeyString(t.Context(), key)
+	must(t, err)
+	w.call(secret)
+	must(t, w.DeleteAPIKey(t.Context(), key))
+	must(t, w.DeleteUnusedAPIKey(t.Context(), key))
+	w.refuse("GetKey") // nobody can tell that it is
+	if err := w.DeleteUnusedAPIKey(t.Context(), key); !errors.Is(err, ErrInUse) {
+		t.Errorf("error %v", err)
+	}
 }

@@ -112,6 +112,15 @@ func (c *Cloud) apiKeysOverREST(ctx context.Context) (*apikeysrest.Service, erro
 	})
 }
 
+func (c *Cloud) apiKeysBothWays(ctx context.Context) (*apikeys.Client, *apikeysrest.Service, error) {
+	client, err := c.apiKeys(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	rest, err := c.apiKeysOverREST(ctx)
+	return client, rest, err
+}
+
 // restOptions are those of the REST clients, which Application Default
 // Credentials need none of.
 func (c *Cloud) restOptions() []option.ClientOption {

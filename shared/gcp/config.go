@@ -38,8 +38,9 @@ const (
 // Wire stands between the clients and the network and sees every remote call.
 // Tests, simulations and benchmarks count, delay and break calls there.
 type Wire struct {
-	GRPC grpc.UnaryClientInterceptor // calls over gRPC
-	HTTP http.RoundTripper           // calls over HTTP
+	GRPC  grpc.UnaryClientInterceptor                      // each attempt of a call over gRPC; nil is none
+	HTTP  http.RoundTripper                                // calls over HTTP; nil is net/http's
+	Pause func(ctx context.Context, d time.Duration) error // waits before another attempt, or for a quota; nil waits in wall time
 }
 
 // Cloud is a connection to Google Cloud. It is safe for concurrent use.
@@ -55,11 +56,14 @@ func New(c Config) (*Cloud, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	client := &http.Client{Timeout: 20 * time.Second, CheckRedirect: refuseRedirect}
-	if c.Wire != nil {
-		client.Transport = c.Wire.HTTP
+	cloud := &Cloud{config: c, calls: newCaller(c.halved()), http: &http.Client{Timeout: 20 * time.Second, CheckRedirect: refuseRedirect}}
+	if w := c.Wire; w != nil {
+		cloud.http.Transport = w.HTTP
+		if w.Pause != nil {
+			cloud.calls.pause = w.Pause
+		}
 	}
-	return &Cloud{config: c, http: client, calls: newCaller(c.halved())}, nil
+	return cloud, nil
 }
 
 // halved reports whether calls are held back.
@@ -127,7 +131,7 @@ func (c *Cloud) geminiURL() string {
 // options dials the embedded cloud in clear text, and Google's own as usual.
 func (c *Cloud) options() []option.ClientOption {
 	interceptors := []grpc.UnaryClientInterceptor{c.calls.unary}
-	if c.config.Wire != nil {
+	if c.config.Wire != nil && c.config.Wire.GRPC != nil {
 		interceptors = append(interceptors, c.config.Wire.GRPC)
 	}
 	opts := []option.ClientOption{option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(interceptors...))}

@@ -3,16 +3,11 @@ package gcp
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
 
 func TestUpdateSecretChangesWhatIsGiven(t *testing.T) {
@@ -129,116 +124,5 @@ func TestEnsureSecretTwice(t *testing.T) {
 	must(t, err)
 	if s.Labels["made"] != "first" {
 		t.Errorf("labels %v: a secret that existed was changed", s.Labels)
-	}
-}
-
-func TestVersions(t *testing.T) {
-	w := newWorld(t, 0)
-	start := w.clock.Now()
-	name := w.secret("s")
-	if versions, err := w.Versions(t.Context(), name); err != nil || len(versions) > 0 {
-		t.Errorf("versions of a new secret: %v, %v", versions, err)
-	}
-	for n := 1; n <= 4; n++ {
-		number, err := w.AddVersion(t.Context(), name, []byte("payload "+strconv.Itoa(n)))
-		must(t, err)
-		if number != strconv.Itoa(n) {
-			t.Errorf("version %s was added, want %d", number, n)
-		}
-		w.clock.Advance(time.Minute)
-	}
-	must(t, w.DisableVersion(t.Context(), name, "2"))
-	must(t, w.DestroyVersion(t.Context(), name, "1"))
-	got, err := w.Versions(t.Context(), name)
-	must(t, err)
-	want := []Version{
-		{Number: "4", Created: start.Add(3 * time.Minute), Enabled: true},
-		{Number: "3", Created: start.Add(2 * time.Minute), Enabled: true},
-		{Number: "2", Created: start.Add(time.Minute)},
-		{Number: "1", Created: start, Destroyed: true},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestAccessVersion(t *testing.T) {
-	w := newWorld(t, 0)
-	name := w.secret("s", "one", "two", "three")
-	_, err := w.UpdateSecret(t.Context(), Change{Name: name, Aliases: map[string]string{"current": "2"}})
-	must(t, err)
-	must(t, w.DisableVersion(t.Context(), name, "1"))
-	for version, want := range map[string]string{"2": "two", "current": "two", "latest": "three"} {
-		payload, err := w.AccessVersion(t.Context(), name, version)
-		if err != nil || string(payload) != want {
-			t.Errorf("version %s: %q, %v, want %q", version, payload, err, want)
-		}
-	}
-	_, err = w.AccessVersion(t.Context(), name, "1")
-	if !IsFailedPrecondition(err) {
-		t.Errorf("disabled version: error %v", err)
-	}
-	_, err = w.AccessVersion(t.Context(), name, "4")
-	if !IsNotFound(err) {
-		t.Errorf("version that is not there: error %v", err)
-	}
-	_, err = w.AddVersion(t.Context(), name, []byte(strings.Repeat(canary, 65<<10/len(canary))))
-	fails(t, err, codes.InvalidArgument)
-	if err != nil && strings.Contains(err.Error(), canary) {
-		t.Error("the error holds the payload")
-	}
-}
-
-// TestVersionsBeyondUse disables and destroys versions that are in every state.
-func TestVersionsBeyondUse(t *testing.T) {
-	w := newWorld(t, 0)
-	name := w.secret("s", "one", "two", "three")
-	must(t, w.DestroyVersion(t.Context(), name, "1"))
-	must(t, w.DisableVersion(t.Context(), name, "2"))
-	for _, version := range []string{"1", "2", "3", "9"} { // destroyed, disabled, enabled, never made
-		must(t, w.DisableVersion(t.Context(), name, version))
-		must(t, w.DestroyVersion(t.Context(), name, version))
-	}
-	must(t, w.DisableVersion(t.Context(), name+"x", "1"))
-	must(t, w.DestroyVersion(t.Context(), name+"x", "1"))
-	fails(t, w.DisableVersion(t.Context(), name, ""), codes.InvalidArgument)
-	fails(t, w.DestroyVersion(t.Context(), name, "latest"), codes.InvalidArgument)
-}
-
-// TestUnknownStateIsNotBeyondUse refuses the look at a version that could not be
-// disabled.
-func TestUnknownStateIsNotBeyondUse(t *testing.T) {
-	w := newWorld(t, 0)
-	name := w.secret("s", "one")
-	must(t, w.DestroyVersion(t.Context(), name, "1"))
-	w.refuse("GetSecretVersion")
-	fails(t, w.DisableVersion(t.Context(), name, "1"), codes.FailedPrecondition)
-	fails(t, w.DestroyVersion(t.Context(), name, "1"), codes.FailedPrecondition)
-}
-
-// TestScheduledDestruction destroys again, after a lost reply, a version whose
-// secret delays destruction.
-func TestScheduledDestruction(t *testing.T) {
-	w := newWorld(t, 0)
-	name := w.secret("s", "one")
-	client, err := w.secretManager(t.Context())
-	must(t, err)
-	_, err = client.UpdateSecret(t.Context(), &secretmanagerpb.UpdateSecretRequest{
-		Secret:     &secretmanagerpb.Secret{Name: name, VersionDestroyTtl: durationpb.New(48 * time.Hour)},
-		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"version_destroy_ttl"}},
-	})
-	must(t, err)
-	must(t, w.DestroyVersion(t.Context(), name, "1"))
-	must(t, w.DestroyVersion(t.Context(), name, "1"))
-	versions, err := w.Versions(t.Context(), name)
-	must(t, err)
-	if versions[0].Enabled || versions[0].Destroyed {
-		t.Errorf("version %+v, want it to wait for its destruction", versions[0])
-	}
-	w.clock.Advance(48 * time.Hour)
-	versions, err = w.Versions(t.Context(), name)
-	must(t, err)
-	if !versions[0].Destroyed {
-		t.Errorf("version %+v, want it destroyed", versions[0])
 	}
 }

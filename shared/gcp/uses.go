@@ -22,8 +22,8 @@ type Uses struct {
 }
 
 // AccountKeyUses tells when keys of an account were used in (from, to], in
-// intervals of 10 minutes. Failed authentications count, and so do those of a key
-// that is disabled. Data arrives late, by up to some hours, and is kept for six weeks.
+// intervals of 10 minutes. Failed authentications count as uses. Data arrives
+// late, by up to some hours, and is kept for six weeks.
 func (c *Cloud) AccountKeyUses(ctx context.Context, account string, ids []string, from, to time.Time) (Uses, error) {
 	uses, err := c.uses(ctx, ids, &monitoringpb.ListTimeSeriesRequest{
 		Name:     "projects/" + projectOf(account),
@@ -72,17 +72,20 @@ func (c *Cloud) credentialIDs(ctx context.Context, names []string) (there, ids [
 	if err != nil {
 		return nil, nil, err
 	}
+	project := "" // its number, which Google answers whether asked by number or id
 	for _, name := range names {
-		if projectOf(name) != projectOf(names[0]) { // else the data of one would vouch for the others
-			return nil, nil, fmt.Errorf("API keys %s and %s are of different projects: ask for their uses one by one", names[0], name)
-		}
 		k, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: name})
-		switch {
-		case err == nil:
-			there, ids = append(there, name), append(ids, "apikey:"+k.GetUid())
-		case !IsNotFound(err):
+		if IsNotFound(err) {
+			continue
+		}
+		if err != nil {
 			return nil, nil, fmt.Errorf("reading API key %s for its id: %w", name, err)
 		}
+		if its := projectOf(k.GetName()); project != "" && its != project { // the data of one would vouch for the others
+			return nil, nil, fmt.Errorf("API keys %s and %s are of different projects: ask for their uses one by one", there[0], name)
+		}
+		project = projectOf(k.GetName())
+		there, ids = append(there, name), append(ids, "apikey:"+k.GetUid())
 	}
 	return there, ids, nil
 }

@@ -57,10 +57,15 @@ type Config struct {
 	// NoDataAccess leaves Data Access entries (reads, and all of the credentials
 	// API) out, which is Google's default.
 	NoDataAccess bool
-	// Metrics counts each key's authentications; nil counts none.
+	// Metrics counts each key's uses, which are the tokens it asked for, refused
+	// ones too, and the calls with those; nil counts none.
 	Metrics interface {
 		Count(metricType string, metricLabels map[string]string, resourceType string, resourceLabels map[string]string, n int64)
 	}
+	// RefusalsUncounted leaves out of Metrics the tokens and calls that are
+	// refused to keys known to be disabled, deleted or expired. Google says that
+	// failed calls count, and of refused tokens nothing [mem]: zero counts both.
+	RefusalsUncounted bool
 	// Faults goes wrong on purpose for "POST /token"; nil never. The gRPC methods
 	// are left to the server's own interceptor.
 	Faults *fault.Injector
@@ -100,7 +105,10 @@ func New(cfg Config) *Service {
 		Clock: cfg.Clock, KeyLag: cfg.KeyLag, DisableLag: cfg.DisableLag, StaleLists: cfg.StaleLists,
 		MinAccountID: cfg.MinAccountID, OrgPolicy: cfg.OrgPolicy, Pair: cfg.Pair, Random: cfg.Random,
 	})
-	s.tokens = oauth.New(oauth.Config{Directory: s.directory, TokenURL: s.tokenURL, Metrics: cfg.Metrics, Faults: cfg.Faults, Random: cfg.Random})
+	s.tokens = oauth.New(oauth.Config{
+		Directory: s.directory, TokenURL: s.tokenURL, Metrics: cfg.Metrics, RefusalsUncounted: cfg.RefusalsUncounted,
+		Faults: cfg.Faults, Random: cfg.Random,
+	})
 	s.admin = admin.New(admin.Config{
 		Directory: s.directory, Policies: s.policies, TokenURL: s.tokenURL, Log: s.log("iam.googleapis.com"),
 	})

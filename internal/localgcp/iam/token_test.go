@@ -56,8 +56,8 @@ func TestKeyFileBuysAnAccessToken(t *testing.T) {
 	if want := (principal.Principal{Email: a.GetEmail(), KeyName: auditName(k)}); p != want {
 		t.Errorf("authenticated as %+v, want %+v", p, want)
 	}
-	if n, labels := w.metrics.of(keyID(k)); n != 1 || labels["unique_id"] != a.GetUniqueId() || labels["project_id"] != "local" {
-		t.Errorf("counted %d on %v", n, labels)
+	if n, labels := w.metrics.of(keyID(k)); n != 2 || labels["unique_id"] != a.GetUniqueId() || labels["project_id"] != "local" {
+		t.Errorf("a token and a call with it counted %d on %v", n, labels)
 	}
 }
 

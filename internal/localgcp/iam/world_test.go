@@ -218,6 +218,12 @@ func (c *counter) of(keyID string) (int64, map[string]string) {
 	return c.counts[keyID], c.last
 }
 
+func (c *counter) reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts = nil
+}
+
 // certificate is a self-signed certificate in PEM.
 func certificate(t testing.TB, bits int, from, to time.Time) (*rsa.PrivateKey, []byte) {
 	t.Helper()

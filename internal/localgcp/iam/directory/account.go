@@ -33,7 +33,7 @@ func (a Account) Name() string { return "projects/" + a.Project + "/serviceAccou
 
 type account struct {
 	Account
-	keys   []*key // user-managed, oldest first; deleted ones stay for those who see late
+	keys   []*key // user-managed, oldest first; deleted ones stay a while
 	system key    // Google's own; its public half is made with the private one
 	signer func() (*rsa.PrivateKey, error)
 }

@@ -146,9 +146,13 @@ func (d *Directory) setKey(name string, to state, why DisableReason) error {
 	return nil
 }
 
-// forget drops the keys whose deletion everyone has seen.
+// remembered is how long the token endpoint knows whose a deleted key was, which
+// is as long as metrics of its use are kept.
+const remembered = 6 * 7 * 24 * time.Hour
+
+// forget drops the keys that were deleted long ago.
 func (d *Directory) forget(a *account, now time.Time) {
-	seen := now.Add(-max(d.cfg.DisableLag, d.cfg.StaleLists))
+	seen := now.Add(-max(d.cfg.DisableLag, d.cfg.StaleLists, remembered))
 	a.keys = slices.DeleteFunc(a.keys, func(k *key) bool { return k.at(seen) == deleted })
 }
 
@@ -156,21 +160,35 @@ func (d *Directory) forget(a *account, now time.Time) {
 // address now: propagated, enabled as far as the token endpoint has heard, and
 // valid by their dates. The system-managed key comes last, if it was ever used.
 func (d *Directory) Verifiers(email string) ([]Key, error) {
+	if _, err := d.Account("projects/-/serviceAccounts/" + email); err != nil {
+		return nil, err
+	}
+	list, _ := d.KnownKeys(email)
+	return list, nil
+}
+
+// KnownKeys returns the Verifiers of an account, and the keys of its that are
+// refused: disabled or deleted as far as the token endpoint has heard, or out of
+// their dates. Neither has keys that are not propagated yet.
+func (d *Directory) KnownKeys(email string) (verifiers, refused []Key) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a, err := d.find("projects/-/serviceAccounts/" + email)
 	if err != nil {
-		return nil, err
+		return nil, nil
 	}
 	now := d.cfg.Clock.Now()
-	var list []Key
 	for _, k := range a.keys {
-		if !d.unseen(k, now) && k.at(now.Add(-d.cfg.DisableLag)) == enabled && k.CoversTime(now) {
-			list = append(list, k.snapshot(a, enabled))
+		switch heard := k.changeAt(now.Add(-d.cfg.DisableLag)); {
+		case d.unseen(k, now):
+		case heard.to == enabled && k.CoversTime(now):
+			verifiers = append(verifiers, k.snapshot(a, enabled))
+		default:
+			refused = append(refused, k.snapshot(a, heard.to))
 		}
 	}
 	if a.system.PublicKey != nil {
-		list = append(list, a.system.snapshot(a, enabled))
+		verifiers = append(verifiers, a.system.snapshot(a, enabled))
 	}
-	return list, nil
+	return verifiers, refused
 }

@@ -18,7 +18,7 @@ import (
 // accessTokenPrefix begins every access token of a service account.
 const accessTokenPrefix = "ya29."
 
-// authnEvents counts how often a key authenticated at an API.
+// authnEvents counts how often a key was used, or tried, for a token or a call.
 const authnEvents = "iam.googleapis.com/service_account/key/authn_events_count"
 
 // Authenticate tells who presents a bearer token, given without the word
@@ -26,67 +26,65 @@ const authnEvents = "iam.googleapis.com/service_account/key/authn_events_count"
 // itself. Anything else is UNAUTHENTICATED with an ErrorInfo. Each call counts
 // as one use of the key behind the token.
 func (s *Server) Authenticate(bearer string) (principal.Principal, error) {
-	a, p, err := s.identify(bearer)
-	if err != nil {
-		return principal.Principal{}, err
-	}
-	if s.cfg.Metrics != nil && p.KeyName != "" {
-		_, keyID, _ := strings.Cut(p.KeyName, "/keys/")
-		s.cfg.Metrics.Count(authnEvents, map[string]string{"key_id": keyID},
-			"iam_service_account", map[string]string{"project_id": a.Project, "unique_id": a.UniqueID}, 1)
-	}
-	return p, nil
-}
-
-func (s *Server) identify(bearer string) (directory.Account, principal.Principal, error) {
 	if strings.HasPrefix(bearer, accessTokenPrefix) {
 		return s.identifyAccessToken(bearer)
 	}
 	token, err := jwt.Parse(bearer)
 	if err != nil {
-		return directory.Account{}, principal.Principal{}, unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
+		return principal.Principal{}, unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
 	}
 	return s.identifySelfSigned(token)
 }
 
+// count adds a use of the key of that audit name, which is empty where no
+// user-managed key was used.
+func (s *Server) count(a directory.Account, keyName string) {
+	if s.cfg.Metrics == nil || keyName == "" {
+		return
+	}
+	_, keyID, _ := strings.Cut(keyName, "/keys/")
+	s.cfg.Metrics.Count(authnEvents, map[string]string{"key_id": keyID},
+		"iam_service_account", map[string]string{"project_id": a.Project, "unique_id": a.UniqueID}, 1)
+}
+
 // identifyAccessToken lets a token live on after its key was disabled or
 // deleted, but not while its account is disabled.
-func (s *Server) identifyAccessToken(token string) (directory.Account, principal.Principal, error) {
+func (s *Server) identifyAccessToken(token string) (principal.Principal, error) {
 	s.mu.Lock()
 	g, ok := s.tokens[token]
 	s.mu.Unlock()
 	if !ok {
-		return directory.Account{}, principal.Principal{}, unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
+		return principal.Principal{}, unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
 	}
 	if !s.now().Before(g.expires) {
-		return directory.Account{}, principal.Principal{}, unauthenticated("ACCESS_TOKEN_EXPIRED")
+		return principal.Principal{}, unauthenticated("ACCESS_TOKEN_EXPIRED")
 	}
 	a, err := s.cfg.Directory.Account(g.account)
 	if err != nil || a.Disabled {
-		return directory.Account{}, principal.Principal{}, unauthenticated("ACCOUNT_STATE_INVALID")
+		return principal.Principal{}, unauthenticated("ACCOUNT_STATE_INVALID")
 	}
-	return a, principal.Principal{Email: a.Email, KeyName: g.keyName}, nil
+	s.count(a, g.keyName)
+	return principal.Principal{Email: a.Email, KeyName: g.keyName}, nil
 }
 
 // identifySelfSigned takes the JWTs that Google's clients sign instead of
 // asking for an access token: issued by the account about itself, for an
 // audience or a scope.
-func (s *Server) identifySelfSigned(t *jwt.Token) (directory.Account, principal.Principal, error) {
+func (s *Server) identifySelfSigned(t *jwt.Token) (principal.Principal, error) {
 	a, err := s.cfg.Directory.Account("projects/-/serviceAccounts/" + t.Claims.Issuer)
 	if err != nil || t.Claims.Subject != t.Claims.Issuer || t.Claims.Audience == "" && t.Claims.Scope == "" {
-		return a, principal.Principal{}, unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
-	}
-	if a.Disabled {
-		return a, principal.Principal{}, unauthenticated("ACCOUNT_STATE_INVALID")
+		return principal.Principal{}, unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
 	}
 	_, k, err := s.verify(t)
-	if err != nil {
-		return a, principal.Principal{}, unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
+	switch {
+	case a.Disabled:
+		return principal.Principal{}, unauthenticated("ACCOUNT_STATE_INVALID")
+	case err != nil:
+		return principal.Principal{}, unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
+	case !s.timely(t.Claims):
+		return principal.Principal{}, unauthenticated("ACCESS_TOKEN_EXPIRED")
 	}
-	if !s.timely(t.Claims) {
-		return a, principal.Principal{}, unauthenticated("ACCESS_TOKEN_EXPIRED")
-	}
-	return a, principal.Principal{Email: a.Email, KeyName: auditName(a, k)}, nil
+	return principal.Principal{Email: a.Email, KeyName: auditName(a, k)}, nil
 }
 
 func unauthenticated(reason string) error {

@@ -40,6 +40,10 @@ type Config struct {
 	TokenURL func() string
 	// Metrics counts the authentications of each key; nil counts none.
 	Metrics Counter
+	// RefusalsUncounted leaves out of Metrics the tokens and calls that are
+	// refused to keys known to be disabled, deleted or expired. Google says that
+	// failed calls count, and of refused tokens nothing [mem]: zero counts both.
+	RefusalsUncounted bool
 	// Faults goes wrong on purpose for "POST /token"; nil never.
 	Faults *fault.Injector
 	// Random is where tokens and the ids of signing keys come from. Nil is

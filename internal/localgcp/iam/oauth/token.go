@@ -89,20 +89,35 @@ func (s *Server) exchange(form url.Values) (reply, error) {
 	return s.issue(account, key, assertion.Claims)
 }
 
-// verify finds the account that issued the assertion and its key that signed it.
+// verify finds the account that issued the assertion and its key that signed it,
+// and counts the use of that key.
 func (s *Server) verify(t *jwt.Token) (directory.Account, directory.Key, error) {
 	a, err := s.cfg.Directory.Account("projects/-/serviceAccounts/" + t.Claims.Issuer)
-	if err != nil || a.Disabled {
-		return a, directory.Key{}, refuse("invalid_grant", "Invalid grant: account not found")
-	}
-	keys, err := s.cfg.Directory.Verifiers(a.Email)
 	if err != nil {
 		return a, directory.Key{}, refuse("invalid_grant", "Invalid grant: account not found")
 	}
-	if k, ok := signer(t, keys); ok {
+	k, accepted := s.signedBy(t, a)
+	if accepted || !s.cfg.RefusalsUncounted {
+		s.count(a, auditName(a, k))
+	}
+	switch {
+	case accepted:
 		return a, k, nil
+	case a.Disabled:
+		return a, directory.Key{}, refuse("invalid_grant", "Invalid grant: account not found")
 	}
 	return a, directory.Key{}, refuse("invalid_grant", "Invalid JWT Signature.")
+}
+
+// signedBy finds the key of the account that signed the token, the zero Key if
+// none did, and whether it authenticates.
+func (s *Server) signedBy(t *jwt.Token, a directory.Account) (k directory.Key, accepted bool) {
+	good, refused := s.cfg.Directory.KnownKeys(a.Email)
+	if k, ok := signer(t, good); ok {
+		return k, !a.Disabled
+	}
+	k, _ = signer(t, refused)
+	return k, false
 }
 
 // signer is the key that signed the token: the one it names, or else any.
