@@ -8,16 +8,13 @@ package localgcp
 
 import (
 	"context"
-	"crypto/rsa"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"example.com/keyturn/internal/localgcp/apikeys"
-	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/internal/localgcp/gemini"
 	"example.com/keyturn/internal/localgcp/iam"
@@ -25,35 +22,13 @@ import (
 	"example.com/keyturn/internal/localgcp/logging"
 	"example.com/keyturn/internal/localgcp/monitoring"
 	"example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/internal/localgcp/quota"
 	"example.com/keyturn/internal/localgcp/random"
 	"example.com/keyturn/internal/localgcp/scheduler"
 	"example.com/keyturn/internal/localgcp/secretmanager"
 	"example.com/keyturn/internal/localgcp/wire"
 	"google.golang.org/grpc"
 )
-
-// Config says what cloud to embed.
-type Config struct {
-	Addr        string        // loopback host:port; port 0 picks a free one
-	ProjectID   string        // the one project
-	Clock       *clock.Clock  // policy time; required
-	KeyLag      time.Duration // how long new keys take to be known, and disabled ones to be refused; zero is not at all
-	EventualLag time.Duration // how long Secret Manager's eventually consistent reads lag; zero is not at all
-	MetricLag   time.Duration // how long after its end a metric's point can be read; zero is not at all, Google's is some minutes to hours
-	DataAccess  bool          // whether Data Access audit logs are on, which at Google they are not by default
-
-	// RefusalsUncounted leaves the use of disabled, deleted and expired keys out of
-	// the metrics; see iam.Config.
-	RefusalsUncounted bool
-
-	// Random is where every id, key string and token comes from, so that a
-	// simulation that makes its calls one after the other repeats itself. It must
-	// not end. Nil is crypto/rand.
-	Random io.Reader
-	// Pair makes the pairs of the service-account keys that are created, whatever
-	// size was asked for. Nil generates RSA 2048, which is what a create costs.
-	Pair func() (*rsa.PrivateKey, error)
-}
 
 // Cloud is a running embedded Google Cloud.
 type Cloud struct {
@@ -116,9 +91,10 @@ const maxMessage = 11 << 20
 // handler puts everything on one port. IAM Credentials has a transcoder of its
 // own, because one of its REST paths is also IAM's.
 func (c *Cloud) handler(cfg Config) (http.Handler, error) {
+	quotas := quota.New(quota.Config{Limits: cfg.Quotas, Number: iam.ProjectNumber, Now: cfg.Wall})
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.ChainUnaryInterceptor(c.Faults.Unary(), c.IAM.Unary()),
+		grpc.ChainUnaryInterceptor(c.Faults.Unary(), c.IAM.Unary(), quotas.Unary()),
 		grpc.ChainStreamInterceptor(c.IAM.Stream()),
 	}
 	main, err := wire.NewHandler(func(r grpc.ServiceRegistrar) {
