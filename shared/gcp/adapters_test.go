@@ -3,6 +3,7 @@ package gcp
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +49,14 @@ type adapter struct {
 }
 
 func adapters() map[string]adapter {
+	all := map[string]adapter{}
+	for _, group := range []map[string]adapter{secretAdapters(), accountAdapters(), apiKeyAdapters(), otherAdapters()} {
+		maps.Copy(all, group)
+	}
+	return all
+}
+
+func secretAdapters() map[string]adapter {
 	return map[string]adapter{
 		"Secret": {func(ctx context.Context, c *Cloud) error { _, err := c.Secret(ctx, someSecret); return err },
 			"Secret Manager", []string{"GetSecret"}, someSecret},
@@ -76,6 +85,15 @@ func adapters() map[string]adapter {
 			"Secret Manager", []string{"DisableSecretVersion"}, "version 1 of " + someSecret},
 		"DestroyVersion": {func(ctx context.Context, c *Cloud) error { return c.DestroyVersion(ctx, someSecret, "1") },
 			"Secret Manager", []string{"DestroySecretVersion"}, "version 1 of " + someSecret},
+		"EnabledVersions": {func(ctx context.Context, c *Cloud) error { _, err := c.EnabledVersions(ctx, someSecret); return err },
+			"Secret Manager", []string{"ListSecretVersions"}, someSecret},
+		"EnableVersion": {func(ctx context.Context, c *Cloud) error { return c.EnableVersion(ctx, someSecret, "1") },
+			"Secret Manager", []string{"EnableSecretVersion"}, "version 1 of " + someSecret},
+	}
+}
+
+func accountAdapters() map[string]adapter {
+	return map[string]adapter{
 		"AccountKeys": {func(ctx context.Context, c *Cloud) error { _, err := c.AccountKeys(ctx, someAccount); return err },
 			"IAM", []string{"ListServiceAccountKeys"}, someAccount},
 		"AccountKeyPublic": {func(ctx context.Context, c *Cloud) error {
@@ -96,6 +114,19 @@ func adapters() map[string]adapter {
 			"IAM", []string{"DisableServiceAccountKey"}, someAccount + "/keys/k"},
 		"DeleteAccountKey": {func(ctx context.Context, c *Cloud) error { return c.DeleteAccountKey(ctx, someAccount, "k") },
 			"IAM", []string{"DeleteServiceAccountKey"}, someAccount + "/keys/k"},
+		"EnableAccountKey": {func(ctx context.Context, c *Cloud) error { return c.EnableAccountKey(ctx, someAccount, "k") },
+			"IAM", []string{"EnableServiceAccountKey"}, someAccount + "/keys/k"},
+		"DisableAccount": {func(ctx context.Context, c *Cloud) error { return c.DisableAccount(ctx, someAccount) },
+			"IAM", []string{"DisableServiceAccount"}, "disabling " + someAccount},
+		"EnableAccount": {func(ctx context.Context, c *Cloud) error { return c.EnableAccount(ctx, someAccount) },
+			"IAM", []string{"EnableServiceAccount"}, "enabling " + someAccount},
+		"AccountKeyStates": {func(ctx context.Context, c *Cloud) error { _, err := c.AccountKeyStates(ctx, someAccount); return err },
+			"IAM over REST", []string{"ListServiceAccountKeys"}, someAccount},
+	}
+}
+
+func apiKeyAdapters() map[string]adapter {
+	return map[string]adapter{
 		"CloneAPIKey": {func(ctx context.Context, c *Cloud) error {
 			_, err := c.CloneAPIKey(ctx, someAPIKey, "clone")
 			return err
@@ -109,32 +140,27 @@ func adapters() map[string]adapter {
 			"API Keys", []string{"GetKey", "UpdateKey"}, someAPIKey},
 		"DeleteAPIKey": {func(ctx context.Context, c *Cloud) error { return c.DeleteAPIKey(ctx, someAPIKey) },
 			"API Keys", []string{"DeleteKey"}, someAPIKey},
-		"EnabledVersions": {func(ctx context.Context, c *Cloud) error { _, err := c.EnabledVersions(ctx, someSecret); return err },
-			"Secret Manager", []string{"ListSecretVersions"}, someSecret},
-		"EnableVersion": {func(ctx context.Context, c *Cloud) error { return c.EnableVersion(ctx, someSecret, "1") },
-			"Secret Manager", []string{"EnableSecretVersion"}, "version 1 of " + someSecret},
-		"EnableAccountKey": {func(ctx context.Context, c *Cloud) error { return c.EnableAccountKey(ctx, someAccount, "k") },
-			"IAM", []string{"EnableServiceAccountKey"}, someAccount + "/keys/k"},
-		"DisableAccount": {func(ctx context.Context, c *Cloud) error { return c.DisableAccount(ctx, someAccount) },
-			"IAM", []string{"DisableServiceAccount"}, "disabling " + someAccount},
-		"EnableAccount": {func(ctx context.Context, c *Cloud) error { return c.EnableAccount(ctx, someAccount) },
-			"IAM", []string{"EnableServiceAccount"}, "enabling " + someAccount},
-		"AccountKeyStates": {func(ctx context.Context, c *Cloud) error { _, err := c.AccountKeyStates(ctx, someAccount); return err },
-			"IAM over REST", []string{"ListServiceAccountKeys"}, someAccount},
+		"APIKeyUsable": {func(ctx context.Context, c *Cloud) error { _, err := c.APIKeyUsable(ctx, someAPIKey); return err },
+			"API Keys", []string{"GetKey"}, someAPIKey},
 		"EnableAPIKey": {func(ctx context.Context, c *Cloud) error { return c.EnableAPIKey(ctx, blockedKey) },
 			"API Keys", []string{"GetKey", "UpdateKey"}, blockedKey},
 		"UndeleteAPIKey": {func(ctx context.Context, c *Cloud) error { return c.UndeleteAPIKey(ctx, deletedKey) },
 			"API Keys", []string{"GetKey", "UndeleteKey"}, deletedKey},
 		"DeleteUnusedAPIKey": {func(ctx context.Context, c *Cloud) error { return c.DeleteUnusedAPIKey(ctx, someAPIKey) },
 			"API Keys", []string{"DeleteKey"}, someAPIKey},
-		"AccountKeyUses": {func(ctx context.Context, c *Cloud) error {
-			_, err := c.AccountKeyUses(ctx, someAccount, []string{"k"}, time.Unix(0, 0), time.Unix(600, 0))
-			return err
-		}, "Cloud Monitoring", []string{"ListTimeSeries"}, someAccount},
 		"APIKeyUses": {func(ctx context.Context, c *Cloud) error {
 			_, err := c.APIKeyUses(ctx, []string{someAPIKey}, time.Unix(0, 0), time.Unix(600, 0))
 			return err
 		}, "API Keys", []string{"GetKey", "ListTimeSeries"}, someAPIKey},
+	}
+}
+
+func otherAdapters() map[string]adapter {
+	return map[string]adapter{
+		"AccountKeyUses": {func(ctx context.Context, c *Cloud) error {
+			_, err := c.AccountKeyUses(ctx, someAccount, []string{"k"}, time.Unix(0, 0), time.Unix(600, 0))
+			return err
+		}, "Cloud Monitoring", []string{"ListTimeSeries"}, someAccount},
 		"AccountKeyUsers": {func(ctx context.Context, c *Cloud) error {
 			_, err := c.AccountKeyUsers(ctx, someAccount, "k", time.Unix(0, 0))
 			return err

@@ -2,10 +2,13 @@ package gcp
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
 	"example.com/keyturn/internal/localgcp/fault"
@@ -60,6 +63,34 @@ func TestCloneWhoseReplyIsLost(t *testing.T) {
 	must(t, err)
 	if got := w.getAPIKey(name); got.GetUid() != made.GetUid() {
 		t.Errorf("cloned twice: %s and %s", made.GetUid(), got.GetUid())
+	}
+}
+
+// TestCloneOfADisabledKey may do what its original might before.
+func TestCloneOfADisabledKey(t *testing.T) {
+	w := newWorld(t, 0)
+	original := w.apiKey("original", billing())
+	must(t, w.DisableAPIKey(t.Context(), original))
+	clone, err := w.CloneAPIKey(t.Context(), original, "clone")
+	must(t, err)
+	if diff := cmp.Diff(billing(), w.getAPIKey(clone), protocmp.Transform(), ownFields); diff != "" {
+		t.Errorf("clone (-want +got):\n%s", diff)
+	}
+}
+
+// TestCloneOfWhatMayBeBound is not made where nobody tells whether it is.
+func TestCloneOfWhatMayBeBound(t *testing.T) {
+	w := newWorld(t, 0)
+	original := w.apiKey("original", nil)
+	offline := trip(func(*http.Request) (*http.Response, error) { return nil, errors.New("no route") })
+	cloud, err := New(Config{Project: testProject, Endpoint: w.gcp.Addr(), Wire: &Wire{HTTP: offline, Pause: func(context.Context, time.Duration) error { return nil }}})
+	must(t, err)
+	t.Cleanup(func() { must(t, cloud.Close()) })
+	_, err = cloud.CloneAPIKey(t.Context(), original, "clone")
+	fails(t, err, codes.Unavailable)
+	says(t, err, "reading API key "+original+" to clone it")
+	if _, err := w.APIKeyCreated(t.Context(), "projects/acme/locations/global/keys/clone"); !IsNotFound(err) {
+		t.Errorf("the clone is there: %v", err)
 	}
 }
 

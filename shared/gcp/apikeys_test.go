@@ -202,3 +202,12 @@ func TestDeletedAPIKeyThatWasUsed(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestAPIKeyUsable(t *testing.T) {
+	w := somewhere(t)
+	for name, want := range map[string]bool{someAPIKey: true, blockedKey: false, deletedKey: false, someAPIKey + "x": false} {
+		if got, err := w.APIKeyUsable(t.Context(), name); got != want || err != nil {
+			t.Errorf("%s is usable: %v, %v", name, got, err)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,16 +34,16 @@ func apiKeyRefused(code int, reason string) error {
 	return apiKeyVerdict(code, fmt.Appendf(nil, `{"error":{"status":"X","details":[{"reason":%q}]}}`, reason))
 }
 
-// TestDiagnose has one error at least for each row of the tables.
-func TestDiagnose(t *testing.T) {
+// diagnosed is an error and what should be made of it.
+type diagnosed struct {
+	err   error
+	means string // a part of it
+	retry bool
+}
+
+func iamErrors(t *testing.T) []diagnosed {
 	st := status.Error
-	blocked := func(kind string) error { return reasoned(t, codes.PermissionDenied, "API_KEY_"+kind+"_BLOCKED") }
-	rows := []struct {
-		err   error
-		means string // a part of it
-		retry bool
-	}{
-		// IAM
+	return []diagnosed{
 		{st(codes.ResourceExhausted, "Maximum number of keys on account reached."), "all 10 user-managed keys", false},
 		{st(codes.FailedPrecondition, "Precondition check failed."), "10 user-managed keys that it can have, or", false},
 		{st(codes.InvalidArgument, "The given public key has a lifetime of 9 seconds, which is longer than the max allowed lifetime of 8 seconds as specified in resource settings."), "serviceAccountKeyExpiryHours", false},
@@ -52,7 +53,11 @@ func TestDiagnose(t *testing.T) {
 		{violating(t, codes.FailedPrecondition, "no", "iam.managed.disableServiceAccountKeyUpload"), "nobody may upload", false},
 		{violating(t, codes.FailedPrecondition, "no", "iam.managed.disableServiceAccountApiKeyCreation"), "bound to a service account", false},
 		{violating(t, codes.FailedPrecondition, "no", "constraints/gcp.resourceLocations"), "the organisation policy gcp.resourceLocations forbids this", false},
-		// the token endpoint
+	}
+}
+
+func tokenErrors(t *testing.T) []diagnosed {
+	return []diagnosed{
 		{tokenRefused(400, "invalid_grant", "Invalid JWT Signature."), "no enabled key of this pair", true},
 		{tokenRefused(400, "invalid_grant", "Invalid grant: account not found"), "in the key file is deleted or disabled", false},
 		{tokenRefused(400, "invalid_grant", "Robot is disabled."), "the service account is disabled", false},
@@ -66,13 +71,24 @@ func TestDiagnose(t *testing.T) {
 		{reasoned(t, codes.Unauthenticated, "ACCESS_TOKEN_EXPIRED"), "expired", false},
 		{reasoned(t, codes.PermissionDenied, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"), "fewer scopes", false},
 		{reasoned(t, codes.Unauthenticated, "CREDENTIALS_MISSING"), "no credentials", false},
-		// Secret Manager
+	}
+}
+
+func secretErrors() []diagnosed {
+	st := status.Error
+	return []diagnosed{
 		{st(codes.FailedPrecondition, "Secret Version [projects/p/secrets/s/versions/4] is in DESTROYED state."), "destroyed for good", false},
 		{st(codes.FailedPrecondition, "Secret Version [projects/p/secrets/s/versions/4] is in DISABLED state."), "version is disabled", false},
 		{st(codes.FailedPrecondition, "The etag provided in the request does not match the resource's current etag."), "changed the secret", false},
 		{st(codes.InvalidArgument, "The checksum in Field [payload.data_crc32c] does not match Field [payload.data]."), "damaged", false},
 		{st(codes.InvalidArgument, "Field [payload] is required."), "payload is empty", false},
-		// API Keys
+	}
+}
+
+func apiKeyErrors(t *testing.T) []diagnosed {
+	st := status.Error
+	blocked := func(kind string) error { return reasoned(t, codes.PermissionDenied, "API_KEY_"+kind+"_BLOCKED") }
+	return []diagnosed{
 		{fmt.Errorf("%w: %w", ErrInUse, st(codes.FailedPrecondition, "has existing usage")), "used in the last 7 days", false},
 		{st(codes.Aborted, "The etag provided in the request does not match the key's current etag."), "changed the API key", false},
 		{st(codes.ResourceExhausted, "The project has reached its limit of 300 API keys."), "all the API keys", false},
@@ -82,13 +98,22 @@ func TestDiagnose(t *testing.T) {
 		{blocked("IP_ADDRESS"), "other addresses", false},
 		{blocked("ANDROID_APP"), "Android", false},
 		{blocked("IOS_APP"), "iOS", false},
-		// all
+	}
+}
+
+func commonErrors(t *testing.T) []diagnosed {
+	return []diagnosed{
 		{violating(t, codes.PermissionDenied, "no", "VPC_SERVICE_CONTROLS"), "perimeter", false},
 		{reasoned(t, codes.PermissionDenied, "SERVICE_DISABLED"), "not turned on", false},
 		{reasoned(t, codes.PermissionDenied, "BILLING_DISABLED"), "billing", false},
 		{apiKeyRefused(403, "CONSUMER_SUSPENDED"), "suspended", false},
 		{ErrNotYet, "does not know the credential", true},
-		// by code
+	}
+}
+
+func codeErrors(t *testing.T) []diagnosed {
+	st := status.Error
+	return []diagnosed{
 		{st(codes.Canceled, ""), "given up", true},
 		{context.Canceled, "given up", true},
 		{st(codes.Unknown, ""), "does not know", false},
@@ -109,6 +134,11 @@ func TestDiagnose(t *testing.T) {
 		{st(codes.DataLoss, ""), "lost data", false},
 		{st(codes.Unauthenticated, ""), "who calls", false},
 	}
+}
+
+// TestDiagnose has one error at least for each row of the tables.
+func TestDiagnose(t *testing.T) {
+	rows := slices.Concat(iamErrors(t), tokenErrors(t), secretErrors(), apiKeyErrors(t), commonErrors(t), codeErrors(t))
 	seen := map[Diagnosis]bool{}
 	for _, tt := range rows {
 		d := Diagnose(fmt.Errorf("doing something: %w", tt.err))
@@ -151,6 +181,9 @@ func TestIsRefusal(t *testing.T) {
 		if got := IsRefusal(status.Error(code, "x")); got != want {
 			t.Errorf("%v is a refusal: %v, want %v", code, got, want)
 		}
+	}
+	if err := status.Error(codes.PermissionDenied, "x"); !IsPermissionDenied(err) || IsPermissionDenied(nil) {
+		t.Error("PERMISSION_DENIED is not noticed")
 	}
 	if IsRefusal(errors.New("odd")) || IsRefusal(nil) {
 		t.Error("what has no status is a refusal")

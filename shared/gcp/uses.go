@@ -36,9 +36,14 @@ func (c *Cloud) AccountKeyUses(ctx context.Context, account string, ids []string
 	return uses, nil
 }
 
+// sampling is how often Google samples authn_events_count. The calls of API keys,
+// which it samples each minute, are summed up as coarsely: six weeks of minutes
+// are a large answer, and evidence needs no more.
+const sampling = 10 * time.Minute
+
 // APIKeyUses tells when API keys, all of one project, were used in (from, to], in
-// intervals of a minute. The ids of the answer are the names; a key that is gone
-// is left out.
+// intervals of 10 minutes of which both ends are rounded down. Blocked calls count
+// as uses. The ids of the answer are the names; a key that is gone is left out.
 func (c *Cloud) APIKeyUses(ctx context.Context, names []string, from, to time.Time) (Uses, error) {
 	names, credentials, err := c.credentialIDs(ctx, names)
 	if err != nil || len(names) == 0 {
@@ -48,9 +53,9 @@ func (c *Cloud) APIKeyUses(ctx context.Context, names []string, from, to time.Ti
 	uses, err := c.uses(ctx, names, &monitoringpb.ListTimeSeriesRequest{
 		Name:     "projects/" + projectOf(names[0]),
 		Filter:   `metric.type="serviceruntime.googleapis.com/api/request_count" AND ` + label + `=` + oneOf(credentials),
-		Interval: interval(from.Truncate(time.Minute), to.Truncate(time.Minute)),
+		Interval: interval(from.Truncate(sampling), to.Truncate(sampling)),
 		Aggregation: &monitoringpb.Aggregation{ // else each method and response code of each API is a series of its own
-			AlignmentPeriod: durationpb.New(time.Minute), PerSeriesAligner: monitoringpb.Aggregation_ALIGN_SUM,
+			AlignmentPeriod: durationpb.New(sampling), PerSeriesAligner: monitoringpb.Aggregation_ALIGN_SUM,
 			CrossSeriesReducer: monitoringpb.Aggregation_REDUCE_SUM, GroupByFields: []string{label},
 		},
 	}, func(s *monitoringpb.TimeSeries) string {

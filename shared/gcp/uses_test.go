@@ -94,19 +94,22 @@ func TestAPIKeyUses(t *testing.T) {
 	used, quiet, gone := keys+"used", keys+"quiet", keys+"gone"
 	secret, err := w.APIKeyString(t.Context(), used)
 	must(t, err)
-	for _, want := range []int{http.StatusOK, http.StatusOK, http.StatusForbidden} {
+	call := func(want int) {
+		t.Helper()
 		if code := w.call(secret); code != want {
 			t.Fatalf("HTTP %d, want %d", code, want)
 		}
-		w.clock.Advance(30 * time.Second)
-		if w.clock.Now().Sub(start) == time.Minute {
-			must(t, w.DisableAPIKey(t.Context(), used))
-		}
+		w.clock.Advance(7 * time.Minute)
 	}
+	call(http.StatusOK)
+	call(http.StatusOK)
+	must(t, w.DisableAPIKey(t.Context(), used))
+	w.clock.Advance(10 * time.Minute)
+	call(http.StatusForbidden) // at minute 24
 	w.clock.Advance(time.Hour)
-	got, err := w.APIKeyUses(t.Context(), []string{used, gone, quiet}, start.Add(-time.Second), w.clock.Now().Add(time.Second))
+	got, err := w.APIKeyUses(t.Context(), []string{used, gone, quiet}, start.Add(5*time.Minute), w.clock.Now().Add(5*time.Minute))
 	must(t, err)
-	want := Uses{start.Add(2 * time.Minute), map[string][]time.Time{used: {start.Add(time.Minute), start.Add(2 * time.Minute)}}}
+	want := Uses{start.Add(30 * time.Minute), map[string][]time.Time{used: {start.Add(10 * time.Minute), start.Add(30 * time.Minute)}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("uses (-want +got):\n%s", diff)
 	}
