@@ -49,14 +49,24 @@ func (k Key) watched(p Policy) bool {
 	return p.Evidence != EvidenceIgnored && !k.Revoked && !k.Forced
 }
 
-// unseen reports whether the evidence is missing, or too old to go by.
+// unseen reports whether the evidence is missing, or too old to go by. A key
+// that was disabled a moment ago has had no time to be missed.
 func (k Key) unseen(now time.Time) bool {
-	return k.Evidence == nil || !now.Before(k.Evidence.At.Add(lookEvery))
+	switch {
+	case k.Evidence != nil:
+		return !now.Before(k.Evidence.At.Add(lookEvery))
+	case k.Phase == Quarantined:
+		return !now.Before(k.Since.Add(lookEvery))
+	}
+	return true
 }
 
 // broke reports whether disabling the key has broken one of its consumers.
 func (k Key) broke(p Policy) bool {
-	return k.Phase == Quarantined && k.watched(p) && k.Evidence != nil && k.Evidence.Use == Used
+	if k.Phase != Quarantined || k.Revoked || k.Evidence == nil || k.Evidence.Use != Used {
+		return false
+	}
+	return k.watched(p) || k.Evidence.Handed
 }
 
 // Held reports whether a key's evidence keeps it from going where it is due to go.
