@@ -8,12 +8,13 @@ func (a *app) benchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "bench",
 		Short:   "Measure keyturn, side by side with how others rotate",
-		Example: "  keyturn bench",
+		Example: "  keyturn bench downtime",
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(
-		// one measurement a line
+		a.benchDowntimeCommand(),
+		a.benchRotateCommand(),
 		a.benchSimCommand(),
 	)
 	return c

@@ -28,11 +28,6 @@ func (e *env) refuse(code codes.Code, methods ...string) (lift func()) {
 	return func() { e.gcp.Faults.Set(nil) }
 }
 
-// try carries out what is due and does not mind what fails.
-func (e *env) try(secret string) {
-	_, _ = e.f.Do(e.ctx, event.Command{Verb: event.Continue, Secret: secret})
-}
-
 // endLease does what time does: the lease of a turn that died runs out.
 func (e *env) endLease(secret string) {
 	e.Helper()

@@ -3,6 +3,7 @@ package gcp
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,54 +46,50 @@ const sampling = 10 * time.Minute
 // intervals of 10 minutes of which both ends are rounded down. Blocked calls count
 // as uses. The ids of the answer are the names; a key that is gone is left out.
 func (c *Cloud) APIKeyUses(ctx context.Context, names []string, from, to time.Time) (Uses, error) {
-	names, credentials, err := c.credentialIDs(ctx, names)
-	if err != nil || len(names) == 0 {
+	there, err := c.credentials(ctx, names)
+	if err != nil || len(there) == 0 {
 		return Uses{}, err
 	}
 	const label = "resource.labels.credential_id"
 	uses, err := c.uses(ctx, names, &monitoringpb.ListTimeSeriesRequest{
 		Name:     "projects/" + projectOf(names[0]),
-		Filter:   `metric.type="serviceruntime.googleapis.com/api/request_count" AND ` + label + `=` + oneOf(credentials),
+		Filter:   `metric.type="serviceruntime.googleapis.com/api/request_count" AND ` + label + `=` + oneOf(slices.Sorted(maps.Keys(there))),
 		Interval: interval(from.Truncate(sampling), to.Truncate(sampling)),
 		Aggregation: &monitoringpb.Aggregation{ // else each method and response code of each API is a series of its own
 			AlignmentPeriod: durationpb.New(sampling), PerSeriesAligner: monitoringpb.Aggregation_ALIGN_SUM,
 			CrossSeriesReducer: monitoringpb.Aggregation_REDUCE_SUM, GroupByFields: []string{label},
 		},
-	}, func(s *monitoringpb.TimeSeries) string {
-		if i := slices.Index(credentials, s.GetResource().GetLabels()["credential_id"]); i >= 0 {
-			return names[i]
-		}
-		return ""
-	})
+	}, func(s *monitoringpb.TimeSeries) string { return there[s.GetResource().GetLabels()["credential_id"]] })
 	if err != nil {
 		return Uses{}, fmt.Errorf("reading the uses of API key %s: %w", strings.Join(names, " and "), err)
 	}
 	return uses, nil
 }
 
-// credentialIDs returns those of the keys that are there and, in the same order,
-// what Cloud Monitoring calls them.
-func (c *Cloud) credentialIDs(ctx context.Context, names []string) (there, ids []string, err error) {
+// credentials are the names of those of the keys that are there, by what Cloud
+// Monitoring calls them.
+func (c *Cloud) credentials(ctx context.Context, names []string) (map[string]string, error) {
 	client, err := c.apiKeys(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	project := "" // its number, which Google answers whether asked by number or id
+	there := map[string]string{}
+	projects := map[string]bool{} // their numbers, which Google answers whether asked by number or id
 	for _, name := range names {
 		k, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: name})
 		if IsNotFound(err) {
 			continue
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading API key %s for its id: %w", name, err)
+			return nil, fmt.Errorf("reading API key %s for its id: %w", name, err)
 		}
-		if its := projectOf(k.GetName()); project != "" && its != project { // the data of one would vouch for the others
-			return nil, nil, fmt.Errorf("API keys %s and %s are of different projects: ask for their uses one by one", there[0], name)
-		}
-		project = projectOf(k.GetName())
-		there, ids = append(there, name), append(ids, "apikey:"+k.GetUid())
+		there["apikey:"+k.GetUid()] = name
+		projects[projectOf(k.GetName())] = true
 	}
-	return there, ids, nil
+	if len(projects) > 1 { // the data of one would vouch for the others
+		return nil, fmt.Errorf("API keys %s are of different projects: ask for their uses one by one", strings.Join(names, " and "))
+	}
+	return there, nil
 }
 
 // uses collects the series of keys; id says whose a series is.

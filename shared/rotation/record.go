@@ -3,6 +3,7 @@ package rotation
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -54,10 +55,10 @@ func (j *Journal) introduced(now time.Time, s Step, o Outcome) {
 		}
 	case Stage:
 		in.Phase, in.Since, in.Staged = Staged, now, o.Staged
-		j.Staging = o.Staged
+		j.stage(o.Staged)
 	case Publish:
 		in.Phase, in.Since, in.ID, in.Expires, in.Staged = Published, now, o.ID, o.Expires, o.Staged
-		j.Staging = cmp.Or(o.Staged, j.Staging)
+		j.stage(o.Staged)
 	case FallBack:
 		j.leave(in.Staged) // the private half of a key that never was
 		*in = Key{Phase: Intended, Since: now, Mode: Create, Denied: o.Denied, Tried: now}
@@ -109,6 +110,20 @@ func (j *Journal) discard(now time.Time) {
 	if in.Mode != "" {
 		j.leave(cmp.Or(in.Staged, unrecorded))
 	}
+}
+
+// stage notes the newest version of the staging secret. What lies between it and
+// the newest that was known was added by calls whose reply was lost.
+func (j *Journal) stage(version string) {
+	newest, err := strconv.Atoi(version)
+	if err != nil {
+		return // a kind without pairs
+	}
+	known, _ := strconv.Atoi(j.Staging) // none is 0
+	for n := known + 1; n < newest; n++ {
+		j.leave(strconv.Itoa(n))
+	}
+	j.Staging = version
 }
 
 // unrecorded stands for a version of the staging secret that a turn may have

@@ -115,8 +115,11 @@ func (s *Service) sinkError(k *sink, e entry.Entry, err error) entry.Entry {
 	now := timestamppb.New(s.clock.Now())
 	_, project, _ := strings.Cut(k.parent, "/")
 	reason := "sink_publish_error"
-	if status.Code(err) == codes.NotFound {
+	switch status.Code(err) {
+	case codes.NotFound:
 		reason = "topic_not_found"
+	case codes.PermissionDenied:
+		reason = "topic_permission_denied"
 	}
 	return entry.Entry{Log: &loggingpb.LogEntry{
 		LogName:   k.parent + "/logs/logging.googleapis.com%2Fsink_error",

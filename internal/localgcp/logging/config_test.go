@@ -81,6 +81,12 @@ func TestFailedExportsAreKept(t *testing.T) {
 	if len(found) != 1 || !strings.Contains(found[0].GetTextPayload(), "projects/local/topics/absent: rpc error: code = NotFound") {
 		t.Errorf("kept %v", found)
 	}
+	w.sink("t", forbidden, "")
+	w.write(text("x", "hello", 0))
+	found = w.list(&loggingpb.ListLogEntriesRequest{Filter: `log_id("logging.googleapis.com/sink_error") resource.labels.name=t labels.error_code=topic_permission_denied severity=ERROR`})
+	if len(found) != 1 || !strings.Contains(found[0].GetTextPayload(), forbidden+": rpc error: code = PermissionDenied") {
+		t.Errorf("kept %v", found)
+	}
 	lonely := New(Config{Clock: clock.NewFrozen(t0)})
 	k, err := newSink("projects/local", &loggingpb.LogSink{Name: "s", Destination: toPubSub + topic})
 	w.must(err)

@@ -30,9 +30,12 @@ import (
 
 var t0 = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
-const topic = "projects/local/topics/keyturn-logs"
+const (
+	topic     = "projects/local/topics/keyturn-logs"
+	forbidden = "projects/local/topics/forbidden"
+)
 
-// topics is the Publisher of the tests: one topic, and what was published there.
+// topics is the Publisher of the tests: one topic, one that is forbidden, and what was published there.
 type topics struct {
 	mu   sync.Mutex
 	sent []message
@@ -44,6 +47,9 @@ type message struct {
 }
 
 func (p *topics) PublishMessage(name string, data []byte, attributes map[string]string) error {
+	if name == forbidden {
+		return status.Error(codes.PermissionDenied, "User not authorized to perform this action.")
+	}
 	if name != topic {
 		return status.Errorf(codes.NotFound, "Resource not found (resource=%s).", name)
 	}

@@ -57,6 +57,8 @@ type Service struct {
 	topics map[string]*topic
 	subs   map[string]*subscription
 	lastID uint64 // of a message
+
+	forbidden map[string]bool // by topic; see Forbid
 }
 
 // New returns a service without topics. Close it after use.
@@ -68,7 +70,7 @@ func New(cfg Config) *Service {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.PullWait = cmp.Or(cfg.PullWait, 5*time.Second)
-	s := &Service{cfg: cfg, topics: map[string]*topic{}, subs: map[string]*subscription{}}
+	s := &Service{cfg: cfg, topics: map[string]*topic{}, subs: map[string]*subscription{}, forbidden: map[string]bool{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -92,16 +94,6 @@ func (s *Service) Close() error {
 	s.workers.Wait()
 	s.cfg.HTTPClient.CloseIdleConnections()
 	return nil
-}
-
-// PublishMessage publishes one message on behalf of another Google service.
-// topic is a full name; the error is a gRPC status, NotFound when the topic does not exist.
-func (s *Service) PublishMessage(topic string, data []byte, attributes map[string]string) error {
-	_, err := s.Publish(s.ctx, &pubsubpb.PublishRequest{
-		Topic:    topic,
-		Messages: []*pubsubpb.PubsubMessage{{Data: data, Attributes: attributes}},
-	})
-	return err
 }
 
 // Outstanding counts, for every subscription to a topic whose full name starts

@@ -24,6 +24,19 @@ func TestPublishMessage(t *testing.T) {
 	}
 }
 
+// What Google's services may not do, others may.
+func TestForbiddenTopic(t *testing.T) {
+	w := start(t, pubsub.Config{})
+	w.Forbid(topicT, true)
+	w.code("publishing to no topic", w.PublishMessage(topicT, []byte("x"), nil), codes.NotFound, "Resource not found (resource=ttt).")
+	w.subscribe(nil)
+	w.code("publishing without a grant", w.PublishMessage(topicT, []byte("x"), nil), codes.PermissionDenied, "User not authorized to perform this action.")
+	_, err := w.pub.Publish(w.ctx, &pubsubpb.PublishRequest{Topic: topicT, Messages: []*pubsubpb.PubsubMessage{{Data: []byte("x")}}})
+	w.code("publishing as somebody else", err, codes.OK, "")
+	w.Forbid(topicT, false)
+	w.code("publishing with a grant", w.PublishMessage(topicT, []byte("x"), nil), codes.OK, "")
+}
+
 func TestOutstandingAndIdle(t *testing.T) {
 	w := start(t, pubsub.Config{})
 	release := make(chan struct{})
