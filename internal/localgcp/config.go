@@ -19,6 +19,11 @@ type Config struct {
 	MetricLag   time.Duration // how long after its end a metric's point can be read; zero is not at all, Google's is some minutes to hours
 	DataAccess  bool          // whether Data Access audit logs are on, which at Google they are not by default
 
+	// AllowBoundAPIKeys lifts iam.managed.disableServiceAccountApiKeyCreation, by
+	// which organisations forbid API keys that are bound to a service account. What
+	// they forbid about the accounts' own keys is set by IAM.SetOrgPolicy.
+	AllowBoundAPIKeys bool
+
 	// RefusalsUncounted leaves the use of disabled, deleted and expired keys out of
 	// the metrics; see iam.Config.
 	RefusalsUncounted bool

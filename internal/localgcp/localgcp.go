@@ -81,6 +81,7 @@ func (c *Cloud) assemble(cfg Config) {
 	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.PubSub, EventualLag: cfg.EventualLag, Audit: c.Logging})
 	c.APIKeys = apikeys.New(apikeys.Config{
 		Clock: cfg.Clock, Lag: cfg.KeyLag, ProjectNumber: iam.ProjectNumber, Audit: c.Logging, DataAccess: cfg.DataAccess, Random: ids,
+		AllowBound: cfg.AllowBoundAPIKeys, HasAccount: func(email string) bool { return c.IAM.UniqueID(email) != "" },
 	})
 	c.Scheduler = scheduler.New(scheduler.Config{Clock: cfg.Clock, Publisher: c.PubSub, Tokens: c.IAM, Random: ids})
 }

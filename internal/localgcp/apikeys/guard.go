@@ -9,11 +9,16 @@ import (
 	"example.com/keyturn/internal/localgcp/wire"
 )
 
-// Middleware adds what the REST API has and the gRPC API lacks: the query
-// parameter checkExistingUsage of DELETE and PATCH on a key. CHECK refuses with
-// FAILED_PRECONDITION if the key was used within the usage window; SKIP, the
-// default, does not look. Everything else it hands to next.
-func (s *Service) Middleware(next http.Handler) http.Handler {
+// Middleware stands before the transcoder and adds what the REST API has and the
+// gRPC API lacks: the field serviceAccountEmail, and the query parameter
+// checkExistingUsage. Everything else it hands to next.
+func (s *Service) Middleware(next http.Handler) http.Handler { return s.guard(s.bind(next)) }
+
+// guard heeds checkExistingUsage of DELETE and PATCH on a key. CHECK refuses with
+// FAILED_PRECONDITION if the key was used within the usage window, where a call
+// that the key's restrictions blocked is a use [mem]; SKIP, the default, does not
+// look.
+func (s *Service) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, guarded := guardedKey(r)
 		if !guarded {

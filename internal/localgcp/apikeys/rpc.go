@@ -28,12 +28,16 @@ func (s *Service) CreateKey(ctx context.Context, req *apikeyspb.CreateKeyRequest
 	if err != nil {
 		return nil, err
 	}
+	account, err := s.binding(ctx, project)
+	if err != nil {
+		return nil, err
+	}
 	return s.change(ctx, "CreateKey", project, req, func(now time.Time) (*apikeyspb.Key, error) {
-		return s.create(project, req, now)
+		return s.create(project, account, req, now)
 	})
 }
 
-func (s *Service) create(project string, req *apikeyspb.CreateKeyRequest, now time.Time) (*apikeyspb.Key, error) {
+func (s *Service) create(project, account string, req *apikeyspb.CreateKeyRequest, now time.Time) (*apikeyspb.Key, error) {
 	fields, err := writable(req.GetKey())
 	if err != nil {
 		return nil, err
@@ -51,7 +55,7 @@ func (s *Service) create(project string, req *apikeyspb.CreateKeyRequest, now ti
 	}
 	fields.Name, fields.Uid, fields.CreateTime = name, uid, timestamppb.New(now)
 	s.born++
-	k := &key{born: s.born, parent: parentName(project), secret: newSecret(s.cfg.Random)}
+	k := &key{born: s.born, parent: parentName(project), secret: newSecret(s.cfg.Random), account: account}
 	k.set(fields, now, s.cfg.Lag)
 	s.keys[name], s.strings[k.secret] = k, k
 	answer := proto.CloneOf(k.current)

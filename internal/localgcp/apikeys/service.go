@@ -4,8 +4,8 @@
 //
 // It refuses what Google refuses, with Google's codes and, where they are
 // known, Google's texts. What no source confirms is marked [mem] where it is
-// decided. IAM permissions are not enforced here, and a key cannot be bound to
-// a service account: the gRPC API has no field for it.
+// decided. IAM permissions are not enforced here. A key that is bound to a
+// service account authenticates as any other: its account gets to do nothing.
 package apikeys
 
 import (
@@ -65,6 +65,14 @@ type Config struct {
 	// DataAccess says whether Data Access audit logs are on, which at Google they
 	// are not unless somebody turns them on.
 	DataAccess bool
+
+	// AllowBound lets keys be bound to service accounts, which organisations forbid
+	// by default (iam.managed.disableServiceAccountApiKeyCreation).
+	AllowBound bool
+
+	// HasAccount reports whether there is a service account of that e-mail
+	// address. Nil takes any to be there.
+	HasAccount func(email string) bool
 
 	// Random is where key strings and ids come from. Nil is crypto/rand.
 	Random *random.Source
