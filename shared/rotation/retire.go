@@ -49,16 +49,9 @@ func (k Key) watched(p Policy) bool {
 	return p.Evidence != EvidenceIgnored && !k.Revoked && !k.Forced
 }
 
-// unseen reports whether the evidence is missing, or too old to go by. A key
-// that was disabled a moment ago has had no time to be missed.
+// unseen reports whether the evidence is missing, or too old to go by.
 func (k Key) unseen(now time.Time) bool {
-	switch {
-	case k.Evidence != nil:
-		return !now.Before(k.Evidence.At.Add(lookEvery))
-	case k.Phase == Quarantined:
-		return !now.Before(k.Since.Add(lookEvery))
-	}
-	return true
+	return k.Evidence == nil || !now.Before(k.Evidence.At.Add(lookEvery))
 }
 
 // broke reports whether disabling the key has broken one of its consumers.
