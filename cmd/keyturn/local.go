@@ -85,9 +85,7 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := w.Wait(ctx); err != nil {
-		return shown{err} // the one JSON object is out
-	}
+	<-ctx.Done()
 	return nil
 }
 

@@ -79,9 +79,8 @@ func weighSuperseded(now time.Time, p Policy, k Key, s Sightings) Evidence {
 
 // weighDisabled looks for uses that failed: Cloud Monitoring counts them, too.
 func weighDisabled(now time.Time, p Policy, k Key, s Sightings) Evidence {
-	settled := k.Since.Add(p.propagation() + interval) // before that, a use may have succeeded
 	for _, t := range s.Times {
-		if t.After(settled) {
+		if t.After(k.settled(p)) {
 			return evidence(now, Used, "somebody tried to use it at %s, after it was disabled at %s", stamp(t), stamp(k.Since))
 		}
 	}

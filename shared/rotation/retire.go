@@ -18,7 +18,7 @@ func retire(now time.Time, p Policy, k Key, want Intent) (Step, bool) {
 		return takeOut(now, p, k, Disable, "the overlap has passed")
 	case k.Phase == Quarantined && !now.Before(k.Since.Add(p.quarantine())):
 		return takeOut(now, p, k, Delete, "the quarantine has passed")
-	case k.Phase == Quarantined && k.watched(p) && k.unseen(now):
+	case k.Phase == Quarantined && k.watched(p) && k.unseen(now) && now.After(k.settled(p)):
 		return step(Examine, k, "the key was disabled: does anybody miss it?")
 	}
 	return Step{}, false
@@ -53,6 +53,10 @@ func (k Key) watched(p Policy) bool {
 func (k Key) unseen(now time.Time) bool {
 	return k.Evidence == nil || !now.Before(k.Evidence.At.Add(lookEvery))
 }
+
+// settled is from when on a use of a disabled key must have failed: before that,
+// it may have succeeded.
+func (k Key) settled(p Policy) time.Time { return k.Since.Add(p.propagation() + interval) }
 
 // broke reports whether disabling the key has broken one of its consumers.
 func (k Key) broke(p Policy) bool {

@@ -17,14 +17,21 @@ var triggers = map[string]string{
 	event.TopicRotate: "Rotate", event.TopicLogs: "Audit", event.TopicAudit: "Audit", event.TopicFindings: "Alert",
 }
 
-// newFront stands before the functions as Google's front end does, and lets one
-// event at a time into each, which is what Cloud Functions gives an instance by
+// newFront stands before the functions as Google's front end does: it has
+// requests wait while they start, and lets one event at a time into each, which is what Cloud Functions gives an instance by
 // default. The functions framework needs that: of events that overlap, its
 // receiver can leave one unanswered for ever, and so it can when a caller hangs
 // up (github.com/cloudevents/sdk-go/issues/1224 and 1332).
-func newFront(functions *url.URL) http.Handler {
-	proxy := httputil.NewSingleHostReverseProxy(functions)
-	proxy.ErrorLog = log.New(io.Discard, "", 0) // who called sees a 502 and tries again
+func newFront(functions *url.URL, ready func(context.Context) error) http.Handler {
+	reverse := httputil.NewSingleHostReverseProxy(functions)
+	reverse.ErrorLog = log.New(io.Discard, "", 0) // who called sees a 502 and tries again
+	proxy := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := ready(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		reverse.ServeHTTP(w, r)
+	})
 	mux := http.NewServeMux()
 	mux.Handle("/", proxy)
 	lanes := map[string]http.Handler{}

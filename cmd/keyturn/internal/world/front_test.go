@@ -35,7 +35,7 @@ func front(t *testing.T, h http.HandlerFunc) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(newFront(u))
+	server := httptest.NewServer(newFront(u, func(context.Context) error { return nil }))
 	t.Cleanup(server.Close)
 	return server.URL
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"time"
@@ -13,7 +12,6 @@ import (
 // process is the functions, served as the cloud serves them: one process that
 // knows nothing but its environment.
 type process struct {
-	url  *url.URL
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
 	err  error         // why, once done is closed
@@ -22,21 +20,11 @@ type process struct {
 // startUp is how long the functions may take until they listen.
 const startUp = 20 * time.Second
 
-func startFunctions(ctx context.Context, c Config, gcpAddr string) (*process, error) {
-	addr, err := freeAddr()
+// launch starts a process and returns once it listens at addr.
+func (c Config) launch(ctx context.Context, addr, gcpAddr string) (*process, error) {
+	cmd, err := c.command(addr, gcpAddr)
 	if err != nil {
 		return nil, err
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("finding keyturn's own program to serve the functions: %w", err)
-	}
-	cmd := &exec.Cmd{
-		Path:   exe,
-		Args:   []string{os.Args[0], "functions", "--addr", addr, "--clock", "http://" + gcpAddr},
-		Env:    []string{"KEYTURN_PROJECT=" + c.Project, "KEYTURN_ENDPOINT=" + gcpAddr, "KEYTURN_WEBHOOK_URL=" + c.WebhookURL, "HOME=" + os.Getenv("HOME")},
-		Stdout: c.FunctionLogs,
-		Stderr: c.FunctionLogs,
 	}
 	// Its standard input stays open as long as this process lives, and no longer.
 	if _, err := cmd.StdinPipe(); err != nil {
@@ -45,7 +33,7 @@ func startFunctions(ctx context.Context, c Config, gcpAddr string) (*process, er
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the functions: %w", err)
 	}
-	p := &process{url: &url.URL{Scheme: "http", Host: addr}, cmd: cmd, done: make(chan struct{})}
+	p := &process{cmd: cmd, done: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.done)
@@ -55,6 +43,26 @@ func startFunctions(ctx context.Context, c Config, gcpAddr string) (*process, er
 		return nil, err
 	}
 	return p, nil
+}
+
+// command is how keyturn's program is run to serve the functions.
+func (c Config) command(addr, gcpAddr string) (*exec.Cmd, error) {
+	program, name := c.Program, c.Program
+	if program == "" {
+		exe, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("finding keyturn's own program to serve the functions: %w", err)
+		}
+		program, name = exe, os.Args[0]
+	}
+	env := []string{"KEYTURN_PROJECT=" + c.Project, "KEYTURN_ENDPOINT=" + gcpAddr, "KEYTURN_WEBHOOK_URL=" + c.WebhookURL, "HOME=" + os.Getenv("HOME")}
+	if c.Timeout != 0 {
+		env = append(env, "KEYTURN_TIMEOUT="+c.Timeout.String())
+	}
+	return &exec.Cmd{
+		Path: program, Args: []string{name, "functions", "--addr", addr, "--clock", "http://" + gcpAddr},
+		Env: env, Stdout: c.FunctionLogs, Stderr: c.FunctionLogs,
+	}, nil
 }
 
 // freeAddr is a loopback address that is free now.
@@ -91,6 +99,3 @@ func (p *process) stop() {
 	_ = p.cmd.Process.Kill() // it may have ended already
 	<-p.done
 }
-
-// Pid is the process id of the functions.
-func (w *World) Pid() int { return w.functions.cmd.Process.Pid }

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -34,14 +35,14 @@ func (w *World) Options() []option.ClientOption {
 func (w *World) Topic(id string) string { return "projects/" + w.Project + "/topics/" + id }
 
 // provision makes what a deployment would: topics, triggers, log sink, jobs.
-func (w *World) provision(ctx context.Context) error {
+func (w *World) provision(ctx context.Context, c Config) error {
 	if err := w.makeTopics(ctx); err != nil {
 		return err
 	}
 	for topic, function := range triggers {
 		_, err := w.Cloud.PubSub.TriggerFunction(pubsublocal.Trigger{
-			Topic: w.Topic(topic), URL: w.FunctionsURL + "/" + function, AckDeadline: 10 * time.Minute,
-			DeadLetter: &pubsubpb.DeadLetterPolicy{DeadLetterTopic: w.Topic(event.TopicDead), MaxDeliveryAttempts: 10},
+			Topic: w.Topic(topic), URL: w.FunctionsURL + "/" + function, AckDeadline: 10 * time.Minute, Retry: c.Retry,
+			DeadLetter: &pubsubpb.DeadLetterPolicy{DeadLetterTopic: w.Topic(event.TopicDead), MaxDeliveryAttempts: cmp.Or(c.Attempts, 10)},
 		})
 		if err != nil {
 			return fmt.Errorf("connecting topic %s to function %s: %w", topic, function, err)

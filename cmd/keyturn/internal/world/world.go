@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/wire"
@@ -28,6 +29,13 @@ type Config struct {
 	Clock         *clock.Clock  // policy time
 	KeyLag        time.Duration // how long new keys take to propagate, in policy time
 	FunctionLogs  io.Writer     // what the functions print
+	Program       string        // keyturn's program, which serves the functions; empty is the one that runs
+	Timeout       time.Duration // of the functions; zero is their own
+	// Retry and Attempts say how soon and how often an event is delivered again
+	// that a function did not take, before it is a dead letter; nil and zero are
+	// 100 ms to a minute, and 10 times.
+	Retry    *pubsubpb.RetryPolicy
+	Attempts int32
 }
 
 // World is a running world.
@@ -35,7 +43,7 @@ type World struct {
 	Cloud        *localgcp.Cloud
 	FunctionsURL string
 	Project      string
-	functions    *process
+	functions    *keeper
 	front        *wire.Server
 	closing      sync.Once
 	closed       error // what Close answers
@@ -57,29 +65,19 @@ func Start(ctx context.Context, c Config) (*World, error) {
 }
 
 func (w *World) start(ctx context.Context, c Config) error {
-	functions, err := startFunctions(ctx, c, w.Cloud.Addr())
+	functions, err := keepFunctions(ctx, c, w.Cloud.Addr())
 	if err != nil {
 		return err
 	}
 	w.functions = functions
-	if w.front, err = wire.Listen(c.FunctionsAddr, newFront(functions.url)); err != nil {
+	if w.front, err = wire.Listen(c.FunctionsAddr, newFront(functions.url, functions.ready)); err != nil {
 		return fmt.Errorf("serving the functions: %w", err)
 	}
 	w.FunctionsURL = w.front.URL()
-	if err := w.provision(ctx); err != nil {
+	if err := w.provision(ctx, c); err != nil {
 		return fmt.Errorf("setting the local world up: %w", err)
 	}
 	return nil
-}
-
-// Wait returns when ctx ends, or with an error when the functions do.
-func (w *World) Wait(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-w.functions.done:
-		return fmt.Errorf("the functions ended by themselves: %w", w.functions.err)
-	}
 }
 
 // Close stops the functions, then the cloud. Closing again does nothing.

@@ -170,32 +170,6 @@ func TestAWorldThatCannotBeSetUp(t *testing.T) {
 	}
 }
 
-func TestWaitEndsWithItsContext(t *testing.T) {
-	w := start(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := w.Wait(ctx); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestWaitTellsThatTheFunctionsDied(t *testing.T) {
-	w := start(t)
-	p, err := os.FindProcess(w.Pid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "the functions ended by themselves: signal: killed") {
-		t.Errorf("error %v", err)
-	}
-	if code, _ := get(t, w.FunctionsURL+"/Rotate"); code != http.StatusBadGateway {
-		t.Errorf("dead functions answer HTTP %d", code)
-	}
-}
-
 func TestCloseTwice(t *testing.T) {
 	w := start(t)
 	pid := w.Pid()
