@@ -19,6 +19,9 @@ import (
 func (t *turn) examine(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
 	seen := t.keys.sightings(ctx, k, t.now())
 	found := rotation.Weigh(t.now(), t.cred.Policy, k, seen)
+	if found.Use == rotation.Unknown && k.Phase == rotation.Overlapping {
+		found = t.askAuditLog(ctx, k, found)
+	}
 	if found.Use != rotation.Used && seen.Stale(t.now()) {
 		if err := t.tryCurrent(ctx); err != nil {
 			t.log.WarnContext(ctx, "the key in use does not authenticate", "secret", t.cred.Secret, "error", err.Error())
@@ -30,6 +33,17 @@ func (t *turn) examine(ctx context.Context, k rotation.Key) (rotation.Outcome, e
 		t.tell(ctx, event.Straggler, rotation.Step{Action: rotation.Examine, Key: k}, found.Reason+t.whoUses(ctx, k))
 	}
 	return rotation.Outcome{Evidence: found}, nil
+}
+
+// askAuditLog looks for a key that still works in the audit log, where a use can
+// be seen but not that there was none. Of a disabled one it would show the tokens
+// that live on.
+func (t *turn) askAuditLog(ctx context.Context, k rotation.Key, unknown rotation.Evidence) rotation.Evidence {
+	users, err := t.keys.users(ctx, k.ID, k.Since)
+	if err == nil && len(users) > 0 && users[0].Last.After(k.Since) {
+		unknown.Use, unknown.Reason = rotation.Used, fmt.Sprintf("the audit log shows a use at %s", users[0].Last.UTC().Format(time.RFC3339))
+	}
+	return unknown
 }
 
 // keep notes that consumers are still given a key, and tells it.

@@ -3,6 +3,8 @@ package rotate
 import (
 	"context"
 	"errors"
+	"path"
+	"time"
 
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
@@ -20,9 +22,26 @@ func (f *Function) sweep(ctx context.Context) (Report, error) {
 	})
 }
 
-// inspectAll has every credential inspected, each by a message of its own.
+// lookBack is more than the time between two inspections.
+const lookBack = 2 * time.Hour
+
+// inspectAll has every credential inspected, each by a message of its own, and
+// tells of those whose notices from Secret Manager get lost.
 func (f *Function) inspectAll(ctx context.Context) (Report, error) {
-	return f.fanOut(ctx, event.Inspect, func(rotation.Credential, map[string]string) bool { return true })
+	managed := map[string]rotation.Credential{}
+	r, err := f.fanOut(ctx, event.Inspect, func(c rotation.Credential, _ map[string]string) bool {
+		managed[path.Base(c.Secret)] = c
+		return true
+	})
+	lost, lostErr := f.cloud.LostNotices(ctx, f.now().Add(-lookBack))
+	for _, n := range lost {
+		if c, ok := managed[path.Base(n.Secret)]; ok {
+			t := turn{Function: f, cred: c}
+			t.warn(ctx, event.Overdue, n.Why, "", "Secret Manager could not publish its rotation notice: "+n.Why)
+			r.Warnings = append(r.Warnings, t.report.Warnings...)
+		}
+	}
+	return r, errors.Join(err, lostErr)
 }
 
 // fanOut sends a message for each credential that is chosen.

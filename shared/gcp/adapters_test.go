@@ -165,6 +165,10 @@ func otherAdapters() map[string]adapter {
 			_, err := c.AccountKeyUsers(ctx, someAccount, "k", time.Unix(0, 0))
 			return err
 		}, "Cloud Logging", []string{"ListLogEntries"}, someAccount + "/keys/k"},
+		"LostNotices": {func(ctx context.Context, c *Cloud) error {
+			_, err := c.LostNotices(ctx, time.Unix(0, 0))
+			return err
+		}, "Cloud Logging", []string{"ListLogEntries"}, "lost notices"},
 		"Publish": {func(ctx context.Context, c *Cloud) error {
 			return c.Publish(ctx, event.Outgoing{Topic: "some", Data: []byte(canary)})
 		}, "Pub/Sub", []string{"Publish"}, "topic some"},

@@ -1,0 +1,45 @@
+package rotate
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/rotation"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// TestLostNoticesAreTold has Secret Manager send its rotation notice to a topic
+// that does not take it, which it tells in the logs only.
+func TestLostNoticesAreTold(t *testing.T) {
+	e := newEnv(t)
+	secret, _ := e.account("unheard", rotation.Upload)
+	e.secret("somebody-elses")
+	e.edit(secret, "rotation.next_rotation_time", func(s *secretmanagerpb.Secret) {
+		s.Rotation.NextRotationTime = timestamppb.New(e.clock.Now().Add(time.Hour))
+	})
+	e.gcp.PubSub.Forbid("projects/"+project+"/topics/"+event.TopicRotate, true)
+	e.clock.Advance(90 * time.Minute)
+	e.gcp.PubSub.Forbid("projects/"+project+"/topics/"+event.TopicRotate, false)
+	r := e.do(event.Command{Verb: event.Inspect})
+	if r.Sent != 1 || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "TOPIC_PERMISSION_DENIED") {
+		t.Errorf("report %+v", r)
+	}
+	if got := e.milestones(); !strings.Contains(got, "overdue") {
+		t.Errorf("milestones %q", got)
+	}
+}
+
+func TestInspectionGoesOnWithoutTheLogs(t *testing.T) {
+	e := newEnv(t)
+	e.account("seen", rotation.Upload)
+	e.refuse(codes.PermissionDenied, "ListLogEntries")
+	r, err := e.f.Do(e.ctx, event.Command{Verb: event.Inspect})
+	if err == nil || !strings.Contains(err.Error(), "lost notices") || r.Sent != 1 || errors.Is(err, errRecorded) {
+		t.Errorf("report %+v, error %v", r, err)
+	}
+}

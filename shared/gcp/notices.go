@@ -1,0 +1,47 @@
+package gcp
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"cloud.google.com/go/logging/apiv2/loggingpb"
+	"google.golang.org/api/iterator"
+)
+
+// LostNotice is a notice of Secret Manager's that its topic did not take, which
+// it tells in the logs only.
+type LostNotice struct {
+	Secret string // projects/P/secrets/S, where P may be the project's number
+	Why    string // TOPIC_NOT_FOUND or TOPIC_PERMISSION_DENIED
+}
+
+// maxNotices is how many lost notices are read at once.
+const maxNotices = 1000
+
+// LostNotices lists, newest first, the notices that were lost since a time.
+func (c *Cloud) LostNotices(ctx context.Context, since time.Time) ([]LostNotice, error) {
+	client, err := c.cloudLogging(ctx)
+	if err != nil {
+		return nil, err
+	}
+	it := client.ListLogEntries(ctx, &loggingpb.ListLogEntriesRequest{
+		ResourceNames: []string{"projects/" + c.config.Project},
+		Filter: fmt.Sprintf(`log_id("secretmanager.googleapis.com/secret_event") AND timestamp>="%s" AND (jsonPayload.type="TOPIC_NOT_FOUND" OR jsonPayload.type="TOPIC_PERMISSION_DENIED")`,
+			since.UTC().Format(time.RFC3339Nano)),
+		OrderBy: "timestamp desc", PageSize: maxNotices,
+	})
+	var lost []LostNotice
+	for range maxNotices {
+		entry, err := it.Next()
+		if err == iterator.Done {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listing lost notices: %w", err)
+		}
+		fields := entry.GetJsonPayload().GetFields()
+		lost = append(lost, LostNotice{Secret: printable(fields["name"].GetStringValue()), Why: fields["type"].GetStringValue()})
+	}
+	return lost, nil
+}
