@@ -20,7 +20,7 @@ var ErrRedeliver = errors.New("keyturn: could not finish; deliver again")
 
 // Publisher publishes one message and returns once it is safe.
 type Publisher interface {
-	Publish(ctx context.Context, out event.Outgoing) error
+	Publish(ctx context.Context, out ...event.Outgoing) error
 }
 
 // Topic is the door of one function that messages come through.

@@ -20,11 +20,11 @@ type outbox struct {
 	cut  bool
 }
 
-func (o *outbox) Publish(_ context.Context, out event.Outgoing) error {
+func (o *outbox) Publish(_ context.Context, out ...event.Outgoing) error {
 	if o.cut {
 		return errors.New("cut")
 	}
-	o.sent = append(o.sent, out)
+	o.sent = append(o.sent, out...)
 	return nil
 }
 

@@ -43,7 +43,7 @@ func (f *Function) keysOf(c *rotation.Credential) keys {
 	if c.Kind == rotation.APIKey {
 		return apiKeys{f.cloud, c}
 	}
-	return accountKeys{cloud: f.cloud, now: f.now, pair: f.pair, cred: c}
+	return &accountKeys{cloud: f.cloud, now: f.now, pair: f.pair, cred: c}
 }
 
 // act carries out one step. Every branch may be run again after a crash.
@@ -63,6 +63,8 @@ func (t *turn) act(ctx context.Context, s rotation.Step) (rotation.Outcome, erro
 		return t.promote(ctx, s.Key)
 	case rotation.Examine:
 		return t.examine(ctx, s.Key)
+	case rotation.Keep:
+		return t.keep(ctx, s)
 	}
 	return rotation.Outcome{}, t.takeOut(ctx, s)
 }
@@ -116,7 +118,11 @@ func (t *turn) publishKey(ctx context.Context, k rotation.Key) (rotation.Outcome
 		}
 	}
 	t.begun = false // whatever comes of it: from now on a key may exist
-	return t.keys.publish(ctx, *t.cred.Journal.Incoming)
+	o, err := t.keys.publish(ctx, *t.cred.Journal.Incoming)
+	if err != nil {
+		t.cred.Journal = t.cred.Journal.Answer(t.now(), errors.Is(err, errRefused))
+	}
+	return o, err
 }
 
 func (t *turn) verify(ctx context.Context, k rotation.Key) error {
@@ -163,10 +169,11 @@ func (t *turn) promote(ctx context.Context, k rotation.Key) (rotation.Outcome, e
 	return rotation.Outcome{Version: version, Unstaged: unstaged}, nil
 }
 
-// added looks for a version that an earlier turn added before it died. It
-// counts up from the current version, because only access by number is
-// strongly consistent.
+// added looks for a version that an earlier turn added before it died.
 func (t *turn) added(ctx context.Context, k rotation.Key) (version string, err error) {
+	if t.proven {
+		return "", nil
+	}
 	err = t.newer(ctx, func(number string, payload []byte) (bool, error) {
 		held, err := t.keys.holds(ctx, payload, k.ID)
 		if held {
@@ -179,18 +186,28 @@ func (t *turn) added(ctx context.Context, k rotation.Key) (version string, err e
 
 // newer visits the versions after the current one that can be read, until visit
 // is content.
-func (t *turn) newer(ctx context.Context, visit func(number string, payload []byte) (done bool, err error)) error {
-	n := 0
+func (t *turn) newer(ctx context.Context, visit visitor) error {
+	after := ""
 	if cur := t.cred.Journal.Current; cur != nil {
-		n, _ = strconv.Atoi(cur.Version) // the journal was validated; 0 only means a longer search
+		after = cur.Version
 	}
+	return newerVersions(ctx, t.cloud, t.cred.Secret, after, visit)
+}
+
+// visitor looks at a version of a secret and says whether it has seen enough.
+type visitor func(number string, payload []byte) (done bool, err error)
+
+// newerVersions visits the versions of a secret after a number, oldest first. It
+// counts up: only access by number is strongly consistent.
+func newerVersions(ctx context.Context, cloud *gcp.Cloud, secret, after string, visit visitor) error {
+	n, _ := strconv.Atoi(after) // what is not a number only means a longer search
 	for {
 		n++
-		payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, strconv.Itoa(n))
+		payload, err := cloud.AccessVersion(ctx, secret, strconv.Itoa(n))
 		switch {
 		case gcp.IsNotFound(err):
 			return nil
-		case gcp.IsFailedPrecondition(err): // disabled or destroyed by hand
+		case gcp.IsFailedPrecondition(err): // disabled or destroyed
 		case err != nil:
 			return err
 		default:
@@ -201,31 +218,30 @@ func (t *turn) newer(ctx context.Context, visit func(number string, payload []by
 	}
 }
 
-// stagedNow is the version of the private half that is still needed.
-func (t *turn) stagedNow() string {
-	if in := t.cred.Journal.Incoming; in != nil {
-		return in.Staged
-	}
-	return ""
-}
-
-// unstage destroys every staged private half of the credential but that of the
-// key coming in.
+// unstage destroys the private halves in the staging secret that are not needed
+// any more, by number, because a list may not show the newest yet.
 func (t *turn) unstage(ctx context.Context) error {
-	versions, err := t.cloud.Versions(ctx, t.cred.StagingSecret())
-	if gcp.IsNotFound(err) {
-		return nil // somebody deleted it, and all that was in it
-	}
-	if err != nil {
-		return err
-	}
-	for _, v := range versions {
-		if v.Destroyed || v.Number == t.stagedNow() {
-			continue
+	for _, number := range t.cred.Journal.Left() {
+		if _, err := strconv.Atoi(number); err != nil {
+			continue // added by a turn that died
 		}
-		if err := t.cloud.DestroyVersion(ctx, t.cred.StagingSecret(), v.Number); err != nil {
+		if err := t.destroyStaged(ctx, number); err != nil {
 			return err
 		}
 	}
-	return nil
+	return newerVersions(ctx, t.cloud, t.cred.StagingSecret(), t.cred.Journal.Staging, func(number string, _ []byte) (bool, error) {
+		return false, t.destroyStaged(ctx, number)
+	})
+}
+
+// destroyStaged destroys one version of the staging secret, unless it is needed.
+func (t *turn) destroyStaged(ctx context.Context, number string) error {
+	if in := t.cred.Journal.Incoming; in != nil && in.Staged == number {
+		return nil
+	}
+	err := t.cloud.DestroyVersion(ctx, t.cred.StagingSecret(), number)
+	if gcp.IsNotFound(err) {
+		return nil // somebody deleted the secret, and all that was in it
+	}
+	return err
 }

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
 )
 
@@ -22,9 +21,22 @@ func TestRollbackByHandIsRespected(t *testing.T) {
 	e.proceed(secret)
 	e.add(secret, oldPayload)
 	e.clock.Advance(7 * time.Hour)
-	_, err = e.f.Do(e.ctx, event.Command{Verb: event.Continue, Secret: secret})
-	if err == nil || !strings.Contains(err.Error(), "still gives consumers key") {
-		t.Errorf("error %v, want a refusal", err)
-	}
+	wantSteps(t, e.proceed(secret), "keep")
 	e.works(secret, "latest")
+	if k := e.standing(secret).Retiring[0]; !k.Since.Equal(e.clock.Now()) || !k.Evidence.Handed || !strings.Contains(k.Evidence.Reason, "version 3") {
+		t.Errorf("after a rollback by hand the old key stands so: %+v, evidence %+v", k, k.Evidence)
+	}
+	e.clock.Advance(72 * time.Hour) // the next rotation is given out instead, and the overlap begins then
+	e.proceed(secret)
+	e.clock.Advance(lag)
+	wantSteps(t, e.proceed(secret), "verify promote")
+	if k := e.standing(secret).Retiring[0]; !k.Since.Equal(e.clock.Now()) {
+		t.Errorf("its overlap began at %v, not when consumers were given another key at %v", k.Since, e.clock.Now())
+	}
+	e.clock.Advance(6 * time.Hour)
+	wantSteps(t, e.proceed(secret), "keep disable") // version 3 is still enabled
+	e.works(secret, "3")
+	must(t, e.cloud.DisableVersion(e.ctx, secret, "3"))
+	e.clock.Advance(6 * time.Hour)
+	wantSteps(t, e.proceed(secret), "disable")
 }

@@ -78,16 +78,22 @@ func withKeyID(file []byte, id string) ([]byte, error) {
 }
 
 // stagedFile is the key file in the staging secret.
-func (a accountKeys) stagedFile(ctx context.Context, k rotation.Key) ([]byte, error) {
+func (a *accountKeys) stagedFile(ctx context.Context, k rotation.Key) ([]byte, error) {
+	if k.Staged == a.staged && a.staged != "" {
+		return a.file, nil
+	}
 	file, err := a.cloud.AccessVersion(ctx, a.cred.StagingSecret(), k.Staged)
 	if gcp.IsGone(err) {
 		return nil, fmt.Errorf("%w: %w", errLost, err)
+	}
+	if err == nil {
+		a.remember(k.Staged, file)
 	}
 	return file, err
 }
 
 // stagedKey is the private half in the staging secret.
-func (a accountKeys) stagedKey(ctx context.Context, k rotation.Key) (*rsa.PrivateKey, error) {
+func (a *accountKeys) stagedKey(ctx context.Context, k rotation.Key) (*rsa.PrivateKey, error) {
 	file, err := a.stagedFile(ctx, k)
 	if err != nil {
 		return nil, err

@@ -32,6 +32,12 @@ func (t *turn) examine(ctx context.Context, k rotation.Key) (rotation.Outcome, e
 	return rotation.Outcome{Evidence: found}, nil
 }
 
+// keep notes that consumers are still given a key, and tells it.
+func (t *turn) keep(ctx context.Context, s rotation.Step) (rotation.Outcome, error) {
+	t.tell(ctx, event.Straggler, s, s.Reason)
+	return rotation.Outcome{Evidence: rotation.HandedOut(t.now(), s.Reason)}, nil
+}
+
 // maxNamed is how many users of a key are named.
 const maxNamed = 3
 
@@ -104,17 +110,21 @@ func (t *turn) eachVersion(ctx context.Context, k rotation.Key, do func(ctx cont
 	return nil
 }
 
-// tryCurrent authenticates with the key in use.
+// tryCurrent authenticates with the key in use, once in a turn.
 func (t *turn) tryCurrent(ctx context.Context) error {
 	cur := t.cred.Journal.Current
-	if cur == nil {
+	switch {
+	case cur == nil:
 		return errors.New("there is none")
+	case t.works:
+		return nil
 	}
 	payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, cur.Version)
-	if err != nil {
-		return err
+	if err == nil {
+		err = t.keys.probe(ctx, payload)
 	}
-	return t.keys.probe(ctx, payload)
+	t.works = err == nil
+	return err
 }
 
 // discard removes a key that nobody was given. One that is on its way back to
@@ -142,7 +152,7 @@ func (t *turn) mustBeSuperseded(ctx context.Context, k rotation.Key) error {
 	}
 	name, err := t.namedBy(ctx, k)
 	if err == nil && name != "" {
-		err = fmt.Errorf("%s of %s still gives consumers key %s: it is left alone for as long as that is so", name, t.cred.Secret, k.ID)
+		err = fmt.Errorf("%w: %s of %s still names key %s", errHandedOut, name, t.cred.Secret, k.ID)
 	}
 	return err
 }
@@ -170,7 +180,7 @@ func (t *turn) namedBy(ctx context.Context, k rotation.Key) (name string, err er
 }
 
 // strangers visits the enabled versions that the journal does not know.
-func (t *turn) strangers(ctx context.Context, visit func(number string, payload []byte) (done bool, err error)) error {
+func (t *turn) strangers(ctx context.Context, visit visitor) error {
 	enabled, err := t.cloud.EnabledVersions(ctx, t.cred.Secret)
 	if err != nil {
 		return err

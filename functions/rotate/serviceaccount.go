@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +21,9 @@ type accountKeys struct {
 	now   func() time.Time
 	pair  func() (*rsa.PrivateKey, error)
 	cred  *rotation.Credential
+
+	staged string // version of the staging secret that file is
+	file   []byte
 }
 
 // keyLimit is how many user-managed keys Google lets an account have.
@@ -29,7 +31,7 @@ const keyLimit = 10
 
 // stage makes the pair here, so that its private half is stored before Google
 // hears of it. One that an earlier turn stored before it died is taken up.
-func (a accountKeys) stage(ctx context.Context, fresh bool) (rotation.Outcome, error) {
+func (a *accountKeys) stage(ctx context.Context, fresh bool) (rotation.Outcome, error) {
 	if !fresh {
 		if staged, _, err := a.leftStaged(ctx); staged != "" || err != nil {
 			return rotation.Outcome{Staged: staged}, err
@@ -49,41 +51,37 @@ func (a accountKeys) stage(ctx context.Context, fresh bool) (rotation.Outcome, e
 }
 
 // leftStaged is the newest private half in the staging secret that the journal
-// does not know of, and its key id; empty if there is none. It counts up,
-// because only access by number is strongly consistent.
-func (a accountKeys) leftStaged(ctx context.Context) (version, id string, err error) {
-	n, _ := strconv.Atoi(a.cred.Journal.Staging) // 0 only means a longer search
-	for {
-		n++
-		file, err := a.cloud.AccessVersion(ctx, a.cred.StagingSecret(), strconv.Itoa(n))
-		switch {
-		case gcp.IsNotFound(err):
-			return version, id, nil
-		case gcp.IsFailedPrecondition(err): // destroyed
-		case err != nil:
-			return "", "", err
-		default:
-			version, id = strconv.Itoa(n), keyIDOf(file)
-		}
-	}
+// does not know of, and its key id; empty if there is none.
+func (a *accountKeys) leftStaged(ctx context.Context) (version, id string, err error) {
+	err = newerVersions(ctx, a.cloud, a.cred.StagingSecret(), a.cred.Journal.Staging, func(number string, file []byte) (bool, error) {
+		version, id = number, keyIDOf(file)
+		a.remember(number, file)
+		return false, nil
+	})
+	return version, id, err
 }
+
+// remember spares reading again what was written or read a moment ago.
+func (a *accountKeys) remember(version string, file []byte) { a.staged, a.file = version, file }
 
 // store puts a key file into the staging secret, making that at first use.
-func (a accountKeys) store(ctx context.Context, keyFile []byte) (string, error) {
+func (a *accountKeys) store(ctx context.Context, keyFile []byte) (string, error) {
 	staged, err := a.cloud.AddVersion(ctx, a.cred.StagingSecret(), keyFile)
-	if !gcp.IsNotFound(err) {
-		return staged, err
+	if gcp.IsNotFound(err) {
+		labels := map[string]string{rotation.Label: rotation.Staging}
+		if err = a.cloud.EnsureSecret(ctx, a.cred.StagingSecret(), labels); err == nil {
+			staged, err = a.cloud.AddVersion(ctx, a.cred.StagingSecret(), keyFile)
+		}
 	}
-	labels := map[string]string{rotation.Label: rotation.Staging}
-	if err := a.cloud.EnsureSecret(ctx, a.cred.StagingSecret(), labels); err != nil {
-		return "", err
+	if err == nil {
+		a.remember(staged, keyFile)
 	}
-	return a.cloud.AddVersion(ctx, a.cred.StagingSecret(), keyFile)
+	return staged, err
 }
 
-func (a accountKeys) publish(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
+func (a *accountKeys) publish(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
 	if err := a.headRoom(ctx); err != nil {
-		return rotation.Outcome{}, err
+		return rotation.Outcome{}, fmt.Errorf("%w: %w", errRefused, err)
 	}
 	if k.Mode == rotation.Create {
 		return a.create(ctx)
@@ -99,15 +97,15 @@ func (a accountKeys) publish(ctx context.Context, k rotation.Key) (rotation.Outc
 		return rotation.Outcome{}, err
 	}
 	id, err := a.cloud.UploadAccountKey(ctx, a.cred.Target, cert)
-	return rotation.Outcome{ID: id, Staged: k.Staged, Expires: end}, err
+	return rotation.Outcome{ID: id, Staged: k.Staged, Expires: end}, refused(err)
 }
 
 // create has Google make the pair and stores the private half, which exists
 // nowhere else, at once.
-func (a accountKeys) create(ctx context.Context) (rotation.Outcome, error) {
+func (a *accountKeys) create(ctx context.Context) (rotation.Outcome, error) {
 	id, file, err := a.cloud.CreateAccountKey(ctx, a.cred.Target)
 	if err != nil {
-		return rotation.Outcome{}, err
+		return rotation.Outcome{}, refused(err)
 	}
 	staged, err := a.store(ctx, file)
 	if err != nil {
@@ -116,9 +114,18 @@ func (a accountKeys) create(ctx context.Context) (rotation.Outcome, error) {
 	return rotation.Outcome{ID: id, Staged: staged}, err
 }
 
+// refused marks Google's own refusal to make a key: after any other error there
+// may be one.
+func refused(err error) error {
+	if gcp.IsRefusal(err) {
+		return fmt.Errorf("%w: %w", errRefused, err)
+	}
+	return err
+}
+
 // headRoom refuses to make a key where Google would, and says which keys are in
 // the way: Google's own error does not.
-func (a accountKeys) headRoom(ctx context.Context) error {
+func (a *accountKeys) headRoom(ctx context.Context) error {
 	listed, err := a.cloud.AccountKeys(ctx, a.cred.Target)
 	if err != nil {
 		return err
@@ -138,7 +145,7 @@ func (a accountKeys) headRoom(ctx context.Context) error {
 		path.Base(a.cred.Target), len(listed), keyLimit, strings.Join(names, ", "))
 }
 
-func (a accountKeys) find(ctx context.Context, k rotation.Key) (rotation.Outcome, bool, error) {
+func (a *accountKeys) find(ctx context.Context, k rotation.Key) (rotation.Outcome, bool, error) {
 	listed, err := a.cloud.AccountKeys(ctx, a.cred.Target)
 	if err != nil {
 		return rotation.Outcome{}, false, err
@@ -151,7 +158,7 @@ func (a accountKeys) find(ctx context.Context, k rotation.Key) (rotation.Outcome
 }
 
 // findUploaded recognises the key by its public half.
-func (a accountKeys) findUploaded(ctx context.Context, k rotation.Key, listed []gcp.AccountKey) (rotation.Outcome, bool, error) {
+func (a *accountKeys) findUploaded(ctx context.Context, k rotation.Key, listed []gcp.AccountKey) (rotation.Outcome, bool, error) {
 	private, err := a.stagedKey(ctx, k)
 	if err != nil {
 		return rotation.Outcome{}, false, err
@@ -178,7 +185,7 @@ func (a accountKeys) findUploaded(ctx context.Context, k rotation.Key, listed []
 // whose private half was lost with Google's reply. It is keyturn's if it is the
 // only one that appeared while keyturn was creating one; of several none is
 // touched, because one of them may be somebody else's.
-func (a accountKeys) findCreated(ctx context.Context, k rotation.Key, listed []gcp.AccountKey) (rotation.Outcome, bool, error) {
+func (a *accountKeys) findCreated(ctx context.Context, k rotation.Key, listed []gcp.AccountKey) (rotation.Outcome, bool, error) {
 	staged, id, err := a.leftStaged(ctx)
 	if err != nil {
 		return rotation.Outcome{}, false, err
@@ -220,7 +227,7 @@ func lastMoment(k rotation.Key) time.Time {
 	return k.Answered.Add(creationSkew)
 }
 
-func (a accountKeys) payload(ctx context.Context, k rotation.Key) ([]byte, error) {
+func (a *accountKeys) payload(ctx context.Context, k rotation.Key) ([]byte, error) {
 	file, err := a.stagedFile(ctx, k)
 	if err != nil {
 		return nil, err
@@ -231,35 +238,35 @@ func (a accountKeys) payload(ctx context.Context, k rotation.Key) ([]byte, error
 	return withKeyID(file, k.ID)
 }
 
-func (a accountKeys) probe(ctx context.Context, payload []byte) error {
+func (a *accountKeys) probe(ctx context.Context, payload []byte) error {
 	if a.cred.Policy.ProbeURL != "" {
 		return a.cloud.ProbeAccountKeyAt(ctx, payload, a.cred.Policy.ProbeURL)
 	}
 	return a.cloud.ProbeAccountKey(ctx, payload)
 }
 
-func (a accountKeys) holds(_ context.Context, payload []byte, id string) (bool, error) {
+func (a *accountKeys) holds(_ context.Context, payload []byte, id string) (bool, error) {
 	return keyIDOf(payload) == id, nil
 }
 
-func (a accountKeys) sightings(ctx context.Context, k rotation.Key, now time.Time) rotation.Sightings {
+func (a *accountKeys) sightings(ctx context.Context, k rotation.Key, now time.Time) rotation.Sightings {
 	uses, err := a.cloud.AccountKeyUses(ctx, a.cred.Target, withCurrent(k, a.cred.Journal), now.Add(-rotation.Window), now)
 	return sightingsOf(k, uses, err)
 }
 
-func (a accountKeys) users(ctx context.Context, id string, since time.Time) ([]gcp.User, error) {
+func (a *accountKeys) users(ctx context.Context, id string, since time.Time) ([]gcp.User, error) {
 	return a.cloud.AccountKeyUsers(ctx, a.cred.Target, id, since)
 }
 
-func (a accountKeys) disable(ctx context.Context, id string) error {
+func (a *accountKeys) disable(ctx context.Context, id string) error {
 	return a.cloud.DisableAccountKey(ctx, a.cred.Target, id)
 }
 
-func (a accountKeys) enable(ctx context.Context, k rotation.Key) error {
+func (a *accountKeys) enable(ctx context.Context, k rotation.Key) error {
 	return a.cloud.EnableAccountKey(ctx, a.cred.Target, k.ID)
 }
 
-func (a accountKeys) remove(ctx context.Context, k rotation.Key) error {
+func (a *accountKeys) remove(ctx context.Context, k rotation.Key) error {
 	return a.cloud.DeleteAccountKey(ctx, a.cred.Target, k.ID)
 }
 

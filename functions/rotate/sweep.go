@@ -28,28 +28,28 @@ func (f *Function) inspectAll(ctx context.Context) (Report, error) {
 // fanOut sends a message for each credential that is chosen.
 func (f *Function) fanOut(ctx context.Context, verb event.Verb, chosen func(c rotation.Credential, aliases map[string]string) bool) (Report, error) {
 	var r Report
-	var problems []error
+	var out []event.Outgoing
+	var problem error // with the list: what was listed before is sent all the same
 	for secret, err := range f.cloud.Secrets(ctx, managed) {
 		if err != nil {
-			return r, errors.Join(append(problems, err)...)
+			problem = err
+			break
 		}
 		r.Swept++
 		cred, err := rotation.ParseCredential(secret.Name, secret.Labels, secret.Annotations)
-		if err != nil {
+		switch {
+		case err != nil:
 			r.Broken = append(r.Broken, secret.Name)
 			f.refuse(ctx, secret, err)
-			continue
+		case chosen(cred, secret.Aliases):
+			out = append(out, event.Command{Verb: verb, Secret: secret.Name}.Outgoing())
 		}
-		if !chosen(cred, secret.Aliases) {
-			continue
-		}
-		if err := f.cloud.Publish(ctx, event.Command{Verb: verb, Secret: secret.Name}.Outgoing()); err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		r.Sent++
 	}
-	return r, errors.Join(problems...)
+	if err := f.cloud.Publish(ctx, out...); err != nil {
+		return r, errors.Join(problem, err)
+	}
+	r.Sent = len(out)
+	return r, problem
 }
 
 // refuse tells that a credential cannot be rotated until somebody mends it. It

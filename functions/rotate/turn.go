@@ -34,6 +34,12 @@ var (
 	errImpossible = errors.New("this cannot be done")
 	// errUnwritten marks what was done and could not be written down.
 	errUnwritten = errors.New("the journal could not be written")
+	// errRefused means that no key was made, and that none is going to be by
+	// what was asked for.
+	errRefused = errors.New("no key was made")
+	// errHandedOut means that consumers are still given a key that was
+	// superseded.
+	errHandedOut = errors.New("consumers are still given the key")
 	// errLost means that the private half of a key is gone for good.
 	errLost = errors.New("the private half of the key is lost")
 )
@@ -54,6 +60,8 @@ type turn struct {
 	holder string // of the lease
 	stored string // the journal as it stands in the secret
 	begun  bool   // the rotation in hand began in this turn: nothing of it can be left from a turn that died
+	proven bool   // the key coming in was verified in this turn: no turn that died can have promoted it
+	works  bool   // the key in use was seen to authenticate in this turn
 	report Report
 }
 
@@ -166,6 +174,8 @@ func instead(s rotation.Step, err error) (otherwise rotation.Action, reason stri
 	switch {
 	case errors.Is(err, errLost):
 		return rotation.Discard, err.Error()
+	case errors.Is(err, errHandedOut):
+		return rotation.Keep, err.Error()
 	case s.Action == rotation.Publish && s.Key.Mode == rotation.Upload && strings.HasSuffix(denied, uploadDenied):
 		return rotation.FallBack, denied
 	case errors.Is(err, errPending):
@@ -203,10 +213,12 @@ func (t *turn) record(ctx context.Context, s rotation.Step, o rotation.Outcome) 
 	case rotation.Begin, rotation.FallBack:
 		t.begun = true
 	case rotation.Promote:
+		t.works = false // it is another one now
 		if len(rotation.Decide(t.now(), t.cred.Policy, j, rotation.Observed{Aliases: j.Aliases()}, rotation.Intent{})) == 0 {
 			j = j.Released()
 		}
 	default:
+		t.proven = t.proven || s.Action == rotation.Verify
 		t.cred.Journal = j
 		return nil
 	}
@@ -224,9 +236,6 @@ func (t *turn) fail(ctx context.Context, s rotation.Step, cause error) error {
 	}
 	if s.Action.Introduces() {
 		t.cred.Journal = t.cred.Journal.Fail(t.now(), s, cause.Error())
-		if s.Action == rotation.Publish {
-			t.cred.Journal = t.cred.Journal.Answer(t.now(), gcp.IsRefusal(cause))
-		}
 	}
 	return fmt.Errorf("%s: %w (%w)", s.Action, cause, errRecorded)
 }

@@ -21,6 +21,7 @@ const (
 	Discard   Action = "discard"   // give up the incoming key and remove every trace of it
 	Unstage   Action = "unstage"   // destroy what the staging secret still holds
 	Examine   Action = "examine"   // gather evidence of an old key's use
+	Keep      Action = "keep"      // begin the overlap of an old key anew, because consumers are still given it
 	Disable   Action = "disable"   // disable a superseded key and its versions
 	Restore   Action = "restore"   // enable a disabled key again, because somebody uses it
 	Delete    Action = "delete"    // delete a quarantined key and destroy its versions

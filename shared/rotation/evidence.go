@@ -20,6 +20,9 @@ type Evidence struct {
 	Use    Use       `json:"use"`
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at"` // policy time at which it was gathered
+	// Handed says that consumers are still given the key, by a version or an
+	// alias that is not keyturn's.
+	Handed bool `json:"handed,omitempty"`
 }
 
 // Sightings is what Cloud Monitoring recorded of one key.
@@ -108,6 +111,13 @@ func (s Sightings) cadence(given time.Time) (last time.Time, pause time.Duration
 // whether the record goes on.
 func (s Sightings) Stale(now time.Time) bool {
 	return s.Missing == "" && s.Through.Before(now.Add(-dataLag/2))
+}
+
+// HandedOut is the evidence that consumers are still given a key.
+func HandedOut(now time.Time, reason string) Evidence {
+	e := evidence(now, Used, "%s", reason)
+	e.Handed = true
+	return e
 }
 
 func evidence(now time.Time, u Use, format string, args ...any) Evidence {

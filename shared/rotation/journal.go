@@ -36,7 +36,7 @@ type Journal struct {
 	Retiring []Key       `json:"retiring,omitempty"` // superseded, oldest first
 	Deleted  *Key        `json:"deleted,omitempty"`  // the API key that was deleted last: it can be undeleted
 	Staging  string      `json:"staging,omitempty"`  // the newest version of the staging secret that was ever recorded
-	Unstage  string      `json:"unstage,omitempty"`  // a version of the staging secret that is not needed any more; "?" if its number is not known
+	Unstage  string      `json:"unstage,omitempty"`  // versions of the staging secret that are to be destroyed, joined by commas; see Left
 	Suspend  *Suspension `json:"suspend,omitempty"`  // the service account is, or is to be, disabled
 	Failure  *Failure    `json:"failure,omitempty"`
 }

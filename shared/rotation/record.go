@@ -3,6 +3,7 @@ package rotation
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -17,7 +18,7 @@ type Outcome struct {
 	Denied   string    // FallBack: the constraint that denies uploads
 	Version  string    // Promote: version of the secret that holds the key
 	Unstaged bool      // Promote: the staging copy is destroyed already
-	Evidence Evidence  // Examine
+	Evidence Evidence  // Examine, Keep
 }
 
 // Record is the journal after a step was carried out.
@@ -54,12 +55,12 @@ func (j *Journal) introduced(now time.Time, s Step, o Outcome) {
 		}
 	case Stage:
 		in.Phase, in.Since, in.Staged = Staged, now, o.Staged
-		j.Staging = o.Staged
+		j.stage(o.Staged)
 	case Publish:
 		in.Phase, in.Since, in.ID, in.Expires, in.Staged = Published, now, o.ID, o.Expires, o.Staged
-		j.Staging = cmp.Or(o.Staged, j.Staging)
+		j.stage(o.Staged)
 	case FallBack:
-		j.Unstage = in.Staged // the private half of a key that never was
+		j.leave(in.Staged) // the private half of a key that never was
 		*in = Key{Phase: Intended, Since: now, Mode: Create, Denied: o.Denied, Tried: now}
 	case Verify:
 		in.Phase, in.Since = Verified, now
@@ -73,13 +74,18 @@ func (j *Journal) introduced(now time.Time, s Step, o Outcome) {
 // promote makes the incoming key the current one and sends the current one on
 // its way out.
 func (j *Journal) promote(now time.Time, o Outcome) {
+	for i, k := range j.Retiring {
+		if k.Phase == Overlapping && k.Evidence != nil && k.Evidence.Handed {
+			j.Retiring[i].Since = now // until now consumers may have been given it
+		}
+	}
 	if old := j.Current; old != nil {
 		old.Phase, old.Since = Overlapping, now
 		j.Retiring = append(j.Retiring, *old)
 	}
 	in := j.Incoming
 	if !o.Unstaged {
-		j.Unstage = cmp.Or(in.Staged, j.Unstage)
+		j.leave(in.Staged)
 	}
 	j.Current = &Key{
 		ID: in.ID, Version: o.Version, Phase: Active, Since: now, Given: now, Expires: in.Expires,
@@ -102,8 +108,42 @@ func (j *Journal) discard(now time.Time) {
 		return
 	}
 	if in.Mode != "" {
-		j.Unstage = cmp.Or(in.Staged, "?")
+		j.leave(cmp.Or(in.Staged, unrecorded))
 	}
+}
+
+// stage notes the newest version of the staging secret. What lies between it and
+// the newest that was known was added by calls whose reply was lost.
+func (j *Journal) stage(version string) {
+	newest, err := strconv.Atoi(version)
+	if err != nil {
+		return // a kind without pairs
+	}
+	known, _ := strconv.Atoi(j.Staging) // none is 0
+	for n := known + 1; n < newest; n++ {
+		j.leave(strconv.Itoa(n))
+	}
+	j.Staging = version
+}
+
+// unrecorded stands for a version of the staging secret that a turn may have
+// added before it died.
+const unrecorded = "?"
+
+// leave notes a version of the staging secret that is to be destroyed.
+func (j *Journal) leave(version string) {
+	if left := j.Left(); version != "" && !slices.Contains(left, version) {
+		j.Unstage = strings.Join(append(left, version), ",")
+	}
+}
+
+// Left are the versions of the staging secret that are to be destroyed, one of
+// which may be of no known number.
+func (j Journal) Left() []string {
+	if j.Unstage == "" {
+		return nil
+	}
+	return strings.Split(j.Unstage, ",")
 }
 
 // retired notes a step of a key on its way out.
@@ -120,6 +160,8 @@ func (j *Journal) retired(now time.Time, s Step, o Outcome) {
 	switch s.Action {
 	case Examine:
 		k.Evidence = &o.Evidence
+	case Keep:
+		k.keep(now, o.Evidence)
 	case Disable:
 		k.disable(now)
 	case Restore:
@@ -141,6 +183,14 @@ func (k *Key) disable(now time.Time) {
 	}
 	k.Forced = k.Evidence != nil && k.Evidence.Use != Unused
 	k.Phase, k.Since, k.Evidence = Quarantined, now, nil
+}
+
+// keep has the overlap begin when consumers are not given the key any more.
+func (k *Key) keep(now time.Time, e Evidence) {
+	k.Evidence = &e
+	if k.Phase == Overlapping {
+		k.Since = now
+	}
 }
 
 func (j *Journal) recall(now time.Time, k Key) {

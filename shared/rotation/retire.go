@@ -60,7 +60,10 @@ func (k Key) settled(p Policy) time.Time { return k.Since.Add(p.propagation() + 
 
 // broke reports whether disabling the key has broken one of its consumers.
 func (k Key) broke(p Policy) bool {
-	return k.Phase == Quarantined && k.watched(p) && k.Evidence != nil && k.Evidence.Use == Used
+	if k.Phase != Quarantined || k.Revoked || k.Evidence == nil || k.Evidence.Use != Used {
+		return false
+	}
+	return k.watched(p) || k.Evidence.Handed
 }
 
 // Held reports whether a key's evidence keeps it from going where it is due to go.

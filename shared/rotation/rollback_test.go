@@ -104,6 +104,7 @@ func TestRecalledKeyThatDoesNotWorkGoesBack(t *testing.T) {
 
 func TestKillTokens(t *testing.T) {
 	j := holding(key("k1", "1", Active, time.Hour))
+	j.Staging = "1"
 	j, done := life(t, t0, j, Intent{Revoke: "k1", KillTokens: true})
 	want := []Action{Hasten, Begin, Stage, Publish, Verify, Promote, Unstage, Disable, Suspend}
 	if diff := cmp.Diff(want, done); diff != "" {
@@ -150,5 +151,16 @@ func TestKeyThatExpiresIsReplacedInTime(t *testing.T) {
 		if got := NextDue(policy, holding(k)); !got.Equal(t0.Add(tt.want)) {
 			t.Errorf("expires in %v: due in %v, want %v", tt.expires, got.Sub(t0), tt.want)
 		}
+	}
+}
+
+// TestLostStagingCopiesAreDestroyed finds copies by the gap that they leave
+// between the numbers that are known.
+func TestLostStagingCopiesAreDestroyed(t *testing.T) {
+	j := incoming(holding(key("k1", "1", Active, 72*time.Hour)), Key{Phase: Intended, Since: t0, Mode: Create})
+	j.Staging, j.Unstage = "4", "2"
+	j = j.Record(t0, Step{Action: Publish, Key: *j.Incoming}, Outcome{ID: "k2", Staged: "7"})
+	if got := j.Left(); !slices.Equal(got, []string{"2", "5", "6"}) || j.Staging != "7" {
+		t.Errorf("to be destroyed: %v; newest %s", got, j.Staging)
 	}
 }

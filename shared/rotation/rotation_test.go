@@ -201,6 +201,7 @@ func TestWholeLife(t *testing.T) {
 
 func TestRevokeReplacesFirstAndDisablesAtOnce(t *testing.T) {
 	j := holding(key("leaked", "1", Active, time.Hour))
+	j.Staging = "1"
 	j, done := life(t, t0, j, Intent{Revoke: "leaked"})
 	want := []Action{Hasten, Begin, Stage, Publish, Verify, Promote, Unstage, Disable}
 	if diff := cmp.Diff(want, done); diff != "" {
