@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"example.com/keyturn/cmd/keyturn/internal/sim"
 	"github.com/spf13/cobra"
@@ -39,6 +40,7 @@ func (a *app) simulate(ctx context.Context, seeds int) error {
 	if seeds < 1 {
 		return fmt.Errorf("%w: --seeds is %d: want at least 1", errUsage, seeds)
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small and many
 	progress := newProgress(a.stderr)
 	progress.Stage("simulating", seeds)
 	r, err := sim.Run(ctx, sim.Config{Seeds: seeds, First: 1, Progress: progress.Advance})

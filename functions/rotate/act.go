@@ -78,8 +78,10 @@ func (t *turn) takeOut(ctx context.Context, s rotation.Step) error {
 		return t.unstage(ctx)
 	case rotation.Disable:
 		return t.disable(ctx, s.Key)
-	case rotation.Restore, rotation.Recall:
+	case rotation.Restore:
 		return t.enable(ctx, s.Key)
+	case rotation.Recall:
+		return t.recall(ctx, s.Key)
 	case rotation.Delete:
 		return t.remove(ctx, s.Key)
 	case rotation.Suspend:
@@ -143,7 +145,7 @@ func (t *turn) payload(ctx context.Context, k rotation.Key) ([]byte, error) {
 		return t.keys.payload(ctx, k)
 	}
 	payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, k.Version)
-	if gcp.IsNotFound(err) {
+	if gcp.IsGone(err) {
 		err = fmt.Errorf("%w: %w", errLost, err)
 	}
 	return payload, err

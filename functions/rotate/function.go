@@ -92,7 +92,7 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	_, err = f.Do(ctx, c)
 	switch {
 	case errors.Is(err, errUnwritten): // what was done is found out again
-	case err == nil, errors.Is(err, errRecorded):
+	case err == nil, errors.Is(err, errRecorded) && !errors.Is(err, errUnmet):
 		return nil // done, or in the journal for the next sweep
 	case hopeless(err):
 		return f.topic.Bury(ctx, m, err)

@@ -87,16 +87,34 @@ func (t *turn) disable(ctx context.Context, k rotation.Key) error {
 	return t.eachVersion(ctx, k, t.cloud.DisableVersion)
 }
 
+// recall brings a key back that consumers are to be given again. The private
+// half of a service account's is in its version, and nowhere else.
+func (t *turn) recall(ctx context.Context, k rotation.Key) error {
+	if t.cred.Kind == rotation.ServiceAccountKey {
+		err := t.cloud.EnableVersion(ctx, t.cred.Secret, k.Version)
+		if gcp.IsGone(err) {
+			err = fmt.Errorf("%w: key %s cannot be given to anybody: %w", errImpossible, k.ID, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return t.enable(ctx, k)
+}
+
 // enable brings a key back to life. Its versions come last: whoever can read
-// one can use it.
+// one can use it. Whoever destroyed one meant it.
 func (t *turn) enable(ctx context.Context, k rotation.Key) error {
 	if err := t.keys.enable(ctx, k); err != nil {
 		return err
 	}
-	if k.Phase == rotation.Deleted {
-		return nil // its versions are gone; a new one is added
-	}
-	return t.eachVersion(ctx, k, t.cloud.EnableVersion)
+	return t.eachVersion(ctx, k, func(ctx context.Context, secret, number string) error {
+		err := t.cloud.EnableVersion(ctx, secret, number)
+		if gcp.IsGone(err) {
+			return nil
+		}
+		return err
+	})
 }
 
 // remove deletes the key before it destroys the versions: a version without a

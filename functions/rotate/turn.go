@@ -42,6 +42,11 @@ var (
 	errHandedOut = errors.New("consumers are still given the key")
 	// errLost means that the private half of a key is gone for good.
 	errLost = errors.New("the private half of the key is lost")
+	// errUnmet marks a wish that was not carried out and stands nowhere but in
+	// its message.
+	errUnmet = errors.New("it was not carried out")
+	// errSuspended means that nothing can be verified while the account is disabled.
+	errSuspended = errors.New("the service account is disabled")
 )
 
 const (
@@ -76,11 +81,21 @@ func (f *Function) turn(ctx context.Context, secret string, intend func(rotation
 		return Report{}, err
 	}
 	problems := t.rounds(ctx, want)
+	if unmet(want, t.cred.Journal) {
+		problems = append(problems, errUnmet)
+	}
 	if err := t.release(ctx); err != nil {
 		return t.report, errors.Join(append(problems, errUnwritten, err)...)
 	}
 	t.report.foresee(t.now(), t.cred)
 	return t.report, errors.Join(problems...)
+}
+
+// unmet reports whether it could still be begun what was asked for.
+func unmet(want rotation.Intent, j rotation.Journal) bool {
+	begin := want.Rotate && j.Incoming == nil
+	back := want.Rollback && (j.Incoming == nil || !j.Incoming.Back)
+	return (begin || back) && want.After == j.Rotation
 }
 
 // rounds takes all steps that are due, and then those that fall due by them.
@@ -111,6 +126,8 @@ func (t *turn) mustBePossible(want rotation.Intent) error {
 		return fmt.Errorf("revoking %s: %w: %s knows %s; 'keyturn status' shows them", want.Revoke, ErrUnknownKey, t.cred.Secret, keyIDs(j))
 	case want.KillTokens && t.cred.Kind != rotation.ServiceAccountKey:
 		return fmt.Errorf("killing tokens: %w: an API key mints none; revoke it without", errImpossible)
+	case (want.Rotate || want.Rollback) && want.After == j.Rotation && j.Suspended():
+		return fmt.Errorf("rotating %s: %w until %s, so that nothing can be verified; ask again then", t.cred.Secret, errSuspended, j.Suspend.Until.Format(time.RFC3339))
 	case want.Rollback && want.After == j.Rotation:
 		if _, ok := j.Previous(t.now()); !ok {
 			return fmt.Errorf("rolling back %s: %w: it has no superseded key that could be brought back; 'keyturn status' shows its keys", t.cred.Secret, errImpossible)

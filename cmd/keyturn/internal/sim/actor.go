@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"example.com/keyturn/shared/event"
@@ -159,7 +160,7 @@ func (w *world) deliver(ctx context.Context, m message) error {
 func (w *world) again(m message) {
 	m.attempt++
 	m.after = w.clock.Now().Add(backoff)
-	if m.attempt > maxAttempts && (m.command.Verb == event.Continue || m.command.Verb == event.Sweep) {
+	if m.attempt > maxAttempts && slices.Contains([]event.Verb{event.Continue, event.Sweep, event.Inspect}, m.command.Verb) {
 		return // the schedule says the same again
 	}
 	w.queue = append(w.queue, m)

@@ -16,6 +16,7 @@ import (
 type call struct {
 	method string // short name, such as AddSecretVersion or POST /token
 	req    any    // the request message; nil over HTTP
+	reply  any    // the message that the answer is read into; nil over HTTP
 }
 
 // faultKind is what goes wrong with a call.
@@ -45,7 +46,7 @@ func (f fault) err() error { return status.Error(f.code, "a fault of the simulat
 func (w *world) wire() *gcp.Wire { return &gcp.Wire{GRPC: w.overGRPC, HTTP: overHTTP{w}} }
 
 func (w *world) overGRPC(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	return w.pass(call{path.Base(method), req}, func() error {
+	return w.pass(call{path.Base(method), req, reply}, func() error {
 		err := invoke(ctx, method, req, reply, conn, opts...)
 		if p, ok := req.(*pubsubpb.PublishRequest); ok && err == nil {
 			w.published(p)

@@ -18,6 +18,7 @@ type chaos struct {
 	deeds     float64 // of all moves
 	dead      float64 // of all faults, the share in which the process is killed
 	duplicate float64 // of all deliveries
+	blind     bool    // nobody may read Cloud Monitoring until all is calm
 }
 
 // pick chooses one of several.
@@ -34,23 +35,36 @@ func randomWorld(seed uint64) (settings, chaos) {
 		s.credentials = append(s.credentials, randomPlan(r, len(s.credentials)))
 	}
 	return s, chaos{
-		moves: 80 + r.IntN(100), faults: pick(r, 0, 0.02, 0.05, 0.1, 0.2), deeds: pick(r, 0, 0, 0.02, 0.05),
+		moves: 60 + r.IntN(60), faults: pick(r, 0, 0.02, 0.05, 0.1, 0.2), deeds: pick(r, 0, 0, 0.02, 0.05),
 		dead: pick(r, 0, 0.3, 0.6), duplicate: pick(r, 0, 0.1, 0.3),
+		blind: r.IntN(8) == 0,
 	}
 }
 
 func randomPlan(r *rand.Rand, n int) plan {
 	kind := pick(r, rotation.ServiceAccountKey, rotation.ServiceAccountKey, rotation.APIKey)
 	p := rotation.Policy{
-		Period: hours(r, 40, 100), Overlap: hours(r, 1, 8), Quarantine: hours(r, 1, 24),
+		Period: hours(r, 72, 200), Overlap: hours(r, 1, 8), Quarantine: hours(r, 1, 24),
 		Propagation: rotation.Duration(10 * time.Minute),
+		Evidence:    pick(r, rotation.EvidenceRequired, rotation.EvidenceRequired, rotation.EvidenceRequired, rotation.EvidenceIgnored),
+		Stragglers:  pick(r, rotation.Hold, rotation.Hold, rotation.Force), StragglerLimit: hours(r, 1, 48),
 	}
 	id := "api-key"
 	if kind == rotation.ServiceAccountKey {
 		p.KeyMode = pick(r, rotation.Upload, rotation.Create)
 		id = string(p.KeyMode)
 	}
-	return plan{id: fmt.Sprint(id, "-", n+1), kind: kind, policy: p}
+	return plan{id: fmt.Sprint(id, "-", n+1), kind: kind, policy: p, consumers: randomConsumers(r)}
+}
+
+// randomConsumers are one that reads the secret before each use, and perhaps one
+// that holds on to a key for longer than it should.
+func randomConsumers(r *rand.Rand) []consumer {
+	all := []consumer{{every: time.Hour}}
+	if r.IntN(2) == 0 {
+		all = append(all, consumer{every: time.Duration(hours(r, 1, 5)), keeps: time.Duration(hours(r, 1, 30))})
+	}
+	return all
 }
 
 func hours(r *rand.Rand, from, to int) rotation.Duration {
@@ -111,6 +125,9 @@ func (w *world) leap() time.Duration {
 	if len(w.live) > 0 && w.chance.Float64() < 0.9 {
 		return time.Second + w.upTo(2*time.Minute)
 	}
+	if w.inHand() || len(w.queue) > 0 {
+		return time.Minute + w.upTo(2*time.Hour) // triggers may be late, but not by days
+	}
 	switch w.chance.IntN(8) {
 	case 0, 1, 2:
 		return time.Minute + w.upTo(15*time.Minute)
@@ -120,6 +137,16 @@ func (w *world) leap() time.Duration {
 		return w.upTo(30 * time.Hour)
 	}
 	return time.Duration(w.credentials[0].policy.Period)
+}
+
+// inHand reports whether a key is coming in anywhere.
+func (w *world) inHand() bool {
+	for _, c := range w.credentials {
+		if c.sight.journal.Incoming != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *world) upTo(d time.Duration) time.Duration {
@@ -134,6 +161,9 @@ func (w *world) schedule() {
 			return
 		}
 	}
+	if w.chance.IntN(6) == 0 {
+		w.send(event.Command{Verb: event.Inspect})
+	}
 	if w.chance.IntN(4) == 0 {
 		c := w.credentials[w.chance.IntN(len(w.credentials))]
 		w.send(event.Command{Verb: event.Continue, Secret: c.secret})
@@ -144,6 +174,9 @@ func (w *world) schedule() {
 
 // mishap is what goes wrong with an actor's next call, which mostly is nothing.
 func (w *world) mishap(c chaos, a *actor) fault {
+	if c.blind && a.waiting == "ListTimeSeries" {
+		return fault{failsBefore, codes.PermissionDenied}
+	}
 	if w.chance.Float64() >= c.faults {
 		return fault{}
 	}

@@ -17,14 +17,17 @@ import (
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"example.com/keyturn/functions/rotate"
+	"example.com/keyturn/internal/localgcp/iam"
 	"example.com/keyturn/shared/rotation"
 )
 
 // plan says what a credential is like.
 type plan struct {
-	id     string
-	kind   rotation.Kind
-	policy rotation.Policy
+	id        string
+	kind      rotation.Kind
+	policy    rotation.Policy
+	consumers []consumer // as they begin
+	denied    bool       // the organisation denies uploads
 }
 
 // credential is a registered credential and what people did to it, which
@@ -41,24 +44,28 @@ type credential struct {
 	added     map[string]int    // by key id: how many versions the function made of it
 	born      map[int]int       // by rotation number: how many keys the function made
 	hand      deeds
-	spoiled   bool   // its journal was destroyed by hand
-	contested bool   // a person made a key while keyturn may have been making one
-	lost      string // the journal that was destroyed
-	clean     bool   // it was seen promoted, with nothing left over
+	users     []*consumer
+	uses      map[string]use // by key id
+	looked    moment         // when the function last read a record of uses
+	reaches   moment         // how far that record reached
+	spoiled   bool           // its journal was destroyed by hand
+	contested bool           // a person made a key while keyturn may have been making one
+	lost      string         // the journal that was destroyed
+	clean     bool           // it was seen promoted, with nothing left over
 }
 
 type moment = time.Time
 
 // deeds are what people did to a credential by hand.
 type deeds struct {
-	keys     map[string]bool   // broken: disabled or deleted
-	revoked  map[string]bool   // by command
-	versions map[int]moment    // added
-	excused  map[int]bool      // versions that cannot be expected to work
-	aliases  map[string]moment // set
-	asked    map[int]bool      // rotations asked for, by the number that they come after
-	restored map[string]bool   // by key id: asked to be rolled back to
-	notes    int               // annotations of the owner's
+	keys      map[string]bool   // broken: disabled or deleted
+	revoked   map[string]bool   // by command
+	versions  map[int]moment    // added
+	excused   map[int]bool      // versions that cannot be expected to work
+	aliases   map[string]moment // set
+	asked     map[int]bool      // rotations asked for, by the number that they come after
+	rollbacks int               // asked for
+	notes     int               // annotations of the owner's
 }
 
 // register makes a credential as a team has it before it adopts keyturn, and
@@ -66,11 +73,14 @@ type deeds struct {
 func (w *world) register(p plan) (*credential, error) {
 	c := &credential{
 		plan: p, secret: "projects/" + project + "/secrets/" + p.id,
-		given: map[string]moment{}, stopped: map[string]moment{}, added: map[string]int{}, born: map[int]int{},
+		given: map[string]moment{}, uses: map[string]use{}, stopped: map[string]moment{}, added: map[string]int{}, born: map[int]int{},
 		hand: deeds{
 			keys: map[string]bool{}, revoked: map[string]bool{}, versions: map[int]moment{},
-			excused: map[int]bool{}, aliases: map[string]moment{}, asked: map[int]bool{}, restored: map[string]bool{},
+			excused: map[int]bool{}, aliases: map[string]moment{}, asked: map[int]bool{},
 		},
+	}
+	for _, u := range p.consumers {
+		c.users = append(c.users, &u)
 	}
 	payload, err := w.firstKey(c)
 	if err != nil {
@@ -90,6 +100,9 @@ func (w *world) register(p plan) (*credential, error) {
 	}
 	w.clock.Advance(max(w.keyLag, w.eventualLag) + time.Second) // everybody knows of it
 	_, err = w.function.Adopt(context.Background(), rotate.Adoption{Secret: c.secret, Kind: p.kind, Target: c.target, Policy: p.policy})
+	if p.denied {
+		w.gcp.IAM.SetOrgPolicy(iam.OrgPolicy{DenyKeyUpload: true}, path.Base(c.account))
+	}
 	return c, err
 }
 

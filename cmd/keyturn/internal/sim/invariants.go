@@ -54,7 +54,7 @@ func (j *judge) handedOut(c *credential) {
 
 // promised is invariant 6 for consumers: whatever they could read through
 // current or latest keeps authenticating until the overlap after they could
-// read it last.
+// read it last. The overlap begins within the turn that moves current.
 func (j *judge) promised(c *credential) {
 	now := j.world.clock.Now()
 	for alias, n := range c.sight.handed() {
@@ -66,7 +66,7 @@ func (j *judge) promised(c *credential) {
 		}
 	}
 	for key, last := range c.given {
-		if c.hand.keys[key] || c.hand.revoked[key] || !now.Before(last.Add(time.Duration(c.policy.Overlap))) {
+		if c.hand.keys[key] || c.hand.revoked[key] || !now.Before(last.Add(time.Duration(c.policy.Overlap)-functionTimeout)) {
 			continue
 		}
 		if !c.sight.keys[key].works {
@@ -102,12 +102,16 @@ func (j *judge) mayTake(c *credential, id string, exists bool, by cause) {
 	if namer := c.namedByHand(id, by.actor.since.Add(-j.world.eventualLag)); namer != "" {
 		j.broken(6, "%s took key %s away although %s names it", by.call.method, id, namer)
 	}
-	if namer := c.namedByHand(id, j.world.clock.Now()); namer != "" { // since the trigger looked
+	if namer := c.namedByHand(id, j.world.clock.Now().Add(1)); namer != "" { // since the trigger looked
 		c.hand.keys[id] = true
+	}
+	if exists {
+		j.unused(c, id, by)
 	}
 	if exists || c.hand.keys[id] {
 		return
 	}
+	j.missed(c, id, by)
 	if _, given := c.given[id]; !given {
 		return // nobody was ever given it
 	}
@@ -121,15 +125,15 @@ func (j *judge) mayTake(c *credential, id string, exists bool, by cause) {
 }
 
 // namedByHand is the version or alias not of keyturn's making that names a key
-// and did so already at a moment.
+// and did so already before a moment.
 func (c *credential) namedByHand(key string, at time.Time) string {
 	for _, n := range c.sight.holders(key) {
 		since, byHand := c.hand.versions[n]
-		if byHand && c.sight.versions[n-1].enabled() && !since.After(at) {
+		if byHand && c.sight.versions[n-1].enabled() && since.Before(at) {
 			return "a version that a person added"
 		}
 		for alias, set := range c.hand.aliases {
-			if c.sight.aliases[alias] == n && !set.After(at) {
+			if c.sight.aliases[alias] == n && set.Before(at) {
 				return "alias " + alias
 			}
 		}
@@ -154,7 +158,7 @@ func (j *judge) doneTwice(c *credential, old sight, by cause) {
 	for n := len(old.versions); n < len(c.sight.versions); n++ {
 		key := c.sight.versions[n].key
 		c.added[key]++
-		if c.added[key] > 1 && !c.hand.restored[key] {
+		if c.added[key] > 1+c.hand.rollbacks {
 			j.broken(5, "key %s of %s was added as a version twice", key, c.id)
 		}
 	}
@@ -204,12 +208,15 @@ func (j *judge) settled(c *credential) (why string) {
 		return "it has no current key"
 	case s.journal.Lease != nil:
 		return "it is still leased"
+	case s.disabled:
+		return "its account is still disabled"
 	case s.staged > 0:
 		return "private halves are still staged"
 	}
 	for _, k := range s.journal.Retiring {
-		if c.namedByHand(id(k), j.world.clock.Now()) == "" {
-			return "key " + id(k) + " waits to be retired"
+		used := k.Evidence != nil && k.Evidence.Use == rotation.Used
+		if !used && c.namedByHand(id(k), j.world.clock.Now().Add(1)) == "" {
+			return waits(k)
 		}
 	}
 	if orphan := j.orphan(c); orphan != "" {
@@ -221,6 +228,14 @@ func (j *judge) settled(c *credential) (why string) {
 		}
 	}
 	return ""
+}
+
+func waits(k rotation.Key) string {
+	why := "key " + id(k) + " waits to be retired"
+	if k.Evidence != nil {
+		why += ": " + k.Evidence.Reason
+	}
+	return why
 }
 
 // orphan is invariant 2: a key of keyturn's making that exists and that neither

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"cloud.google.com/go/monitoring/apiv3/v2/monitoringpb"
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 )
 
@@ -23,6 +24,7 @@ type judge struct {
 	violation  *Violation
 	makers     map[string]maker  // by key id
 	identities map[string]string // key id by what tells a payload's key
+	known      map[string]bool   // the keys among identities
 	held       map[place]string  // key id by version, of payloads seen before
 	secrets    []string          // parts of secret material that must not be heard
 	milestones map[string]int    // told so far
@@ -73,6 +75,9 @@ func (j *judge) after(a *actor, c call, err error) {
 	if a.calls > maxCalls {
 		j.broken(10, "%s made %d remote calls for one message", a.name, a.calls)
 	}
+	if answer, ok := c.reply.(*monitoringpb.ListTimeSeriesResponse); ok && err == nil {
+		j.world.credentialOf(a).lookedAt(j.world.clock.Now(), answer)
+	}
 	if add, ok := c.req.(*secretmanagerpb.AddSecretVersionRequest); ok && err == nil {
 		j.learnSecret(string(add.GetPayload().GetData()))
 	}
@@ -87,6 +92,9 @@ func (j *judge) look(by cause) {
 		j.provenance(c, old, by)
 		j.handedOut(c)
 		j.promised(c)
+		if !j.world.calmSince.IsZero() {
+			j.broughtBack(c)
+		}
 		if by.actor != nil {
 			j.takenAway(c, old, by)
 			j.doneTwice(c, old, by)
@@ -96,11 +104,14 @@ func (j *judge) look(by cause) {
 }
 
 // learn remembers a key by what tells it.
-func (j *judge) learn(id, identity string) {
-	if j.identities == nil {
-		j.identities = map[string]string{}
+func (j *judge) learn(id string, identity func() string) {
+	if j.known[id] {
+		return
 	}
-	j.identities[identity] = id
+	if j.identities == nil {
+		j.identities, j.known = map[string]string{}, map[string]bool{}
+	}
+	j.identities[identity()], j.known[id] = id, true
 }
 
 // keyIn is the id of the key that a version holds.

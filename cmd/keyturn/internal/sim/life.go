@@ -51,10 +51,12 @@ var lifePolicy = rotation.Policy{
 func plans() []plan {
 	create := lifePolicy
 	create.KeyMode = rotation.Create
+	hourly := []consumer{{every: time.Hour}}
 	return []plan{
-		{id: "upload", kind: rotation.ServiceAccountKey, policy: lifePolicy},
-		{id: "create", kind: rotation.ServiceAccountKey, policy: create},
-		{id: "api-key", kind: rotation.APIKey, policy: lifePolicy},
+		{id: "upload", kind: rotation.ServiceAccountKey, policy: lifePolicy, consumers: hourly},
+		{id: "create", kind: rotation.ServiceAccountKey, policy: create, consumers: hourly},
+		{id: "fallback", kind: rotation.ServiceAccountKey, policy: lifePolicy, consumers: hourly, denied: true},
+		{id: "api-key", kind: rotation.APIKey, policy: lifePolicy, consumers: hourly},
 	}
 }
 
@@ -143,6 +145,13 @@ func (w *world) alternate(actors ...*actor) {
 // seen promoted and clean.
 func (w *world) calm() {
 	w.trace.note("all is calm from now on")
+	w.calmSince = w.clock.Now()
+	for _, c := range w.credentials {
+		for _, u := range c.users {
+			u.until = latest(u.fails, w.calmSince).Add(12 * time.Hour) // long enough to be missed
+			u.keeps = 0
+		}
+	}
 	for i := 0; i < calmRounds && w.judge.violation == nil; i++ {
 		w.send(event.Command{Verb: event.Sweep})
 		w.finishAll()
@@ -168,7 +177,7 @@ func (w *world) calm() {
 
 const (
 	soonRounds = 9
-	calmRounds = 50
+	calmRounds = 80
 )
 
 // allClean notes which credentials are promoted and clean.

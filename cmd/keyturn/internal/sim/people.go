@@ -21,7 +21,8 @@ var peoplesDeeds = []func(*world, *credential) (string, error){
 	(*world).disableVersion, (*world).deleteKey, (*world).addForeignKey, (*world).addOldPayload,
 	(*world).spoilJournal, (*world).annotate, (*world).annotate, (*world).setOwnAlias, (*world).moveCurrent,
 	(*world).fillAccount, (*world).denyUploads,
-	(*world).askForRotation, (*world).askForRotation, (*world).revoke,
+	(*world).askForRotation, (*world).askForRotation, (*world).askForRollback, (*world).askForRollback,
+	(*world).revoke, (*world).revoke, (*world).leak,
 }
 
 // interfere has a person do something by hand.
@@ -195,6 +196,27 @@ func (w *world) askForRotation(c *credential) (string, error) {
 	return fmt.Sprintf("asks for a rotation after %d", after), nil
 }
 
+func (w *world) askForRollback(c *credential) (string, error) {
+	if !c.sight.readable {
+		return "", nil
+	}
+	after := c.sight.journal.Rotation
+	c.hand.asked[after] = true
+	c.hand.rollbacks++
+	w.send(event.Command{Verb: event.Rollback, Secret: c.secret, After: &after})
+	return fmt.Sprintf("asks for a rollback after %d", after), nil
+}
+
+// leak has Google find a key in public, which disables it.
+func (w *world) leak(c *credential) (string, error) {
+	id := w.anyKey(c)
+	if id == "" || c.kind == rotation.APIKey {
+		return "", nil
+	}
+	c.hand.revoked[id], c.hand.keys[id] = true, true
+	return "leaks key " + id, w.gcp.IAM.Expose(path.Base(c.account), id)
+}
+
 func (w *world) revoke(c *credential) (string, error) {
 	var named []rotation.Key
 	for _, k := range c.sight.journal.Keys() {
@@ -207,7 +229,11 @@ func (w *world) revoke(c *credential) (string, error) {
 	}
 	k := named[w.chance.IntN(len(named))]
 	c.hand.revoked[id(k)] = true
-	w.send(event.Command{Verb: event.Revoke, Secret: c.secret, Key: k.ID})
+	kill := c.kind == rotation.ServiceAccountKey && w.chance.IntN(3) == 0
+	w.send(event.Command{Verb: event.Revoke, Secret: c.secret, Key: k.ID, KillTokens: kill})
+	if kill {
+		return "revokes key " + id(k) + " and its tokens", nil
+	}
 	return "revokes key " + id(k), nil
 }
 

@@ -24,6 +24,7 @@ type sight struct {
 	readable bool                // the journal
 	keys     map[string]keyState // of the account, or all API keys; by id
 	staged   int                 // private halves that are staged
+	disabled bool                // the account
 }
 
 // version is one version of the credential's secret.
@@ -39,12 +40,14 @@ type keyState struct {
 	disabled bool
 	works    bool   // it authenticates
 	change   string // differs after each change of an API key
+	uid      string // of an API key
 }
 
 // see looks at a credential.
 func (w *world) see(c *credential) sight {
 	standing, _ := w.gcp.Secrets.Inspect(c.secret)
-	s := sight{aliases: map[string]int{}, versions: make([]version, len(standing.Versions)), keys: w.keys(c)}
+	s := sight{aliases: map[string]int{}, versions: make([]version, len(standing.Versions))}
+	s.keys, s.disabled = w.keys(c)
 	for i, v := range standing.Versions {
 		s.versions[i] = version{v.State, w.judge.keyIn(c, i+1, v.Payload)}
 	}
@@ -75,21 +78,22 @@ func stagedHalves(sibling secretmanager.Standing) (n int) {
 
 // keys are those of the credential's account; of API keys, which belong to no
 // account, all of the project.
-func (w *world) keys(c *credential) map[string]keyState {
-	found := map[string]keyState{}
+func (w *world) keys(c *credential) (found map[string]keyState, disabled bool) {
+	found = map[string]keyState{}
 	if c.kind == rotation.APIKey {
 		for _, k := range w.gcp.APIKeys.Inspect() {
 			id := path.Base(k.Key.GetName())
-			w.judge.learn(id, k.String)
-			found[id] = keyState{disabled: blocked(k.Key), works: k.Seen != nil && !blocked(k.Seen), change: k.Key.GetEtag()}
+			w.judge.learn(id, func() string { return k.String })
+			found[id] = keyState{disabled: blocked(k.Key), works: k.Seen != nil && !blocked(k.Seen), change: k.Key.GetEtag(), uid: k.Key.GetUid()}
 		}
-		return found
+		return found, false
 	}
-	for _, k := range w.gcp.IAM.Inspect(path.Base(c.account)) {
-		w.judge.learn(k.ID, k.PublicKey.N.String())
+	account, _ := w.gcp.IAM.Inspect(path.Base(c.account))
+	for _, k := range account.Keys {
+		w.judge.learn(k.ID, k.PublicKey.N.String)
 		found[k.ID] = keyState{disabled: k.Disabled, works: k.Authenticates}
 	}
-	return found
+	return found, account.Disabled
 }
 
 // blocked reports whether an API key is disabled in the way that keyturn does it.

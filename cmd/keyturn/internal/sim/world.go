@@ -48,11 +48,12 @@ type world struct {
 	credentials []*credential
 	queue       []message // not delivered yet, or to be delivered again
 	live        []*actor
-	running     *actor // the one that proceeds
-	actors      int    // so far
-	calls       int    // of actors, so far
-	pairs       int    // RSA pairs used so far
-	crash       *crash // of the matrix; nil in a simulation
+	running     *actor    // the one that proceeds
+	actors      int       // so far
+	calls       int       // of actors, so far
+	pairs       int       // RSA pairs used so far
+	calmSince   time.Time // when the calm began; zero before
+	crash       *crash    // of the matrix; nil in a simulation
 }
 
 // start is the policy time at which every world begins.
@@ -145,15 +146,31 @@ func (w *world) close() error {
 
 // advance moves the clock. A process that works for longer than it may is killed.
 func (w *world) advance(d time.Duration) {
-	w.clock.Advance(d)
-	w.trace.note("the clock moves by %v", d)
+	for left := d; left > 0 && w.judge.violation == nil; left -= stride {
+		w.clock.Advance(min(left, stride))
+		w.judge.look(cause{clock: true})
+		w.consume()
+	}
+	w.trace.note("the clock has moved by %v", d)
 	for _, a := range append([]*actor(nil), w.live...) {
 		if a.until.Before(w.clock.Now()) {
 			w.trace.note("%s has run out of time", a.name)
 			w.step(a, fault{kind: diesBefore})
 		}
 	}
-	w.judge.look(cause{clock: true})
+}
+
+// stride is how far the clock moves at most before consumers go on.
+const stride = 30 * time.Minute
+
+// credentialOf is the credential that an actor works on.
+func (w *world) credentialOf(a *actor) *credential {
+	for _, c := range w.credentials {
+		if c.secret == a.message.command.Secret {
+			return c
+		}
+	}
+	return &credential{} // of a sweep
 }
 
 // send puts a command into the queue.

@@ -49,6 +49,9 @@ func oneAtATime(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		turn.Lock()
 		defer turn.Unlock()
-		h.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
+		// Without a Done channel the proxy would watch the caller's connection itself.
+		ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+		defer cancel()
+		h.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

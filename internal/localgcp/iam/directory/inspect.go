@@ -2,34 +2,40 @@ package directory
 
 import "time"
 
-// Standing is how a user-managed key stands in truth, whatever readers who are
-// behind see of it.
+// Standing is how an account stands in truth, whatever readers who are behind
+// see of it.
 type Standing struct {
-	Key
-	Created       time.Time
-	Authenticates bool // at the token endpoint, now
+	Disabled bool          // the account itself
+	Keys     []KeyStanding // user-managed, oldest first, without the deleted ones
 }
 
-// Inspect tells how the user-managed keys of the account of that e-mail address
-// stand, oldest first, without the deleted ones; nil when there is no such account.
-func (d *Directory) Inspect(email string) []Standing {
+// KeyStanding is how a user-managed key stands in truth.
+type KeyStanding struct {
+	Key
+	Created       time.Time
+	Authenticates bool // at the token endpoint, now, unless the account is disabled
+}
+
+// Inspect tells how the account of that e-mail address stands; false when there
+// is none.
+func (d *Directory) Inspect(email string) (Standing, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a, err := d.find("projects/-/serviceAccounts/" + email)
 	if err != nil {
-		return nil
+		return Standing{}, false
 	}
 	now := d.cfg.Clock.Now()
-	var all []Standing
+	out := Standing{Disabled: a.Disabled}
 	for _, k := range a.keys {
 		if k.latest() == deleted {
 			continue
 		}
 		heard := k.at(now.Add(-d.cfg.DisableLag)) == enabled
-		all = append(all, Standing{
+		out.Keys = append(out.Keys, KeyStanding{
 			Key: k.snapshot(a, k.latest()), Created: k.created(),
-			Authenticates: !a.Disabled && heard && !d.unseen(k, now) && k.CoversTime(now),
+			Authenticates: heard && !d.unseen(k, now) && k.CoversTime(now),
 		})
 	}
-	return all
+	return out, true
 }
