@@ -89,6 +89,11 @@ func keyInUse(ctx context.Context, f *rotate.Function, secret string) (string, e
 	if report.Journal.Current == nil {
 		return "", errors.New("the credential has no key yet: there is nothing to revoke")
 	}
+	for _, k := range report.Journal.Retiring {
+		if k.Revoked { // whoever asks twice does not mean the fresh key
+			return "", fmt.Errorf("key %s of this credential was revoked already and is %s; to revoke the one in use, too, give --key %s", k.ID, k.Phase, report.Journal.Current.ID)
+		}
+	}
 	return report.Journal.Current.ID, nil
 }
 

@@ -122,10 +122,10 @@ func (t *turn) rounds(ctx context.Context, want rotation.Intent) (problems []err
 func (t *turn) mustBePossible(want rotation.Intent) error {
 	j := t.cred.Journal
 	switch {
-	case want.Revoke != "" && !j.Names(want.Revoke):
-		return fmt.Errorf("revoking %s: %w: %s knows %s; 'keyturn status' shows them", want.Revoke, ErrUnknownKey, t.cred.Secret, keyIDs(j))
 	case want.KillTokens && t.cred.Kind != rotation.ServiceAccountKey:
 		return fmt.Errorf("killing tokens: %w: an API key mints none; revoke it without", errImpossible)
+	case want.Revoke != "" && !j.Names(want.Revoke):
+		return fmt.Errorf("revoking %s: %w: %s knows %s; 'keyturn status' shows them", want.Revoke, ErrUnknownKey, t.cred.Secret, keyIDs(j))
 	case (want.Rotate || want.Rollback) && want.After == j.Rotation && j.Suspended():
 		return fmt.Errorf("rotating %s: %w until %s, so that nothing can be verified; ask again then", t.cred.Secret, errSuspended, j.Suspend.Until.Format(time.RFC3339))
 	case want.Rollback && want.After == j.Rotation:
