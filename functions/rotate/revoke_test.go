@@ -1,13 +1,19 @@
 package rotate
 
 import (
+	"errors"
+	"net/http"
 	"path"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
+	"google.golang.org/grpc/codes"
 )
 
 func TestRevokeDisablesTheRightKeyAndNothingElse(t *testing.T) {
@@ -34,4 +40,94 @@ func TestRevokeDisablesTheRightKeyAndNothingElse(t *testing.T) {
 		t.Error("the foreign key was touched")
 	}
 	wantSteps(t, e.do(revoke), "disable") // delivered again: makes sure, and no more
+}
+
+func TestTokensOfALeakedKeyAreKilled(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, account := e.account("leaky", rotation.Upload)
+	thief := e.consumer(secret)
+	token := thief.token()
+	revoke := event.Command{Verb: event.Revoke, Secret: secret, Key: e.standing(secret).Current.ID, KillTokens: true}
+	if got := steps(e.do(revoke)); !strings.HasPrefix(got, "hasten begin stage publish verify(") {
+		t.Errorf("steps %q", got)
+	}
+	e.clock.Advance(lag)
+	wantSteps(t, e.proceed(secret), "verify promote disable suspend")
+	if got := e.milestones(); got != "started promoted disabled suspended" {
+		t.Errorf("milestones %q", got)
+	}
+	if thief.present(token) || thief.token() != "" {
+		t.Error("the thief still gets in")
+	}
+	for _, c := range []event.Command{revoke, {Verb: event.Continue, Secret: secret}, {Verb: event.Inspect, Secret: secret}} {
+		if r := e.do(c); len(r.Steps) > 0 || len(r.Warnings) > 0 {
+			t.Errorf("%s while nothing can authenticate: %+v", c.Verb, r)
+		}
+	}
+	for _, verb := range []event.Verb{event.Rotate, event.Rollback} {
+		after := 1
+		c := event.Command{Verb: verb, Secret: secret, After: &after}
+		_, err := e.f.Do(e.ctx, c)
+		says(t, err, "disabled until", "ask again")
+		if statusOf(err) != http.StatusConflict {
+			t.Errorf("%s is answered HTTP %d", verb, statusOf(err))
+		}
+		if err := e.byTopic(c); !errors.Is(err, door.ErrRedeliver) {
+			t.Errorf("%s by topic: %v, want the message again", verb, err)
+		}
+	}
+	e.clock.Advance(59 * time.Minute)
+	wantSteps(t, e.proceed(secret), "")
+	e.clock.Advance(time.Minute)
+	wantSteps(t, e.proceed(secret), "reinstate")
+	if told := e.told(event.Reinstated); told.Secret != secret {
+		t.Errorf("told %+v", told)
+	}
+	e.works(secret, "latest")
+	e.works(secret, "current")
+	if len(e.accountKeys(account)) != 2 {
+		t.Errorf("keys %v", e.accountKeys(account))
+	}
+}
+
+func TestTokensOfAKeyInOverlapAreKilled(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, _ := e.account("overlap", rotation.Create)
+	revoke := event.Command{Verb: event.Revoke, Secret: secret, Key: e.standing(secret).Current.ID, KillTokens: true}
+	e.replace(secret)
+	lift := e.refuse(codes.PermissionDenied, "/DisableServiceAccount")
+	must(t, e.byTopic(revoke))
+	lift()
+	if s := e.standing(secret); s.Suspend == nil || s.Retiring[0].Phase != rotation.Quarantined {
+		t.Errorf("while the account cannot be disabled: %+v", s)
+	}
+	wantSteps(t, e.proceed(secret), "suspend") // a sweep finishes what the message began
+	must(t, e.gcp.IAM.Suspend(path.Base(e.target(secret))))
+	e.clock.Advance(time.Hour)
+	_, err := e.f.Do(e.ctx, event.Command{Verb: event.Continue, Secret: secret})
+	says(t, err, "reinstate", "enabling") // Google says no, and nobody else may
+	if s := e.standing(secret); s.Suspend == nil {
+		t.Error("the suspension was forgotten")
+	}
+}
+
+func TestAPIKeyHasNoTokensToKill(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, key := e.apiKey("none")
+	revoke := event.Command{Verb: event.Revoke, Secret: secret, Key: key, KillTokens: true}
+	_, err := e.f.Do(e.ctx, revoke)
+	says(t, err, "an API key mints none", "revoke it without")
+	if statusOf(err) != http.StatusUnprocessableEntity {
+		t.Errorf("answered HTTP %d", statusOf(err))
+	}
+	must(t, e.byTopic(revoke))
+	if dead := e.published(event.TopicDead); len(dead) != 1 {
+		t.Errorf("%d dead letters", len(dead))
+	}
+	if s := e.standing(secret); s.Current.Revoked || s.Rotation != 0 {
+		t.Errorf("after the refusal: %+v", s)
+	}
 }

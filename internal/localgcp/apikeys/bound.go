@@ -80,10 +80,7 @@ func (s *Service) accountOf(name string) string {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if k, ok := s.keys[name]; ok {
-		return k.account
-	}
-	return ""
+	return s.accounts[name]
 }
 
 const boundConstraint = "constraints/iam.managed.disableServiceAccountApiKeyCreation"

@@ -38,7 +38,6 @@ type key struct {
 	parent  string
 	current *apikeyspb.Key
 	secret  string // the key string
-	account string // that the key is bound to; empty for none
 	lastUse time.Time
 	views   []view // what users of the key see, oldest first
 }

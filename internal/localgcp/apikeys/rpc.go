@@ -55,9 +55,9 @@ func (s *Service) create(project, account string, req *apikeyspb.CreateKeyReques
 	}
 	fields.Name, fields.Uid, fields.CreateTime = name, uid, timestamppb.New(now)
 	s.born++
-	k := &key{born: s.born, parent: parentName(project), secret: newSecret(s.cfg.Random), account: account}
+	k := &key{born: s.born, parent: parentName(project), secret: newSecret(s.cfg.Random)}
 	k.set(fields, now, s.cfg.Lag)
-	s.keys[name], s.strings[k.secret] = k, k
+	s.keys[name], s.strings[k.secret], s.accounts[name] = k, k, account
 	answer := proto.CloneOf(k.current)
 	answer.KeyString = k.secret
 	return answer, nil

@@ -90,6 +90,7 @@ type Service struct {
 	keys     map[string]*key   // by name; purged ones stay until their id is used again
 	strings  map[string]*key   // by key string, for ever
 	born     int               // keys made so far
+	accounts map[string]string // that keys are bound to, by name; empty for none
 	projects map[string]string // id by number, of the projects that were named by id
 }
 
@@ -109,6 +110,7 @@ func New(cfg Config) *Service {
 		operations: &operation.Store{Delay: cfg.OperationDelay},
 		keys:       map[string]*key{},
 		strings:    map[string]*key{},
+		accounts:   map[string]string{},
 		projects:   map[string]string{},
 	}
 }

@@ -57,6 +57,9 @@ func TestProjectOf(t *testing.T) {
 		{&monitoringpb.ListTimeSeriesRequest{Name: "projects/p"}, "p"},
 		{&loggingpb.WriteLogEntriesRequest{Entries: []*loggingpb.LogEntry{{LogName: "projects/q/logs/l"}}}, ""},
 		{&pb.GetSecretRequest{}, ""},
+		{&pb.UpdateSecretRequest{Secret: &pb.Secret{Labels: map[string]string{"a": "projects/q"}}}, ""},
+		{&pb.ListSecretsRequest{PageSize: 7, PageToken: "projects"}, ""},
+		{&pb.GetSecretRequest{Name: "secrets/s"}, ""},
 	} {
 		if got := projectOf(c.req.ProtoReflect()); got != c.want {
 			t.Errorf("%T %v: %q, want %q", c.req, c.req, got, c.want)

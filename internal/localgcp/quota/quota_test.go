@@ -154,6 +154,17 @@ func TestConcurrentCallsTakeEachOneOnce(t *testing.T) {
 	}
 }
 
+func TestWhatNamesNoProjectIsUnlimited(t *testing.T) {
+	q := quota.New(quota.Config{Limits: quota.Limits{"secretmanager.googleapis.com": {quota.Read: 0}}})
+	for _, req := range []any{"no message", &pb.GetSecretRequest{Name: "secrets/s"}} {
+		answer, err := q.Unary()(t.Context(), req, &grpc.UnaryServerInfo{FullMethod: "/google.cloud.secretmanager.v1.SecretManagerService/GetSecret"},
+			func(context.Context, any) (any, error) { return "answer", nil })
+		if answer != "answer" || err != nil {
+			t.Errorf("%v: %v, %v", req, answer, err)
+		}
+	}
+}
+
 func TestGooglesFigures(t *testing.T) {
 	want := quota.Limits{
 		"iam.googleapis.com":           {"Read requests": 6000, "Write requests": 600},

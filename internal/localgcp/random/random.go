@@ -60,10 +60,4 @@ func (s *Source) Text(n int) string {
 }
 
 // UUID returns a random UUID.
-func (s *Source) UUID() string {
-	id, err := uuid.NewRandomFromReader(s)
-	if err != nil {
-		panic(err) // only if Read fails, which it does not
-	}
-	return id.String()
-}
+func (s *Source) UUID() string { return uuid.Must(uuid.NewRandomFromReader(s)).String() }

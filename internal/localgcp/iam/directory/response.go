@@ -28,33 +28,33 @@ type ExtendedStatus struct {
 // ExposeKey does what Google does when it finds a private key in public: it
 // disables the key, unless the organisation has it wait for abuse, and notes
 // what it found. disabled says whether it was this that disabled the key; one
-// that was disabled before keeps its reason [mem].
-func (d *Directory) ExposeKey(name string) (disabled bool, err error) {
+// that was disabled before keeps its reason [mem]. owner is the key's account.
+func (d *Directory) ExposeKey(name string) (owner Account, disabled bool, err error) {
 	return d.respond(name, Exposed, ExtendedStatus{exposedStatus, "The private key was found in a public repository."})
 }
 
 // CompromiseKey does what Google does when an attacker is seen to use a key: it
 // disables the key and notes it, whatever the organisation says.
-func (d *Directory) CompromiseKey(name string) (disabled bool, err error) {
+func (d *Directory) CompromiseKey(name string) (owner Account, disabled bool, err error) {
 	return d.respond(name, CompromiseDetected, ExtendedStatus{compromisedStatus, "The key was used by an attacker."})
 }
 
-func (d *Directory) respond(name string, why DisableReason, found ExtendedStatus) (off bool, err error) {
+func (d *Directory) respond(name string, why DisableReason, found ExtendedStatus) (owner Account, off bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a, k, err := d.findKey(name)
 	if err != nil {
-		return false, err
+		return Account{}, false, err
 	}
 	if k == &a.system {
-		return false, status.Error(codes.FailedPrecondition, preconditionFailed)
+		return Account{}, false, status.Error(codes.FailedPrecondition, preconditionFailed)
 	}
 	now, before := d.cfg.Clock.Now(), k.latest()
 	if why != Exposed || !d.orgPolicyOf(a.Email).WaitForAbuse {
 		k.set(disabled, why, now)
 	}
 	k.note(found, now)
-	return before != k.latest(), nil
+	return a.Account, before != k.latest(), nil
 }
 
 // SuspendAccount disables an account as Google does when it was compromised:
