@@ -19,13 +19,13 @@ import (
 func (t *turn) examine(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
 	seen := t.keys.sightings(ctx, k, t.now())
 	found := rotation.Weigh(t.now(), t.cred.Policy, k, seen)
-	if found.Use == rotation.Unknown && k.Phase == rotation.Overlapping {
-		found = t.askAuditLog(ctx, k, found)
-	}
 	if found.Use != rotation.Used && seen.Stale(t.now()) {
 		if err := t.tryCurrent(ctx); err != nil {
 			t.log.WarnContext(ctx, "the key in use does not authenticate", "secret", t.cred.Secret, "error", err.Error())
 		}
+	}
+	if found.Use == rotation.Unknown && k.Phase == rotation.Overlapping {
+		found = t.askAuditLog(ctx, k, found)
 	}
 	news := k.Evidence == nil || k.Evidence.Use != found.Use
 	k.Evidence = &found
@@ -39,9 +39,11 @@ func (t *turn) examine(ctx context.Context, k rotation.Key) (rotation.Outcome, e
 // be seen but not that there was none. Of a disabled one it would show the tokens
 // that live on.
 func (t *turn) askAuditLog(ctx context.Context, k rotation.Key, unknown rotation.Evidence) rotation.Evidence {
-	users, err := t.keys.users(ctx, k.ID, k.Since)
-	if err == nil && len(users) > 0 && users[0].Last.After(k.Since) {
-		unknown.Use, unknown.Reason = rotation.Used, fmt.Sprintf("the audit log shows a use at %s", users[0].Last.UTC().Format(time.RFC3339))
+	lately := t.now().Add(-time.Duration(t.cred.Policy.Overlap))
+	users, err := t.keys.users(ctx, k.ID, lately)
+	if err == nil && len(users) > 0 && users[0].Last.After(lately) {
+		unknown.Use = rotation.Used
+		unknown.Reason = fmt.Sprintf("the audit log shows a use at %s, and Cloud Monitoring nothing", users[0].Last.UTC().Format(time.RFC3339))
 	}
 	return unknown
 }
