@@ -29,7 +29,7 @@ deletion of the old key, with real RSA and a latency on every remote call:
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.benchRotate(cmd.Context(), config) },
 	}
 	c.Flags().IntVar(&config.Credentials, "credentials", 1000, "how many credentials are due at once")
-	c.Flags().IntVar(&config.Sample, "sample", 40, "how many are rotated one after another, and within the quotas")
+	c.Flags().IntVar(&config.Sample, "sample", 20, "how many are rotated one after another, and within the quotas")
 	c.Flags().IntVar(&config.Instances, "instances", 100, "how many function instances run at once")
 	c.Flags().DurationVar(&config.Latency, "rpc-latency", 50*time.Millisecond, "how long every remote call takes at least")
 	return c
@@ -69,9 +69,11 @@ func rotateTable(r bench.RotateResult) string {
 	}
 	return fmt.Sprintf(`%s
 
-%.1f times as fast as one after another, with %g ms for each remote call.
-%.1f remote calls per rotation: %s.
+%.1f times as fast as one after another, with %g ms for each remote call and
+this machine busy for %.0f %% of the time.
+%.1f remote calls per rotation:
+%s.
 RSA alone would take this machine to %.0f rotations/min.
 Half of the quota of %s allows %.1f rotations/min.
-%.0f MB at most, %.0f s`, t.Render(), r.Ratio, r.LatencyMS, r.CallsPerRotation, strings.Join(calls, ", "), r.RSAPerMin, r.Quota, r.CeilingPerMin, r.PeakMB, r.Seconds)
+%.0f MB at most, %.0f s`, t.Render(), r.Ratio, r.LatencyMS, 100*r.CPUBusy, r.CallsPerRotation, strings.Join(calls, ", "), r.RSAPerMin, r.Quota, r.CeilingPerMin, r.PeakMB, r.Seconds)
 }

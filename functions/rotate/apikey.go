@@ -51,10 +51,10 @@ func (a apiKeys) payload(ctx context.Context, k rotation.Key) ([]byte, error) {
 
 func (a apiKeys) probe(ctx context.Context, payload []byte) error {
 	key := strings.TrimSpace(string(payload))
-	if a.cred.Policy.ProbeURL != "" {
-		return a.cloud.ProbeAPIKeyAt(ctx, key, a.cred.Policy.ProbeURL)
+	if err := a.cloud.ProbeAPIKey(ctx, key); err != nil || a.cred.Policy.ProbeURL == "" {
+		return err
 	}
-	return a.cloud.ProbeAPIKey(ctx, key)
+	return a.cloud.ProbeAPIKeyAt(ctx, key, a.cred.Policy.ProbeURL)
 }
 
 // holds compares with the key's string. A key that is gone is held by nothing.

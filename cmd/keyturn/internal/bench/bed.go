@@ -52,15 +52,28 @@ type bed struct {
 }
 
 func newBed(ctx context.Context) (*bed, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 256
-	b := &bed{clock: clock.NewFrozen(start), http: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
-	cloud, err := localgcp.Start(localgcp.Config{Addr: "127.0.0.1:0", ProjectID: project, Clock: b.clock, KeyLag: keyLag})
+	c := clock.NewFrozen(start)
+	cloud, err := localgcp.Start(localgcp.Config{Addr: "127.0.0.1:0", ProjectID: project, Clock: c, KeyLag: keyLag})
 	if err != nil {
 		return nil, err
 	}
-	b.cloud, b.closers = cloud, []io.Closer{cloud}
-	if err := errors.Join(b.dial(ctx), b.makeTopics(ctx)); err != nil {
+	b, err := newBedOn(ctx, cloud, c)
+	if err != nil {
+		return nil, errors.Join(err, cloud.Close())
+	}
+	b.closers = append([]io.Closer{cloud}, b.closers...)
+	if err := b.makeTopics(ctx); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+// newBedOn uses a cloud that somebody else runs, and its clock.
+func newBedOn(ctx context.Context, cloud *localgcp.Cloud, c *clock.Clock) (*bed, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 256
+	b := &bed{cloud: cloud, clock: c, http: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
+	if err := b.dial(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
@@ -94,9 +107,6 @@ func (b *bed) dial(ctx context.Context) (err error) {
 }
 
 func (b *bed) makeTopics(ctx context.Context) error {
-	if b.pubsub == nil {
-		return nil // could not be dialled, which is told already
-	}
 	for _, id := range event.Topics {
 		if _, err := b.pubsub.TopicAdminClient.CreateTopic(ctx, &pubsubpb.Topic{Name: topicName(id)}); err != nil {
 			return fmt.Errorf("creating topic %s: %w", id, err)
@@ -107,8 +117,9 @@ func (b *bed) makeTopics(ctx context.Context) error {
 
 func topicName(id string) string { return "projects/" + project + "/topics/" + id }
 
-// Close ends the clients, then the cloud.
+// Close ends the clients, then the cloud if it is the bed's own.
 func (b *bed) Close() error {
+	b.http.CloseIdleConnections()
 	var problems []error
 	for i := len(b.closers) - 1; i >= 0; i-- {
 		problems = append(problems, b.closers[i].Close())

@@ -23,7 +23,8 @@ type consumer struct {
 	bed     *bed
 	cred    *credential
 	version string        // latest or current
-	keep    time.Duration // how long it uses what it read, in policy time
+	keep    time.Duration // how long it uses what it read, in policy time; zero reads it for each request
+	pace    time.Duration // how often it calls, by the machine's clock
 
 	mu      sync.Mutex
 	payload []byte
@@ -44,8 +45,8 @@ const (
 	// makes its own client, and with it its own token, much more often than the
 	// hourly end of tokens would ask for.
 	tokenLife = 20 * time.Minute
-	// pace is how often a consumer calls.
-	pace = 110 * time.Millisecond
+	// usualPace makes 100 consumers call more than 500 times a second.
+	usualPace = 110 * time.Millisecond
 )
 
 // run calls until ctx ends.
@@ -54,7 +55,7 @@ func (c *consumer) run(ctx context.Context) {
 		c.count(ctx, c.request(ctx))
 		select {
 		case <-ctx.Done():
-		case <-time.After(pace/2 + rand.N(pace)):
+		case <-time.After(c.pace/2 + rand.N(c.pace)):
 		}
 	}
 }
@@ -162,7 +163,7 @@ func (b *bed) newCrowd(credentials []*credential) crowd {
 	for _, cred := range credentials {
 		for _, version := range []string{"latest", rotation.AliasCurrent} {
 			keep := keepLeast + rand.N(keepMost-keepLeast)
-			all = append(all, &consumer{bed: b, cred: cred, version: version, keep: keep, payload: cred.first.payload, read: now.Add(-rand.N(keep))})
+			all = append(all, &consumer{bed: b, cred: cred, version: version, keep: keep, pace: usualPace, payload: cred.first.payload, read: now.Add(-rand.N(keep))})
 		}
 	}
 	return all

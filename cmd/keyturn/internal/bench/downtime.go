@@ -8,12 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
-	"cloud.google.com/go/iam/admin/apiv1/adminpb"
-	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
-	"example.com/keyturn/shared/rotation"
-	"google.golang.org/api/iterator"
 )
 
 // DowntimeConfig says how long Downtime takes. Progress is required.
@@ -57,9 +51,14 @@ var ErrDowntime = errors.New("consumers failed while keyturn rotated")
 // then in the ways of others, and counts the requests that fail. Policy time is
 // accelerated. The error is ErrDowntime if keyturn is not without failure.
 func Downtime(ctx context.Context, c DowntimeConfig) (DowntimeResult, error) {
+	return c.compare(ctx, contenders())
+}
+
+// compare measures contenders, of whom the first must not fail.
+func (c DowntimeConfig) compare(ctx context.Context, all []contender) (DowntimeResult, error) {
 	began := time.Now()
 	r := DowntimeResult{Credentials: c.Credentials}
-	for _, who := range contenders() {
+	for _, who := range all {
 		out, err := c.measure(ctx, who, &r)
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", who.name, err)
@@ -138,55 +137,14 @@ func (all crowd) outcome(took time.Duration) StrategyOutcome {
 func (b *bed) count(ctx context.Context, credentials []*credential, out *StrategyOutcome) error {
 	b.clock.Advance(2 * keyLag) // lists are stale for a while
 	out.Rotations = -out.Rollbacks
-	left := 0
 	for _, c := range credentials {
 		versions, err := b.versions(ctx, c)
 		if err != nil {
 			return err
 		}
 		out.Rotations += versions - 1
-		if c.kind == rotation.APIKey {
-			continue
-		}
-		keys, err := b.iam.ListServiceAccountKeys(ctx, &adminpb.ListServiceAccountKeysRequest{
-			Name: c.target, KeyTypes: []adminpb.ListServiceAccountKeysRequest_KeyType{adminpb.ListServiceAccountKeysRequest_USER_MANAGED},
-		})
-		if err != nil {
-			return fmt.Errorf("listing the keys of %s: %w", c.target, err)
-		}
-		left += len(keys.GetKeys())
 	}
-	apiKeys, err := b.apiKeys(ctx)
-	out.Retired = len(credentials) + out.Rotations - left - apiKeys
+	left, err := b.existing(ctx, credentials)
+	out.Retired = len(credentials) + out.Rotations - len(left)
 	return err
-}
-
-// versions counts what a secret ever held.
-func (b *bed) versions(ctx context.Context, c *credential) (n int, err error) {
-	it := b.secrets.ListSecretVersions(ctx, &secretmanagerpb.ListSecretVersionsRequest{Parent: c.secret})
-	for {
-		_, err := it.Next()
-		if err == iterator.Done {
-			return n, nil
-		}
-		if err != nil {
-			return n, fmt.Errorf("listing the versions of %s: %w", c.secret, err)
-		}
-		n++
-	}
-}
-
-// apiKeys counts the API keys that are not deleted.
-func (b *bed) apiKeys(ctx context.Context) (n int, err error) {
-	it := b.keys.ListKeys(ctx, &apikeyspb.ListKeysRequest{Parent: keyParent})
-	for {
-		_, err := it.Next()
-		if err == iterator.Done {
-			return n, nil
-		}
-		if err != nil {
-			return n, fmt.Errorf("listing API keys: %w", err)
-		}
-		n++
-	}
 }

@@ -24,6 +24,7 @@ type life struct {
 	instances *instances
 	n         int
 	took      time.Duration // the functions' time; moving the clock costs none
+	busy      float64       // CPU seconds of that time
 }
 
 // lifeConfig is one measurement of lives.
@@ -170,12 +171,13 @@ func (l *life) look(ctx context.Context, over func(*rotate.Standing) bool) (next
 // sweep publishes the sweep that Cloud Scheduler does, and waits until every
 // message that it led to is handled.
 func (l *life) sweep(ctx context.Context) error {
+	before, began := cpuSeconds(), time.Now()
 	if err := l.beside.Publish(ctx, event.Command{Verb: event.Sweep}.Outgoing()); err != nil {
 		return err
 	}
-	began := time.Now()
 	err := l.instances.idle(ctx)
 	l.took += time.Since(began)
+	l.busy += cpuSeconds() - before
 	return err
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"time"
 
@@ -36,6 +38,7 @@ type RotateResult struct {
 	CeilingPerMin    float64      `json:"ceiling_per_min"`  // what the quota that binds allows in the run within quotas
 	AtQuotaPerMin    float64      `json:"at_quota_per_min"` // what that run reached
 	Quota            string       `json:"quota"`            // that binds
+	CPUBusy          float64      `json:"cpu_busy"`         // share of the machine's time that this program used, all at once
 	RSAPerMin        float64      `json:"rsa_per_min"`      // RSA pairs that this machine can make if it does nothing else
 	PeakMB           float64      `json:"peak_mb"`          // of this program, the embedded cloud included
 	Seconds          float64      `json:"seconds"`
@@ -83,7 +86,7 @@ func lead(ctx context.Context, c lifeConfig, progress func(int), note func(*life
 		return err
 	}
 	if err := l.run(ctx, progress); err != nil {
-		return fmt.Errorf("%w (and closing: %v)", err, l.close())
+		return errors.Join(err, l.close())
 	}
 	note(l)
 	return l.close()
@@ -103,7 +106,7 @@ func (r *RotateResult) measureRSA() error {
 }
 
 func (r *RotateResult) noteDeployed(l *life) {
-	r.KeyturnPerMin = l.perMinute()
+	r.KeyturnPerMin, r.CPUBusy = l.perMinute(), l.busy/l.took.Seconds()/float64(runtime.GOMAXPROCS(0))
 	r.CallsPerRotation = float64(l.wire.total()) / float64(l.n)
 	for _, s := range stages {
 		r.Calls = append(r.Calls, StageCalls{s.name, float64(l.wire.calls[s.name]) / float64(l.n)})
@@ -126,6 +129,14 @@ func (r *RotateResult) noteQuotas(l *life) {
 		r.CeilingPerMin = float64(l.n) / longest
 	}
 	r.AtQuotaPerMin = l.perMinute()
+}
+
+// cpuSeconds is the time that all cores have worked for this program.
+func cpuSeconds() float64 {
+	samples := []metrics.Sample{{Name: "/cpu/classes/total:cpu-seconds"}, {Name: "/cpu/classes/idle:cpu-seconds"}}
+	runtime.GC() // what brings them up to date
+	metrics.Read(samples)
+	return samples[0].Value.Float64() - samples[1].Value.Float64()
 }
 
 // peakMB is the most memory that this program had, in MB; zero where the system
