@@ -45,13 +45,14 @@ type credential struct {
 	born      map[int]int       // by rotation number: how many keys the function made
 	hand      deeds
 	users     []*consumer
-	uses      map[string]use // by key id
-	looked    moment         // when the function last read a record of uses
-	reaches   moment         // how far that record reached
-	spoiled   bool           // its journal was destroyed by hand
-	contested bool           // a person made a key while keyturn may have been making one
-	lost      string         // the journal that was destroyed
-	clean     bool           // it was seen promoted, with nothing left over
+	uses      map[string]use  // by key id
+	current   map[string]bool // by key id: the journal has called it the one in use
+	looked    moment          // when the function last read a record of uses
+	reaches   moment          // how far that record reached
+	spoiled   bool            // its journal was destroyed by hand
+	contested bool            // a person made a key while keyturn may have been making one
+	lost      string          // the journal that was destroyed
+	clean     bool            // it was seen promoted, with nothing left over
 }
 
 type moment = time.Time
@@ -73,7 +74,7 @@ type deeds struct {
 func (w *world) register(p plan) (*credential, error) {
 	c := &credential{
 		plan: p, secret: "projects/" + project + "/secrets/" + p.id,
-		given: map[string]moment{}, uses: map[string]use{}, stopped: map[string]moment{}, added: map[string]int{}, born: map[int]int{},
+		given: map[string]moment{}, current: map[string]bool{}, uses: map[string]use{}, stopped: map[string]moment{}, added: map[string]int{}, born: map[int]int{},
 		hand: deeds{
 			keys: map[string]bool{}, revoked: map[string]bool{}, versions: map[int]moment{},
 			excused: map[int]bool{}, aliases: map[string]moment{}, asked: map[int]bool{},

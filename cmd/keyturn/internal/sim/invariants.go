@@ -66,7 +66,7 @@ func (j *judge) promised(c *credential) {
 		}
 	}
 	for key, last := range c.given {
-		if c.hand.keys[key] || c.hand.revoked[key] || !now.Before(last.Add(time.Duration(c.policy.Overlap)-functionTimeout)) {
+		if c.hand.keys[key] || c.hand.revoked[key] || c.hidden(key) || !now.Before(last.Add(time.Duration(c.policy.Overlap)-functionTimeout)) {
 			continue
 		}
 		if !c.sight.keys[key].works {
@@ -74,6 +74,12 @@ func (j *judge) promised(c *credential) {
 				key, c.id, now.Sub(last), time.Duration(c.policy.Overlap))
 		}
 	}
+}
+
+// hidden reports whether a person disabled the version of a key before keyturn
+// could write down that the key is in use: then nobody can tell which it was.
+func (c *credential) hidden(key string) bool {
+	return !c.current[key] && slices.ContainsFunc(c.sight.holders(key), func(n int) bool { return c.hand.excused[n] })
 }
 
 // takenAway is invariants 4 and 6 for a call that disabled, changed or deleted
@@ -158,7 +164,7 @@ func (j *judge) doneTwice(c *credential, old sight, by cause) {
 	for n := len(old.versions); n < len(c.sight.versions); n++ {
 		key := c.sight.versions[n].key
 		c.added[key]++
-		if c.added[key] > 1+c.hand.rollbacks {
+		if c.added[key] > 1+c.hand.rollbacks && !c.hidden(key) {
 			j.broken(5, "key %s of %s was added as a version twice", key, c.id)
 		}
 	}
@@ -176,11 +182,11 @@ func (c *credential) mayBegin(now time.Time, was rotation.Journal) bool {
 // remember notes since when keys are disabled, and what people did that is undone.
 func (j *judge) remember(c *credential, old sight, by cause) {
 	now := j.world.clock.Now()
-	for id, k := range c.sight.keys {
+	for key, k := range c.sight.keys {
 		if !k.disabled {
-			delete(c.stopped, id)
-		} else if _, known := c.stopped[id]; !known {
-			c.stopped[id] = now
+			delete(c.stopped, key)
+		} else if _, known := c.stopped[key]; !known {
+			c.stopped[key] = now
 		}
 	}
 	if j.violation == nil && by.actor != nil {
@@ -189,6 +195,9 @@ func (j *judge) remember(c *credential, old sight, by cause) {
 				delete(c.hand.aliases, alias) // keyturn has put it where it belongs
 			}
 		}
+	}
+	if cur := c.sight.journal.Current; cur != nil {
+		c.current[id(*cur)] = true
 	}
 	if c.sight.text != old.text {
 		j.heard("journal", c.sight.text)

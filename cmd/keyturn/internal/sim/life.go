@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"example.com/keyturn/shared/event"
@@ -60,26 +61,41 @@ func plans() []plan {
 	}
 }
 
-// lived is how a life went.
-type lived struct {
-	calls int // remote calls until the fault could not have changed their number: of a life without fault, all
-	story string
+// crashesOf are all cases of a plan whose life has so many remote calls.
+func crashesOf(p plan, calls int) iter.Seq[crash] {
+	return func(yield func(crash) bool) {
+		for at := 1; at <= calls; at++ {
+			for _, f := range crashes {
+				for then := range next(numberNext) {
+					if !yield(crash{p, at, f, then}) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
-// live takes a credential through a whole life and returns an error that tells
-// its story if an invariant did not hold.
-func (c crash) live() (lived, error) {
+func (c *crash) world() (*world, error) {
 	w, err := newWorld(settings{seed: 1, keyLag: time.Minute, credentials: []plan{c.plan}})
+	if err == nil {
+		w.crash = c
+	}
+	return w, err
+}
+
+// live takes a credential through a whole life. The error tells its story if an
+// invariant did not hold.
+func (c crash) live() error {
+	w, err := c.world()
 	if err != nil {
-		return lived{}, err
+		return err
 	}
-	w.crash = &c
 	w.life()
-	out := lived{calls: w.calls, story: w.trace.String()}
 	if v := w.judge.violation; v != nil {
-		err = fmt.Errorf("%v: %v\n%s", c, v, out.story)
+		err = fmt.Errorf("%v: %v\n%v", c, v, w.trace)
 	}
-	return out, errors.Join(err, w.close())
+	return errors.Join(err, w.close())
 }
 
 // life is one rotation from its beginning until the old key is gone, and on
@@ -177,7 +193,7 @@ func (w *world) calm() {
 
 const (
 	soonRounds = 9
-	calmRounds = 80
+	calmRounds = 110 // a key that a person deleted is replaced when its period has passed
 )
 
 // allClean notes which credentials are promoted and clean.
