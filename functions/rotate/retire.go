@@ -161,18 +161,10 @@ func (t *turn) tryCurrent(ctx context.Context) error {
 	return err
 }
 
-// discard removes a key that nobody was given. One that is on its way back to
-// consumers is none of those.
+// discard removes a key that was not verified, and so was given to nobody.
 func (t *turn) discard(ctx context.Context, k rotation.Key) error {
-	if k.ID == "" || k.Back {
+	if k.ID == "" || k.Back || k.Phase == rotation.Verified {
 		return nil
-	}
-	name, err := t.namedBy(ctx, k)
-	if err != nil {
-		return err
-	}
-	if name != "" {
-		return fmt.Errorf("%w: %s of %s gives it to consumers already", errPending, name, t.cred.Secret)
 	}
 	k.Revoked = true // nobody was given it: nothing has to be asked before it goes
 	return t.keys.remove(ctx, k)

@@ -18,7 +18,7 @@ const (
 	FallBack  Action = "fall-back" // let Google make the pair, because it denies uploads
 	Verify    Action = "verify"    // authenticate with it
 	Promote   Action = "promote"   // add it as the newest version and point the aliases at it
-	Discard   Action = "discard"   // give up the incoming key and remove every trace of it
+	Discard   Action = "discard"   // give up the incoming key; remove it, unless consumers may have it
 	Unstage   Action = "unstage"   // destroy what the staging secret still holds
 	Examine   Action = "examine"   // gather evidence of an old key's use
 	Keep      Action = "keep"      // begin the overlap of an old key anew, because consumers are still given it
@@ -116,8 +116,7 @@ func introduce(now time.Time, p Policy, j Journal, want Intent) (Step, bool) {
 	}
 	in := *j.Incoming
 	if in.Revoked {
-		// A turn that died may have given it to consumers already: then it has to be replaced like any other.
-		return Step{Action: Discard, Key: in, Reason: "revoked before it was given to anybody", Otherwise: Promote}, true
+		return Step{Action: Discard, Key: in, Reason: "revoked before it was given to consumers"}, true
 	}
 	urgent := j.Current != nil && j.Current.Revoked
 	if now.Before(j.Failure.retryAt()) && !want.Rotate && !urgent {
@@ -152,11 +151,7 @@ func rollBack(now time.Time, j Journal) (Step, bool) {
 	case !ok || j.Incoming != nil && j.Incoming.Back:
 		return Step{}, false
 	case j.Incoming != nil:
-		makeWay := Step{Action: Discard, Key: *j.Incoming, Reason: "the previous key is to be brought back"}
-		if j.Incoming.ID != "" {
-			makeWay.Otherwise = Promote // a turn that died may have given it to consumers already
-		}
-		return makeWay, true
+		return Step{Action: Discard, Key: *j.Incoming, Reason: "the previous key is to be brought back"}, true
 	}
 	return Step{Action: Recall, Key: k, Reason: "the previous key is to be brought back"}, true
 }
@@ -165,10 +160,11 @@ func rollBack(now time.Time, j Journal) (Step, bool) {
 const undeletable = 29 * 24 * time.Hour
 
 // Previous is the key that a rollback brings back: the newest superseded one
-// that nobody has revoked, or else the API key that was deleted last.
+// that consumers were given and nobody has revoked, or else the API key that was
+// deleted last.
 func (j Journal) Previous(now time.Time) (Key, bool) {
 	for _, k := range slices.Backward(j.Retiring) {
-		if !k.Revoked {
+		if !k.Revoked && k.Version != "" {
 			return k, true
 		}
 	}
@@ -249,8 +245,10 @@ func (j Journal) Aliases() map[string]string {
 	if j.Current != nil {
 		aliases[AliasCurrent] = j.Current.Version
 	}
-	if n := len(j.Retiring); n > 0 {
-		aliases[AliasPrevious] = j.Retiring[n-1].Version
+	for _, k := range j.Retiring {
+		if k.Version != "" {
+			aliases[AliasPrevious] = k.Version
+		}
 	}
 	return aliases
 }

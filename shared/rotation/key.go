@@ -24,7 +24,7 @@ const (
 // Key is one key of the credential, as far as keyturn brought it.
 type Key struct {
 	ID       string    `json:"id,omitempty"`      // 40 hex digits of a service-account key, or an API key's resource name
-	Version  string    `json:"version,omitempty"` // version number of the secret that holds it
+	Version  string    `json:"version,omitempty"` // version number of the secret that holds it; empty before one does, and where none is known to
 	Copies   []string  `json:"copies,omitempty"`  // earlier versions that hold it, too, since it was brought back
 	Phase    Phase     `json:"phase"`
 	Since    time.Time `json:"since"`             // policy time at which it entered Phase
@@ -51,7 +51,7 @@ func (k Key) Versions() []string {
 
 func (k Key) validate(where string, allowed ...Phase) error {
 	named := k.ID != "" || k.Phase == Intended || k.Phase == Staged
-	held := k.Version != "" || slices.Contains([]Phase{Intended, Staged, Published, Verified, Deleted}, k.Phase)
+	held := k.Version != "" || k.Phase != Active
 	return errors.Join(
 		check(slices.Contains(allowed, k.Phase), "%s key has phase %q, want one of %v", where, k.Phase, allowed),
 		check(named, "%s key in phase %s has no id", where, k.Phase),

@@ -97,18 +97,18 @@ func (j *Journal) promote(now time.Time, o Outcome) {
 	j.Incoming = nil
 }
 
-// discard forgets the incoming key; one that was on its way back to consumers
-// goes back to where it came from.
+// discard forgets the incoming key. One that consumers have, or may have been
+// given by a turn that died before it could say so, goes on its way out like any
+// other that was superseded.
 func (j *Journal) discard(now time.Time) {
 	in := *j.Incoming
 	j.Incoming = nil
-	if in.Back {
-		in.Phase, in.Since, in.Back = Overlapping, now, false
-		j.Retiring = append(j.Retiring, in)
-		return
-	}
-	if in.Mode != "" {
+	if in.Mode != "" && !in.Back {
 		j.leave(cmp.Or(in.Staged, unrecorded))
+	}
+	if in.Back || in.Phase == Verified {
+		in.Phase, in.Since, in.Back, in.Staged = Overlapping, now, false, ""
+		j.Retiring = append(j.Retiring, in)
 	}
 }
 

@@ -40,8 +40,8 @@ func TestRollbackMakesWayFirst(t *testing.T) {
 	in := Key{ID: "k2", Phase: Published, Since: t0, Mode: Upload, Staged: "7"}
 	j := incoming(retiring(holding(key("k1", "2", Active, time.Hour)), key("k0", "1", Overlapping, time.Hour)), in)
 	steps := Decide(t0, policy, j, Observed{Aliases: j.Aliases()}, Intent{Rollback: true, After: 1})
-	if len(steps) != 1 || steps[0].Action != Discard || steps[0].Key.ID != "k2" || steps[0].Otherwise != Promote {
-		t.Fatalf("steps %+v, want to discard k2 or promote", steps)
+	if len(steps) != 1 || steps[0].Action != Discard || steps[0].Key.ID != "k2" {
+		t.Fatalf("steps %+v, want to discard k2", steps)
 	}
 	j = j.Record(t0, steps[0], Outcome{})
 	if j.Unstage != "7" {
@@ -151,6 +151,24 @@ func TestKeyThatExpiresIsReplacedInTime(t *testing.T) {
 		if got := NextDue(policy, holding(k)); !got.Equal(t0.Add(tt.want)) {
 			t.Errorf("expires in %v: due in %v, want %v", tt.expires, got.Sub(t0), tt.want)
 		}
+	}
+}
+
+// TestVerifiedKeyMayHaveBeenGiven gives up a key that a turn which died may have
+// added to the secret: its consumers get their overlap.
+func TestVerifiedKeyMayHaveBeenGiven(t *testing.T) {
+	in := Key{ID: "k2", Phase: Verified, Since: t0, Mode: Upload, Staged: "7"}
+	j := incoming(retiring(holding(key("k1", "2", Active, time.Hour)), key("k0", "1", Overlapping, time.Hour)), in)
+	j = j.Record(t0, Step{Action: Discard, Key: in, Reason: "its private half is lost"}, Outcome{})
+	mustRoundTrip(t, j)
+	if k := j.Retiring[1]; j.Incoming != nil || k.ID != "k2" || k.Phase != Overlapping || k.Staged != "" || j.Unstage != "7" {
+		t.Errorf("after giving up: %+v", j)
+	}
+	if got := j.Aliases()[AliasPrevious]; got != "1" {
+		t.Errorf("previous is %q, want the newest version that is known", got)
+	}
+	if k, _ := j.Previous(t0); k.ID != "k0" {
+		t.Errorf("a rollback brings back %s", k.ID)
 	}
 }
 

@@ -89,7 +89,7 @@ func TestDecide(t *testing.T) {
 		{"revoked in overlap", retiring(holding(young), revoked(key("k0", "0", Overlapping, 0))), Intent{}, []string{"disable k0"}},
 		{"revoke one in quarantine", retiring(holding(young), key("k0", "0", Quarantined, 0)), Intent{Revoke: "k0"}, []string{"hasten k0", "disable k0"}},
 		{"revoke one coming in", incoming(holding(young), published), Intent{Revoke: "k2"}, []string{"hasten k2", "verify k2"}},
-		{"revoked while coming in", incoming(holding(young), revoked(published)), Intent{}, []string{"discard k2 or promote"}},
+		{"revoked while coming in", incoming(holding(young), revoked(published)), Intent{}, []string{"discard k2"}},
 		{"revoke a stranger", holding(young), Intent{Revoke: "k9"}, nil},
 		{"staging copy left", Journal{Format: 1, Current: &young, Unstage: "4"}, Intent{}, []string{"unstage"}},
 	} {
