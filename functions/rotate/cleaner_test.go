@@ -1,11 +1,16 @@
 package rotate
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
+	"example.com/keyturn/internal/localgcp/fault"
+	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // TestRollbackByHandIsRespected adds the old payload again, as people do to roll
@@ -39,4 +44,158 @@ func TestRollbackByHandIsRespected(t *testing.T) {
 	must(t, e.cloud.DisableVersion(e.ctx, secret, "3"))
 	e.clock.Advance(6 * time.Hour)
 	wantSteps(t, e.proceed(secret), "disable")
+}
+
+// handOuts are the ways in which somebody beside keyturn gives consumers the key
+// of version 1 after it was superseded, and stops doing so.
+var handOuts = map[string]struct {
+	handOut, takeBack func(e *env, secret string)
+	named             string
+}{
+	"a newer version": {
+		func(e *env, secret string) { e.add(secret, e.payload(secret, "1")) },
+		func(e *env, secret string) { must(e.T, e.cloud.DestroyVersion(e.ctx, secret, "4")) },
+		"version 4",
+	},
+	"an older version": {
+		func(e *env, secret string) { must(e.T, e.cloud.EnableVersion(e.ctx, secret, "2")) },
+		func(e *env, secret string) { must(e.T, e.cloud.DisableVersion(e.ctx, secret, "2")) },
+		"version 2",
+	},
+	"an alias": {
+		func(e *env, secret string) { e.alias(secret, "stable", 1) },
+		func(e *env, secret string) { e.alias(secret, "stable", 3) },
+		`alias "stable"`,
+	},
+	"an alias that is nearly keyturn's": {
+		func(e *env, secret string) { e.alias(secret, "Previous", 1) },
+		func(e *env, secret string) { e.alias(secret, "Previous", 3) },
+		`alias "Previous"`,
+	},
+}
+
+// copied is a credential whose old key stands in version 1, which is keyturn's,
+// and in version 2, which is not and is disabled; version 3 is in use.
+func copied(e *env, kind string) (secret, old string) {
+	e.Helper()
+	secret, _ = e.credential(kind)
+	e.add(secret, e.payload(secret, "1"))
+	must(e.T, e.cloud.DisableVersion(e.ctx, secret, "2"))
+	old = e.standing(secret).Current.ID
+	e.replace(secret)
+	e.events()
+	return secret, old
+}
+
+func TestKeyThatIsHandedOutIsNotDisabled(t *testing.T) {
+	for name, tt := range handOuts {
+		for _, kind := range []string{"upload", "api-key"} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				e := newEnv(t)
+				secret, old := copied(e, kind)
+				tt.handOut(e, secret)
+				e.add(secret, []byte("not a key")) // concerns nobody
+				e.clock.Advance(6 * time.Hour)
+				wantSteps(t, e.proceed(secret), "keep")
+				if told := e.told(event.Straggler); told.Key != old || !strings.Contains(told.Reason, tt.named) {
+					t.Errorf("told %+v", told)
+				}
+				e.works(secret, "1")
+				tt.takeBack(e, secret)
+				e.clock.Advance(6 * time.Hour)
+				wantSteps(t, e.proceed(secret), "disable")
+				e.clock.Advance(lag)
+				e.fails(secret, old)
+			})
+		}
+	}
+}
+
+// A key that is handed out again while it is disabled comes back: whoever did
+// that needs it.
+func TestKeyThatIsHandedOutIsNotDeleted(t *testing.T) {
+	for name, tt := range handOuts {
+		for _, kind := range []string{"create", "api-key"} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				e := newEnv(t)
+				secret, old := copied(e, kind)
+				payload := e.payload(secret, "1")
+				e.clock.Advance(6 * time.Hour)
+				wantSteps(t, e.proceed(secret), "disable")
+				e.events()
+				if name == "a newer version" {
+					e.add(secret, payload)
+				} else {
+					tt.handOut(e, secret)
+				}
+				e.clock.Advance(day)
+				wantSteps(t, e.proceed(secret), "keep restore")
+				if got := e.milestones(); got != "straggler restored" {
+					t.Errorf("milestones %q", got)
+				}
+				e.clock.Advance(lag)
+				e.works(secret, "1")
+				tt.takeBack(e, secret)
+				e.clock.Advance(6 * time.Hour)
+				wantSteps(t, e.proceed(secret), "disable")
+				e.clock.Advance(day)
+				wantSteps(t, e.proceed(secret), "delete")
+				if k := e.standing(secret).Retiring; len(k) > 0 {
+					t.Errorf("key %s is still there: %+v", old, k)
+				}
+			})
+		}
+	}
+}
+
+// What cannot be looked through may hold the key.
+func TestVersionsThatCannotBeReadKeepTheKey(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, old := copied(e, "upload")
+	must(t, e.cloud.EnableVersion(e.ctx, secret, "2"))
+	e.clock.Advance(6 * time.Hour)
+	for method, refused := range map[string]func(name string) bool{
+		"/ListSecretVersions": func(string) bool { return true },
+		"/AccessSecretVersion": func(name string) bool {
+			return strings.HasSuffix(name, "/versions/2") || strings.HasSuffix(name, "/versions/4")
+		},
+	} {
+		e.gcp.Faults.Set(func(m string, req any) fault.Fault {
+			named, _ := req.(interface{ GetName() string })
+			if strings.HasSuffix(m, method) && (named == nil || refused(named.GetName())) {
+				return fault.Fault{Before: status.Error(codes.PermissionDenied, "refused on purpose")}
+			}
+			return fault.Fault{}
+		})
+		_, err := e.f.Do(e.ctx, event.Command{Verb: event.Continue, Secret: secret})
+		says(t, err, "disable", "looking what consumers", "refused on purpose")
+		e.gcp.Faults.Set(nil)
+	}
+	if k := e.standing(secret).Retiring[0]; k.ID != old || k.Phase != rotation.Overlapping {
+		t.Errorf("key %+v", k)
+	}
+}
+
+func TestAliasMovedByHandIsPutBack(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, _ := e.account("moved", rotation.Upload)
+	e.replace(secret)
+	e.alias(secret, "theirs", 1)
+	e.alias(secret, "current", 1)
+	wantSteps(t, e.proceed(secret), "repoint")
+	if got := e.aliases(secret); !maps.Equal(got, map[string]string{"current": "2", "previous": "1", "theirs": "1"}) {
+		t.Errorf("aliases %v", got)
+	}
+	e.alias(secret, "theirs", 2)
+	e.alias(secret, "previous", 2)
+	e.alias(secret, "current", 1)
+	e.clock.Advance(6 * time.Hour)
+	wantSteps(t, e.proceed(secret), "repoint disable") // both are due at once: the alias is not taken for a consumer's
+	if got := e.aliases(secret); !maps.Equal(got, map[string]string{"current": "2", "previous": "1", "theirs": "2"}) {
+		t.Errorf("aliases %v", got)
+	}
 }
