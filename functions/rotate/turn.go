@@ -163,7 +163,9 @@ func (t *turn) round(ctx context.Context, steps []rotation.Step) (progress bool,
 		err := t.take(ctx, s)
 		if otherwise, reason := instead(s, err); otherwise != "" {
 			s.Action, s.Reason = otherwise, reason
-			err = t.take(ctx, s)
+			if err = t.claim(ctx, []rotation.Step{s}); err == nil { // nobody else may have been at work since the secret was read
+				err = t.take(ctx, s)
+			}
 		}
 		switch {
 		case err == nil:
