@@ -2,6 +2,7 @@ package rotate
 
 import (
 	"context"
+	"crypto/rsa"
 	"net/http"
 	"path"
 	"testing"
@@ -50,6 +51,7 @@ type env struct {
 	clock   *clock.Clock
 	cloud   *gcp.Cloud
 	f       *Function
+	pair    func() (*rsa.PrivateKey, error)
 	policy  rotation.Policy // of what is adopted
 	secrets *secretmanager.Client
 	iam     *iam.IamClient
@@ -88,7 +90,7 @@ func newEnvOn(t *testing.T, c localgcp.Config, overHTTP http.RoundTripper) *env 
 	cloud, err := gcp.New(gcp.Config{Project: project, Endpoint: g.Addr(), Wire: &gcp.Wire{HTTP: overHTTP, Pause: dontWait}})
 	must(t, err)
 	t.Cleanup(func() { must(t, cloud.Close()) })
-	e := &env{T: t, ctx: t.Context(), gcp: g, clock: c.Clock, cloud: cloud, policy: policy}
+	e := &env{T: t, ctx: t.Context(), gcp: g, clock: c.Clock, cloud: cloud, pair: made.pair, policy: policy}
 	e.f = New(Config{Cloud: cloud, Now: c.Clock.Now, Pair: made.pair})
 	e.connect()
 	return e

@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"path"
@@ -43,6 +44,15 @@ func (e *env) works(secret, version string) {
 	}
 	if err != nil {
 		e.Errorf("%s of %s does not authenticate: %v", version, path.Base(secret), err)
+	}
+}
+
+// bothWork checks what the two kinds of readers get.
+func (e *env) bothWork(secret string) {
+	e.Helper()
+	e.works(secret, "latest")
+	if !bytes.Equal(e.payload(secret, "latest"), e.payload(secret, "current")) {
+		e.works(secret, "current")
 	}
 }
 

@@ -60,8 +60,7 @@ func testLostReply(t *testing.T, kind, method string, f fault.Fault) {
 		if err != nil && !errors.Is(err, errRecorded) && !errors.Is(err, ErrBusy) && status.Code(err) != codes.Internal {
 			t.Fatalf("unexpected error: %v", err)
 		}
-		e.works(secret, "latest")
-		e.works(secret, "current")
+		e.bothWork(secret)
 		if t.Failed() {
 			t.FailNow()
 		}

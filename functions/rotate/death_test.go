@@ -1,0 +1,97 @@
+package rotate
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"example.com/keyturn/internal/localgcp/fault"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// mortal counts the remote calls of a turn and lets it die at one of them: that
+// call fails, or loses its reply, and so does every later one.
+type mortal struct {
+	calls   atomic.Int64
+	dieAt   int64 // 1 is the first call; 0 is never
+	replied bool  // the call at which it dies is carried out
+}
+
+var errDied = status.Error(codes.Internal, "the turn died")
+
+func (m *mortal) hook(string, any) fault.Fault {
+	n := m.calls.Add(1)
+	switch {
+	case m.dieAt == 0 || n < m.dieAt:
+		return fault.Fault{}
+	case n == m.dieAt && m.replied:
+		return fault.Fault{After: errDied}
+	}
+	return fault.Fault{Before: errDied}
+}
+
+// dying is a world in which leases end by policy time, so that the sweep after a
+// death takes over.
+func dying(t *testing.T, kind string) (e *env, secret, target string) {
+	t.Helper()
+	e = newEnv(t)
+	e.f = New(Config{Cloud: e.cloud, Now: e.clock.Now, Wall: e.clock.Now, Pair: e.pair, Timeout: 4 * time.Minute})
+	secret, target = e.credential(kind)
+	return e, secret, target
+}
+
+// TestDeathAtEveryCall kills a rotation at each of its remote calls, before and
+// after the call was carried out. What remains must be one new key, given out
+// once, and nothing else.
+func TestDeathAtEveryCall(t *testing.T) {
+	for _, kind := range []string{"upload", "create", "api-key"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			calls := testDeath(t, kind, new(mortal))
+			if calls < 12 {
+				t.Fatalf("a rotation has %d calls only", calls)
+			}
+			for n := int64(1); n <= calls; n++ {
+				for _, replied := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%d/%v", n, replied), func(t *testing.T) {
+						testDeath(t, kind, &mortal{dieAt: n, replied: replied})
+					})
+				}
+			}
+		})
+	}
+}
+
+// testDeath rotates by sweeps of which the first ones share a life, and returns
+// how many calls that life had.
+func testDeath(t *testing.T, kind string, m *mortal) (calls int64) {
+	e, secret, target := dying(t, kind)
+	e.clock.Advance(72 * time.Hour)
+	e.gcp.Faults.Set(m.hook)
+	e.try(secret)
+	e.clock.Advance(lag)
+	e.try(secret)
+	e.gcp.Faults.Set(nil)
+	for range 8 {
+		e.bothWork(secret)
+		e.clock.Advance(6 * time.Minute)
+		e.try(secret)
+	}
+	s := e.standing(secret)
+	if s.Incoming != nil || s.Failure != nil || len(s.Retiring) != 1 || s.Current.Version != "2" {
+		t.Fatalf("the rotation has not ended: %+v, incoming %+v, failure %+v", s, s.Incoming, s.Failure)
+	}
+	if got := e.enabled(secret); !slices.Equal(got, []string{"2", "1"}) {
+		t.Errorf("versions %v are enabled", got)
+	}
+	if kind != "api-key" {
+		if keys := e.accountKeys(target); len(keys) != 2 {
+			t.Errorf("keys %v", keys)
+		}
+		e.noneStaged(secret)
+	}
+	return m.calls.Load()
+}
