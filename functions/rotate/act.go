@@ -16,9 +16,8 @@ type keys interface {
 	// stage makes a pair and stores its private half in the staging secret;
 	// fresh says that no earlier turn can have done so.
 	stage(ctx context.Context, fresh bool) (rotation.Outcome, error)
-	// find looks for the key that an earlier publish made whose reply was lost,
-	// and removes what such a publish left that can never be used.
-	find(ctx context.Context, k rotation.Key) (rotation.Outcome, bool, error)
+	// find looks for the key that an earlier publish made whose reply was lost.
+	find(ctx context.Context, k rotation.Key) (trace, error)
 	// publish makes the key known to Google.
 	publish(ctx context.Context, k rotation.Key) (rotation.Outcome, error)
 	// payload is what consumers are given for a key coming in.
@@ -35,6 +34,12 @@ type keys interface {
 	disable(ctx context.Context, id string) error
 	enable(ctx context.Context, k rotation.Key) error
 	remove(ctx context.Context, k rotation.Key) error
+}
+
+// trace is what an earlier attempt to publish a key has left.
+type trace struct {
+	found  *rotation.Outcome // the key, with its private half; nil if there is none
+	orphan string            // id of a key whose private half is lost; empty if there is none
 }
 
 // keysOf chooses by the credential's kind. The keys follow the credential's
@@ -106,12 +111,20 @@ func (t *turn) mode() rotation.KeyMode {
 // second key is made.
 func (t *turn) publishKey(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
 	if !t.begun && !k.Tried.IsZero() {
-		o, found, err := t.keys.find(ctx, k)
-		if found || err != nil {
-			return o, err
+		left, err := t.keys.find(ctx, k)
+		switch {
+		case err != nil:
+			return rotation.Outcome{}, err
+		case left.found != nil:
+			return *left.found, nil
+		case left.orphan != "":
+			err = t.removeOrphan(ctx, left.orphan)
 		}
-		if !t.cred.Policy.Settled(t.now(), k.Tried) {
-			return o, fmt.Errorf("%w: an earlier attempt may still show up", errPending)
+		if err == nil && !t.cred.Policy.Settled(t.now(), k.Tried) {
+			err = fmt.Errorf("%w: an earlier attempt may still show up", errPending)
+		}
+		if err != nil {
+			return rotation.Outcome{}, err
 		}
 	}
 	if !t.begun && t.cred.Kind == rotation.ServiceAccountKey { // an API key's id is chosen here: making it twice is not possible
@@ -125,6 +138,20 @@ func (t *turn) publishKey(ctx context.Context, k rotation.Key) (rotation.Outcome
 		t.cred.Journal = t.cred.Journal.Answer(t.now(), errors.Is(err, errRefused))
 	}
 	return o, err
+}
+
+// removeOrphan deletes a key that keyturn had made and that nobody can use,
+// unless somebody can after all: then it is not keyturn's.
+func (t *turn) removeOrphan(ctx context.Context, id string) error {
+	k := rotation.Key{ID: id, Revoked: true}
+	name, err := t.namedBy(ctx, k)
+	if err == nil && name != "" {
+		err = fmt.Errorf("key %s appeared while keyturn was creating one, but %s of %s holds it: it is left alone", id, name, t.cred.Secret)
+	}
+	if err != nil {
+		return err
+	}
+	return t.keys.remove(ctx, k)
 }
 
 func (t *turn) verify(ctx context.Context, k rotation.Key) error {

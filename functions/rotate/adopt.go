@@ -141,14 +141,15 @@ func (f *Function) inUse(ctx context.Context, cred rotation.Credential) (*rotati
 	if err != nil {
 		return nil, err
 	}
-	id, born, err := f.identify(ctx, cred, payload)
+	k, born, err := f.identify(ctx, cred, payload)
 	if err != nil {
 		return nil, fmt.Errorf("version %s: %w", newest.Number, err)
 	}
 	if now := f.now(); born.After(now) {
 		born = now
 	}
-	return &rotation.Key{ID: id, Version: newest.Number, Phase: rotation.Active, Since: born.UTC(), Given: born.UTC()}, nil
+	k.Version, k.Phase, k.Since, k.Given = newest.Number, rotation.Active, born.UTC(), born.UTC()
+	return &k, nil
 }
 
 func (f *Function) mustExist(ctx context.Context, cred rotation.Credential) (err error) {
@@ -162,39 +163,39 @@ func (f *Function) mustExist(ctx context.Context, cred rotation.Credential) (err
 
 // identify makes sure that a payload is a key of the target and tells which,
 // and since when.
-func (f *Function) identify(ctx context.Context, cred rotation.Credential, payload []byte) (string, time.Time, error) {
+func (f *Function) identify(ctx context.Context, cred rotation.Credential, payload []byte) (k rotation.Key, born time.Time, err error) {
 	if cred.Kind == rotation.APIKey {
 		return f.identifyAPIKey(ctx, cred, payload)
 	}
 	id := keyIDOf(payload)
 	if id == "" {
-		return "", time.Time{}, errors.New("it does not hold a service-account key file")
+		return k, born, errors.New("it does not hold a service-account key file")
 	}
 	listed, err := f.cloud.AccountKeys(ctx, cred.Target)
 	if err != nil {
-		return "", time.Time{}, err
+		return k, born, err
 	}
-	for _, k := range listed {
-		if k.ID == id && k.Disabled {
-			return "", time.Time{}, fmt.Errorf("it holds key %s, which is disabled: its consumers cannot work", id)
+	for _, l := range listed {
+		if l.ID == id && l.Disabled {
+			return k, born, fmt.Errorf("it holds key %s, which is disabled: its consumers cannot work", id)
 		}
-		if k.ID == id {
-			return id, k.ValidAfter, nil
+		if l.ID == id {
+			return rotation.Key{ID: id, Expires: l.Expires}, l.ValidAfter, nil
 		}
 	}
-	return "", time.Time{}, fmt.Errorf("it holds key %s, which is not among the keys of %s; a key made just now can take a minute to be listed: try again", id, path.Base(cred.Target))
+	return k, born, fmt.Errorf("it holds key %s, which is not among the keys of %s; a key made just now can take a minute to be listed: try again", id, path.Base(cred.Target))
 }
 
-func (f *Function) identifyAPIKey(ctx context.Context, cred rotation.Credential, payload []byte) (string, time.Time, error) {
+func (f *Function) identifyAPIKey(ctx context.Context, cred rotation.Credential, payload []byte) (k rotation.Key, born time.Time, err error) {
 	held, err := apiKeys{f.cloud, &cred}.holds(ctx, payload, cred.Target)
 	if err != nil {
-		return "", time.Time{}, err
+		return k, born, err
 	}
 	if !held {
-		return "", time.Time{}, fmt.Errorf("it does not hold the string of %s", cred.Target)
+		return k, born, fmt.Errorf("it does not hold the string of %s", cred.Target)
 	}
-	born, err := f.cloud.APIKeyCreated(ctx, cred.Target)
-	return cred.Target, born, err
+	born, err = f.cloud.APIKeyCreated(ctx, cred.Target)
+	return rotation.Key{ID: cred.Target}, born, err
 }
 
 // register writes label, annotations, aliases and reminder in one write.

@@ -24,9 +24,7 @@ func (a apiKeys) stage(context.Context, bool) (rotation.Outcome, error) {
 }
 
 // find has nothing to look for: publishing again answers with the same key.
-func (a apiKeys) find(context.Context, rotation.Key) (rotation.Outcome, bool, error) {
-	return rotation.Outcome{}, false, nil
-}
+func (a apiKeys) find(context.Context, rotation.Key) (trace, error) { return trace{}, nil }
 
 func (a apiKeys) publish(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
 	from := a.cred.Target

@@ -103,15 +103,15 @@ func (a *accountKeys) publish(ctx context.Context, k rotation.Key) (rotation.Out
 // create has Google make the pair and stores the private half, which exists
 // nowhere else, at once.
 func (a *accountKeys) create(ctx context.Context) (rotation.Outcome, error) {
-	id, file, err := a.cloud.CreateAccountKey(ctx, a.cred.Target)
+	key, file, err := a.cloud.CreateAccountKey(ctx, a.cred.Target)
 	if err != nil {
 		return rotation.Outcome{}, refused(err)
 	}
 	staged, err := a.store(ctx, file)
 	if err != nil {
-		err = errors.Join(err, a.cloud.DeleteAccountKey(ctx, a.cred.Target, id)) // nobody holds its private half
+		err = errors.Join(err, a.cloud.DeleteAccountKey(ctx, a.cred.Target, key.ID)) // nobody holds its private half
 	}
-	return rotation.Outcome{ID: id, Staged: staged}, err
+	return rotation.Outcome{ID: key.ID, Staged: staged, Expires: key.Expires}, err
 }
 
 // refused marks Google's own refusal to make a key: after any other error there
@@ -145,10 +145,10 @@ func (a *accountKeys) headRoom(ctx context.Context) error {
 		path.Base(a.cred.Target), len(listed), keyLimit, strings.Join(names, ", "))
 }
 
-func (a *accountKeys) find(ctx context.Context, k rotation.Key) (rotation.Outcome, bool, error) {
+func (a *accountKeys) find(ctx context.Context, k rotation.Key) (trace, error) {
 	listed, err := a.cloud.AccountKeys(ctx, a.cred.Target)
 	if err != nil {
-		return rotation.Outcome{}, false, err
+		return trace{}, err
 	}
 	listed = slices.DeleteFunc(listed, func(l gcp.AccountKey) bool { return a.cred.Journal.Names(l.ID) })
 	if k.Mode == rotation.Create {
@@ -158,10 +158,10 @@ func (a *accountKeys) find(ctx context.Context, k rotation.Key) (rotation.Outcom
 }
 
 // findUploaded recognises the key by its public half.
-func (a *accountKeys) findUploaded(ctx context.Context, k rotation.Key, listed []gcp.AccountKey) (rotation.Outcome, bool, error) {
+func (a *accountKeys) findUploaded(ctx context.Context, k rotation.Key, listed []gcp.AccountKey) (trace, error) {
 	private, err := a.stagedKey(ctx, k)
 	if err != nil {
-		return rotation.Outcome{}, false, err
+		return trace{}, err
 	}
 	for _, l := range listed {
 		if !l.Uploaded {
@@ -172,28 +172,28 @@ func (a *accountKeys) findUploaded(ctx context.Context, k rotation.Key, listed [
 			continue // deleted, or not everywhere yet
 		}
 		if err != nil {
-			return rotation.Outcome{}, false, err
+			return trace{}, err
 		}
 		if private.PublicKey.Equal(public) {
-			return rotation.Outcome{ID: l.ID, Staged: k.Staged, Expires: l.ValidBefore}, true, nil
+			return trace{found: &rotation.Outcome{ID: l.ID, Staged: k.Staged, Expires: l.Expires}}, nil
 		}
 	}
-	return rotation.Outcome{}, false, nil
+	return trace{}, nil
 }
 
-// findCreated takes up the key whose private half was staged, and deletes one
+// findCreated takes up the key whose private half was staged, and tells of one
 // whose private half was lost with Google's reply. It is keyturn's if it is the
 // only one that appeared while keyturn was creating one; of several none is
-// touched, because one of them may be somebody else's.
-func (a *accountKeys) findCreated(ctx context.Context, k rotation.Key, listed []gcp.AccountKey) (rotation.Outcome, bool, error) {
+// told, because one of them may be somebody else's.
+func (a *accountKeys) findCreated(ctx context.Context, k rotation.Key, listed []gcp.AccountKey) (trace, error) {
 	staged, id, err := a.leftStaged(ctx)
 	if err != nil {
-		return rotation.Outcome{}, false, err
+		return trace{}, err
 	}
 	var born []string
 	for _, l := range listed {
 		if l.ID == id {
-			return rotation.Outcome{ID: id, Staged: staged}, true, nil
+			return trace{found: &rotation.Outcome{ID: id, Staged: staged, Expires: l.Expires}}, nil
 		}
 		if !l.Uploaded && l.ValidAfter.After(k.Tried.Add(-creationSkew)) && l.ValidAfter.Before(lastMoment(k)) {
 			born = append(born, l.ID)
@@ -201,14 +201,14 @@ func (a *accountKeys) findCreated(ctx context.Context, k rotation.Key, listed []
 	}
 	switch len(born) {
 	case 0:
-		return rotation.Outcome{}, false, nil
+		return trace{}, nil
 	case 1:
 		if owner, err := ownerOf(ctx, a.cloud, born[0], a.cred.Secret); owner != "" || err != nil {
-			return rotation.Outcome{}, false, err
+			return trace{}, err
 		}
-		return rotation.Outcome{}, false, a.cloud.DeleteAccountKey(ctx, a.cred.Target, born[0])
+		return trace{orphan: born[0]}, nil
 	}
-	return rotation.Outcome{}, false, fmt.Errorf("%d keys of %s appeared while keyturn was creating one, and none can be told to be its own: %s; delete those that nobody uses",
+	return trace{}, fmt.Errorf("%d keys of %s appeared while keyturn was creating one, and none can be told to be its own: %s; delete those that nobody uses",
 		len(born), path.Base(a.cred.Target), strings.Join(born, ", "))
 }
 

@@ -35,7 +35,7 @@ func TestDisabledAccount(t *testing.T) {
 func TestEnabledAccountKey(t *testing.T) {
 	w := newWorld(t, 0)
 	account := w.account("robot")
-	id, file, err := w.CreateAccountKey(t.Context(), account)
+	id, file, err := w.createKey(account)
 	must(t, err)
 	must(t, w.DisableAccountKey(t.Context(), account, id))
 	wantProbe(t, w.ProbeAccountKey(t.Context(), file), "not yet")
@@ -53,7 +53,7 @@ func TestAccountKeyStates(t *testing.T) {
 	var ids [2]string
 	for i := range ids {
 		var err error
-		ids[i], _, err = w.CreateAccountKey(t.Context(), account)
+		ids[i], _, err = w.createKey(account)
 		must(t, err)
 		w.clock.Advance(time.Minute)
 	}
@@ -79,7 +79,7 @@ func TestKeysThatGoogleDisabled(t *testing.T) {
 	account := w.account("robot")
 	email := path.Base(account)
 	key := func() string {
-		id, _, err := w.CreateAccountKey(t.Context(), account)
+		id, _, err := w.createKey(account)
 		must(t, err)
 		return id
 	}

@@ -15,11 +15,27 @@ import (
 
 // AccountKey is a user-managed key of a service account.
 type AccountKey struct {
-	ID          string // 40 hex digits
-	Disabled    bool
-	Uploaded    bool      // the pair was made outside Google
-	ValidAfter  time.Time // Google knows no creation time; for its own keys this is it
-	ValidBefore time.Time
+	ID         string // 40 hex digits
+	Disabled   bool
+	Uploaded   bool      // the pair was made outside Google
+	ValidAfter time.Time // Google knows no creation time; for its own keys this is it
+	Expires    time.Time // when it stops by itself; zero is never
+}
+
+// never is from when on Google means that a key does not expire: it says the end
+// of the year 9999.
+var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func accountKeyOf(k *adminpb.ServiceAccountKey) AccountKey {
+	key := AccountKey{
+		ID: path.Base(k.GetName()), Disabled: k.GetDisabled(),
+		Uploaded:   k.GetKeyOrigin() == adminpb.ServiceAccountKeyOrigin_USER_PROVIDED,
+		ValidAfter: k.GetValidAfterTime().AsTime(),
+	}
+	if end := k.GetValidBeforeTime(); end != nil && end.AsTime().Before(never) {
+		key.Expires = end.AsTime()
+	}
+	return key
 }
 
 // AccountKeys lists the user-managed keys of an account (projects/P/serviceAccounts/E).
@@ -37,11 +53,7 @@ func (c *Cloud) AccountKeys(ctx context.Context, account string) ([]AccountKey, 
 	}
 	keys := make([]AccountKey, len(r.GetKeys()))
 	for i, k := range r.GetKeys() {
-		keys[i] = AccountKey{
-			ID: path.Base(k.GetName()), Disabled: k.GetDisabled(),
-			Uploaded:   k.GetKeyOrigin() == adminpb.ServiceAccountKeyOrigin_USER_PROVIDED,
-			ValidAfter: k.GetValidAfterTime().AsTime(), ValidBefore: k.GetValidBeforeTime().AsTime(),
-		}
+		keys[i] = accountKeyOf(k)
 	}
 	return keys, nil
 }
@@ -91,20 +103,20 @@ func (c *Cloud) UploadAccountKey(ctx context.Context, account string, certPEM []
 	return path.Base(k.GetName()), nil
 }
 
-// CreateAccountKey has Google make a key and returns its id and Google's JSON
-// key file, which exists nowhere else. It is not idempotent.
-func (c *Cloud) CreateAccountKey(ctx context.Context, account string) (id string, keyFile []byte, err error) {
+// CreateAccountKey has Google make a key and returns it with Google's JSON key
+// file, which exists nowhere else. It is not idempotent.
+func (c *Cloud) CreateAccountKey(ctx context.Context, account string) (key AccountKey, keyFile []byte, err error) {
 	client, err := c.iamAdmin(ctx)
 	if err != nil {
-		return "", nil, err
+		return key, nil, err
 	}
 	k, err := client.CreateServiceAccountKey(ctx, &adminpb.CreateServiceAccountKeyRequest{
 		Name: account, PrivateKeyType: adminpb.ServiceAccountPrivateKeyType_TYPE_GOOGLE_CREDENTIALS_FILE,
 	})
 	if err != nil {
-		return "", nil, fmt.Errorf("creating a key of %s: %w", account, err)
+		return key, nil, fmt.Errorf("creating a key of %s: %w", account, err)
 	}
-	return path.Base(k.GetName()), k.GetPrivateKeyData(), nil
+	return accountKeyOf(k), k.GetPrivateKeyData(), nil
 }
 
 // DisableAccountKey disables a key; one that is gone already is fine. Tokens

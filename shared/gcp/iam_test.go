@@ -11,8 +11,26 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/iam/admin/apiv1/adminpb"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
+
+func TestExpiryOfKeys(t *testing.T) {
+	soon := time.Date(2030, 2, 1, 0, 0, 0, 0, time.UTC)
+	for name, tt := range map[string]struct {
+		validBefore *timestamppb.Timestamp
+		want        time.Time
+	}{
+		"an organisation's limit":     {timestamppb.New(soon), soon},
+		"Google's way to say never":   {timestamppb.New(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)), time.Time{}},
+		"a field that is not set yet": {nil, time.Time{}},
+	} {
+		if got := accountKeyOf(&adminpb.ServiceAccountKey{ValidBeforeTime: tt.validBefore}).Expires; !got.Equal(tt.want) {
+			t.Errorf("%s: expires %v, want %v", name, got, tt.want)
+		}
+	}
+}
 
 func TestAccountKeys(t *testing.T) {
 	w := newWorld(t, 0)
@@ -20,7 +38,7 @@ func TestAccountKeys(t *testing.T) {
 	if keys, err := w.AccountKeys(t.Context(), account); err != nil || len(keys) > 0 {
 		t.Errorf("keys of a new account: %v, %v", keys, err)
 	}
-	created, file, err := w.CreateAccountKey(t.Context(), account)
+	created, file, err := w.createKey(account)
 	must(t, err)
 	var parsed struct {
 		ID string `json:"private_key_id"`
@@ -45,7 +63,7 @@ func TestAccountKeys(t *testing.T) {
 	}
 	for _, k := range got {
 		now := w.clock.Now()
-		if k.Uploaded != (k.ID == uploaded) || k.Disabled != (k.ID == created) || k.ValidAfter.After(now) || !k.ValidBefore.After(now) {
+		if k.Uploaded != (k.ID == uploaded) || k.Disabled != (k.ID == created) || k.ValidAfter.After(now) || k.Expires.After(now) != k.Uploaded {
 			t.Errorf("key %+v; %s was uploaded and %s disabled", k, uploaded, created)
 		}
 	}
@@ -54,7 +72,7 @@ func TestAccountKeys(t *testing.T) {
 func TestAccountKeysThatAreGone(t *testing.T) {
 	w := newWorld(t, 0)
 	account := w.account("robot")
-	id, _, err := w.CreateAccountKey(t.Context(), account)
+	id, _, err := w.createKey(account)
 	must(t, err)
 	for range 2 { // each of them again, as after a lost reply
 		must(t, w.DisableAccountKey(t.Context(), account, id))

@@ -61,7 +61,7 @@ func TestProbeAccountKey(t *testing.T) {
 	w := newWorld(t, time.Minute)
 	account := w.account("robot")
 	w.clock.Advance(time.Hour)
-	id, file, err := w.CreateAccountKey(t.Context(), account)
+	id, file, err := w.createKey(account)
 	must(t, err)
 	wantProbe(t, w.ProbeAccountKey(t.Context(), file), "not yet")
 	w.clock.Advance(time.Minute)

@@ -150,3 +150,9 @@ func (w *world) certificate() ([]byte, *rsa.PrivateKey) {
 	must(w.T, err)
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), private
 }
+
+// createKey has Google make a key and returns its id and its file.
+func (w *world) createKey(account string) (id string, file []byte, err error) {
+	key, file, err := w.CreateAccountKey(w.Context(), account)
+	return key.ID, file, err
+}
