@@ -1,12 +1,17 @@
 package rotate
 
 import (
+	"path"
 	"strings"
 	"testing"
 	"time"
 
+	"example.com/keyturn/internal/localgcp/fault"
+	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 func TestAdoptRefusesWhatItCannotProve(t *testing.T) {
@@ -64,4 +69,109 @@ func TestOneKeyIsRotatedInOneSecretOnly(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "rotated in shared already") {
 		t.Errorf("error %v, want a refusal that names the other secret", err)
 	}
+}
+
+// TestAdoptionThatFailsChangesNothing refuses each call that adoption needs.
+func TestAdoptionThatFailsChangesNothing(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	_, account := e.account("model", rotation.Upload)
+	_, key := e.apiKey("model2")
+	file, str := e.newKey(account).GetPrivateKeyData(), []byte(e.keyString(key))
+	e.clock.Advance(lag)
+	a := Adoption{Secret: e.secret("new", file), Kind: rotation.ServiceAccountKey, Target: account, Policy: policy}
+	b := Adoption{Secret: e.secret("new2", str), Kind: rotation.APIKey, Target: key, Policy: policy}
+	for _, tt := range []struct {
+		a      Adoption
+		method string
+		of     string // end of the name of what is called about; empty is everything
+	}{
+		{a, "/GetSecret", "/new"},
+		{a, "/GetSecret", rotation.StagingSuffix},
+		{a, "/ListSecretVersions", ""},
+		{a, "/AccessSecretVersion", ""},
+		{a, "/ListServiceAccountKeys", ""},
+		{a, "/ListSecrets", ""},
+		{a, "/UpdateSecret", ""},
+		{b, "/GetKeyString", ""},
+		{b, "/GetKey", ""},
+	} {
+		t.Run(path.Base(tt.method), func(t *testing.T) {
+			e.gcp.Faults.Set(func(m string, req any) fault.Fault {
+				named, _ := req.(interface{ GetName() string })
+				if strings.HasSuffix(m, tt.method) && (tt.of == "" || named != nil && strings.HasSuffix(named.GetName(), tt.of)) {
+					return fault.Fault{Before: status.Error(codes.PermissionDenied, "refused on purpose")}
+				}
+				return fault.Fault{}
+			})
+			_, err := e.f.Adopt(e.ctx, tt.a)
+			e.gcp.Faults.Set(nil)
+			says(t, err, "refused on purpose")
+			s, err := e.cloud.Secret(e.ctx, tt.a.Secret)
+			must(t, err)
+			if len(s.Labels)+len(s.Annotations)+len(s.Aliases) > 0 {
+				t.Errorf("after the refusal the secret is %+v", s)
+			}
+		})
+	}
+}
+
+func TestAdoptRefusesAKeyThatDoesNotWork(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	_, account := e.account("model", rotation.Upload)
+	k := e.newKey(account)
+	must(t, e.cloud.DisableAccountKey(e.ctx, account, path.Base(k.GetName())))
+	e.clock.Advance(lag)
+	_, err := e.f.Adopt(e.ctx, Adoption{Secret: e.secret("off", k.GetPrivateKeyData()), Kind: rotation.ServiceAccountKey, Target: account, Policy: policy})
+	says(t, err, "which is disabled")
+}
+
+// A journal that cannot be read is never replaced, and a key whose certificate
+// begins a little later is not from the future.
+func TestAdoptKeepsWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, account := e.account("again", rotation.Upload)
+	a := Adoption{Secret: secret, Kind: rotation.ServiceAccountKey, Target: account, Policy: policy}
+	e.annotate(secret, rotation.AnnotationJourn, "{half")
+	_, err := e.f.Adopt(e.ctx, a)
+	says(t, err, rotation.AnnotationJourn, "restore it")
+	if got := e.journal(secret); got != "{half" {
+		t.Errorf("the journal became %q", got)
+	}
+	early := New(Config{Cloud: e.cloud, Now: func() time.Time { return e.clock.Now().Add(-time.Hour) }})
+	other := e.secret("early", e.newKey(account).GetPrivateKeyData())
+	e.clock.Advance(lag)
+	a.Secret = other
+	r, err := early.Adopt(e.ctx, a)
+	must(t, err)
+	if since := r.Journal.Current.Since; since.After(e.clock.Now().Add(-time.Hour)) {
+		t.Errorf("the key is in use since %v, which is the future", since)
+	}
+}
+
+func TestStatusOfAll(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, _ := e.account("good", rotation.Upload)
+	broken, _ := e.apiKey("broken")
+	e.annotate(broken, rotation.AnnotationPolicy, "{}")
+	e.secret("plain")
+	all, err := e.f.StatusAll(e.ctx)
+	must(t, err)
+	found := map[string]Report{}
+	for _, r := range all {
+		found[r.Secret] = r
+	}
+	if len(all) != 2 || found[secret].Journal == nil || found[secret].Then == "" || len(found[broken].Broken) != 1 {
+		t.Errorf("reports %+v", all)
+	}
+	e.refuse(codes.PermissionDenied, "/ListSecrets")
+	_, err = e.f.StatusAll(e.ctx)
+	says(t, err, "listing secrets", "refused on purpose")
+	_, err = e.f.Do(e.ctx, event.Command{Verb: event.Sweep})
+	says(t, err, "listing secrets", "refused on purpose")
+	_, err = e.f.Do(e.ctx, event.Command{Verb: event.Status, Secret: "projects/acme/secrets/nosuch"})
+	says(t, err, "not found")
 }

@@ -116,3 +116,19 @@ func TestRestorationIsFinished(t *testing.T) {
 		t.Error("the key is not back")
 	}
 }
+
+// Somebody destroyed the version of the disabled key: whoever has it in memory is
+// helped all the same.
+func TestKeyComesBackWithoutItsVersion(t *testing.T) {
+	t.Parallel()
+	e, secret, awake, sleeper := brownOut(t, "upload", watched)
+	must(t, e.cloud.DestroyVersion(e.ctx, secret, "1"))
+	e.clock.Advance(30 * time.Minute)
+	sleeper.use()
+	awake.every(30*time.Minute, 30*time.Minute)
+	wantSteps(t, e.proceed(secret), "examine restore")
+	e.clock.Advance(lag)
+	if !sleeper.use() {
+		t.Error("the key is not back")
+	}
+}

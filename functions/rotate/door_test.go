@@ -1,6 +1,8 @@
 package rotate
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -142,6 +144,56 @@ func TestHTTPDoor(t *testing.T) {
 			must(t, err)
 			if resp.StatusCode != tt.code || !strings.Contains(string(body), tt.want) {
 				t.Errorf("HTTP %d %s, want %d and %q", resp.StatusCode, body, tt.code, tt.want)
+			}
+		})
+	}
+}
+
+func TestMessageOfAnotherForm(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	ce := cloudevents.New()
+	ce.SetID("m1")
+	ce.SetType("google.cloud.pubsub.topic.v1.messagePublished")
+	ce.SetSource("//pubsub.googleapis.com/x")
+	must(t, ce.SetData("application/json", []byte(`{"message":7}`)))
+	must(t, e.f.HandleEvent(e.ctx, ce))
+	if dead := e.published(event.TopicDead); len(dead) != 1 {
+		t.Errorf("%d dead letters", len(dead))
+	}
+}
+
+// Over HTTP a failure says what was done so far.
+func TestHTTPDoorTellsFailures(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, _ := e.account("door", rotation.Upload)
+	broken, _ := e.apiKey("broken")
+	e.annotate(broken, rotation.AnnotationJourn, "")
+	for name, tt := range map[string]struct {
+		c      event.Command
+		refuse string
+		code   int
+		want   []string
+	}{
+		"Google says no": {event.Command{Verb: event.Rotate, Secret: secret}, "/AddSecretVersion", http.StatusBadGateway, []string{`"steps"`, `"stage"`, "refused on purpose"}},
+		"unreadable":     {event.Command{Verb: event.Continue, Secret: broken}, "/none", http.StatusUnprocessableEntity, []string{rotation.AnnotationJourn}},
+		"impossible":     {event.Command{Verb: event.Rollback, Secret: secret}, "/none", http.StatusUnprocessableEntity, []string{"no superseded key"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lift := e.refuse(codes.PermissionDenied, tt.refuse)
+			defer lift()
+			body, err := json.Marshal(tt.c)
+			must(t, err)
+			w := httptest.NewRecorder()
+			e.f.HandleHTTP(w, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body)))
+			if w.Code != tt.code {
+				t.Errorf("HTTP %d, want %d", w.Code, tt.code)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(w.Body.String(), want) {
+					t.Errorf("answer %s does not say %q", w.Body, want)
+				}
 			}
 		})
 	}

@@ -52,7 +52,7 @@ func newKeyFile(private *rsa.PrivateKey, project, email, tokenURL string) ([]byt
 		AuthURI:       "https://accounts.google.com/o/oauth2/auth",
 		TokenURI:      tokenURL,
 		ProviderCerts: "https://www.googleapis.com/oauth2/v1/certs",
-		ClientCerts:   "https://www.googleapis.com/robot/v1/metadata/x509/" + url.PathEscape(email),
+		ClientCerts:   "https://www.googleapis.com/robot/v1/metadata/x509/" + url.QueryEscape(email),
 		Universe:      "googleapis.com",
 	})
 }

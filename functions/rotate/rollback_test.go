@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"example.com/keyturn/functions/door"
+	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // rollBack asks for a rollback after the latest rotation.
@@ -280,5 +282,29 @@ func TestRollbackByTopicIsNotForgotten(t *testing.T) {
 				t.Errorf("after the message came again: %+v", s)
 			}
 		})
+	}
+}
+
+// A key that was about to be created leaves no private half behind.
+func TestRollbackDiscardsWhatWasOnlyIntended(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, account := e.account("intended", rotation.Create)
+	old := e.standing(secret).Current.ID
+	e.replace(secret)
+	e.gcp.Faults.Set(func(m string, req any) fault.Fault {
+		if strings.HasSuffix(m, "/AddSecretVersion") {
+			return fault.Fault{After: status.Error(codes.Internal, "the reply was lost")}
+		}
+		return fault.Fault{}
+	})
+	_, err := e.f.Do(e.ctx, event.Command{Verb: event.Rotate, Secret: secret})
+	says(t, err, "the reply was lost")
+	e.gcp.Faults.Set(nil)
+	wantSteps(t, e.do(e.rollBack(secret)), "discard recall unstage verify promote")
+	e.noneStaged(secret)
+	e.clock.Advance(lag)
+	if s := e.standing(secret); s.Current.ID != old || len(e.accountKeys(account)) != 2 {
+		t.Errorf("after the rollback: %+v, keys %v", s, e.accountKeys(account))
 	}
 }
