@@ -155,6 +155,9 @@ func (t *turn) removeOrphan(ctx context.Context, id string) error {
 }
 
 func (t *turn) verify(ctx context.Context, k rotation.Key) error {
+	if k.Back && t.cred.Kind == rotation.APIKey && !t.cred.Policy.Settled(t.now(), k.Tried) {
+		return fmt.Errorf("%w: that an API key is blocked proves that it exists, and not that it is enabled again", errPending)
+	}
 	payload, err := t.payload(ctx, k)
 	if err == nil {
 		err = t.keys.probe(ctx, payload)

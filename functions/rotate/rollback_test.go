@@ -55,7 +55,7 @@ func testRollback(t *testing.T, kind string, wait []time.Duration) {
 	if got := steps(e.do(command)); !strings.HasPrefix(got, "recall verify") {
 		t.Errorf("steps %q", got)
 	}
-	e.clock.Advance(lag)
+	e.clock.Advance(time.Duration(policy.Propagation)) // enabling takes as long to be known as publishing
 	e.proceed(secret)
 	if got := e.milestones(); got != "rolled-back" {
 		t.Errorf("milestones %q", got)

@@ -33,7 +33,7 @@ type Key struct {
 	Mode     KeyMode   `json:"mode,omitempty"`    // who made the pair
 	Denied   string    `json:"denied,omitempty"`  // the constraint that denied uploading it, so that Google made the pair
 	Staged   string    `json:"staged,omitempty"`  // version number in the staging secret
-	Tried    time.Time `json:"tried,omitzero"`    // policy time of the last attempt to publish it
+	Tried    time.Time `json:"tried,omitzero"`    // policy time of the last attempt to publish it, or to enable it again
 	Answered time.Time `json:"answered,omitzero"` // policy time at which that attempt failed; zero if nobody lived to see
 	Revoked  bool      `json:"revoked,omitempty"` // to stop working: at once, or as soon as it is replaced
 	Back     bool      `json:"back,omitempty"`    // on its way back to consumers

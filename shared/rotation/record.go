@@ -193,7 +193,12 @@ func (k *Key) keep(now time.Time, e Evidence) {
 	}
 }
 
+// recall has a key come in once more. Enabling one that was disabled takes time
+// to be known everywhere, as publishing does.
 func (j *Journal) recall(now time.Time, k Key) {
+	if k.Phase != Overlapping {
+		k.Tried = now
+	}
 	k.Phase, k.Since, k.Back, k.Forced, k.Evidence = Published, now, true, false, nil
 	j.Rotation++
 	j.Incoming, j.Failure = &k, nil
