@@ -74,7 +74,7 @@ func (c DowntimeConfig) compare(ctx context.Context, all []contender) (DowntimeR
 
 // measure puts one strategy into a cloud of its own and watches its consumers.
 func (c DowntimeConfig) measure(ctx context.Context, who contender, r *DowntimeResult) (out StrategyOutcome, err error) {
-	b, err := newBed(ctx)
+	b, err := newBed(ctx, nil)
 	if err != nil {
 		return out, err
 	}
