@@ -28,7 +28,7 @@ type DowntimeResult struct {
 // StrategyOutcome is what consumers met under one strategy.
 type StrategyOutcome struct {
 	Name      string   `json:"name"`
-	Like      string   `json:"like"` // who rotates that way
+	Like      string   `json:"like,omitempty"` // who else rotates that way
 	Requests  int64    `json:"requests"`
 	Failed    int64    `json:"failed"`
 	Rotations int      `json:"rotations"`              // keys handed out

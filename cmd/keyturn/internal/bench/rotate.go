@@ -30,7 +30,7 @@ type RotateResult struct {
 	Ratio            float64      `json:"ratio"`
 	CallsPerRotation float64      `json:"calls_per_rotation"` // of a whole life, sweeps included
 	Calls            []StageCalls `json:"calls"`
-	CeilingPerMin    float64      `json:"ceiling_per_min"`  // what the quota that binds allows in the run within quotas; at most 40
+	CeilingPerMin    float64      `json:"ceiling_per_min"`  // what the quota that binds allows in the run within quotas
 	AtQuotaPerMin    float64      `json:"at_quota_per_min"` // what that run reached
 	Quota            string       `json:"quota"`            // that binds
 	CPUBusy          float64      `json:"cpu_busy"`         // share of the machine's time that this program used, all at once
