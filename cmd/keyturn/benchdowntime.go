@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"example.com/keyturn/cmd/keyturn/internal/bench"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -55,10 +56,12 @@ func downtimeTable(r bench.DowntimeResult) string {
 	t := table.NewWriter()
 	t.SetStyle(plain)
 	t.AppendHeader(table.Row{"STRATEGY", "REQUESTS", "FAILED", "LONGEST OUTAGE", "ROTATIONS", "RETIRED", "REQ/S"})
-	var notes string
+	var notes []string
 	for _, s := range r.Strategies {
 		t.AppendRow(table.Row{s.Name, s.Requests, s.Failed, s.LongestOutage(), s.Rotations, s.Retired, fmt.Sprintf("%.0f", s.PerSecond)})
-		notes += fmt.Sprintf("\n%s: as %s", s.Name, s.Like)
+		if s.Like != "" {
+			notes = append(notes, s.Name+": as "+s.Like)
+		}
 	}
-	return fmt.Sprintf("%s\n%s\n\n%d credentials, %d consumers, %.0f s", t.Render(), notes, r.Credentials, r.Consumers, r.Seconds)
+	return fmt.Sprintf("%s\n\n%s\n%d credentials, %d consumers, %.0f s", t.Render(), strings.Join(notes, "\n"), r.Credentials, r.Consumers, r.Seconds)
 }

@@ -23,13 +23,13 @@ deletion of the old key, with real RSA and a latency on every remote call:
   a sample of them one after another, as others rotate;
   all of them as keyturn is deployed: a sweep sends a message for each, and Pub/Sub
   gives the messages to function instances, to each one at a time;
-  a sample as deployed, with calls held back to half of Google's quotas.`,
+  a sample as deployed, with Google's quotas enforced and calls held back to half.`,
 		Example: "  keyturn bench rotate\n  keyturn bench rotate --credentials 1000 --rpc-latency 50ms --json",
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.benchRotate(cmd.Context(), config) },
 	}
 	c.Flags().IntVar(&config.Credentials, "credentials", 1000, "how many credentials are due at once")
-	c.Flags().IntVar(&config.Sample, "sample", 20, "how many are rotated one after another, and within the quotas")
+	c.Flags().IntVar(&config.Sample, "sample", 20, "how many are rotated one after another, and within the quotas; at most 40")
 	c.Flags().IntVar(&config.Instances, "instances", 100, "how many function instances run at once")
 	c.Flags().DurationVar(&config.Latency, "rpc-latency", 50*time.Millisecond, "how long every remote call takes at least")
 	return c

@@ -126,30 +126,48 @@ const maxSecretID = 255
 // inUse is the key that the secret's newest version gives to consumers; nil for
 // a secret without versions.
 func (f *Function) inUse(ctx context.Context, cred rotation.Credential) (*rotation.Key, error) {
-	versions, err := f.cloud.Versions(ctx, cred.Secret)
+	newest, payload, err := f.newest(ctx, cred.Secret)
 	if err != nil {
 		return nil, err
 	}
-	if len(versions) == 0 {
+	if newest == "" {
 		return nil, f.mustExist(ctx, cred)
-	}
-	newest := versions[0]
-	if !newest.Enabled {
-		return nil, fmt.Errorf("its newest version, %s, is not enabled, so that readers of latest fail; add a version with the key in use first", newest.Number)
-	}
-	payload, err := f.cloud.AccessVersion(ctx, cred.Secret, newest.Number)
-	if err != nil {
-		return nil, err
 	}
 	k, born, err := f.identify(ctx, cred, payload)
 	if err != nil {
-		return nil, fmt.Errorf("version %s: %w", newest.Number, err)
+		return nil, fmt.Errorf("version %s: %w", newest, err)
 	}
 	if now := f.now(); born.After(now) {
 		born = now
 	}
-	k.Version, k.Phase, k.Since, k.Given = newest.Number, rotation.Active, born.UTC(), born.UTC()
+	k.Version, k.Phase, k.Since, k.Given = newest, rotation.Active, born.UTC(), born.UTC()
 	return &k, nil
+}
+
+// newest is the newest version of a secret and what it holds; empty for a secret
+// without versions. A list of them may be hours old: whoever has just added one
+// adopts the secret next.
+func (f *Function) newest(ctx context.Context, secret string) (number string, payload []byte, err error) {
+	versions, err := f.cloud.Versions(ctx, secret)
+	if err != nil {
+		return "", nil, err
+	}
+	listed := ""
+	if len(versions) > 0 {
+		listed = versions[0].Number
+	}
+	err = newerVersions(ctx, f.cloud, secret, listed, func(n string, p []byte) (bool, error) {
+		number, payload = n, p
+		return false, nil
+	})
+	if err != nil || number != "" || listed == "" {
+		return number, payload, err
+	}
+	payload, err = f.cloud.AccessVersion(ctx, secret, listed)
+	if gcp.IsFailedPrecondition(err) {
+		err = fmt.Errorf("its newest version, %s, is not enabled, so that readers of latest fail; add a version with the key in use first: %w", listed, err)
+	}
+	return listed, payload, err
 }
 
 func (f *Function) mustExist(ctx context.Context, cred rotation.Credential) (err error) {

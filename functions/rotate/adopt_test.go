@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
@@ -174,4 +175,17 @@ func TestStatusOfAll(t *testing.T) {
 	says(t, err, "listing secrets", "refused on purpose")
 	_, err = e.f.Do(e.ctx, event.Command{Verb: event.Status, Secret: "projects/acme/secrets/nosuch"})
 	says(t, err, "not found")
+}
+
+// Lists of versions may be hours old.
+func TestAdoptSeesAVersionThatIsNotListedYet(t *testing.T) {
+	t.Parallel()
+	e := newEnvOn(t, localgcp.Config{EventualLag: time.Hour}, nil)
+	secret, _ := e.account("fresh", rotation.Upload)
+	if versions, err := e.cloud.Versions(e.ctx, secret); err != nil || len(versions) > 0 {
+		t.Fatalf("the version is listed: %v, %v", versions, err)
+	}
+	if s := e.standing(secret); s.Current == nil || s.Current.Version != "1" || s.Current.ID != keyIDOf(e.payload(secret, "1")) {
+		t.Errorf("adopted: %+v", s)
+	}
 }

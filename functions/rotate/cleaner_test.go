@@ -2,10 +2,12 @@ package rotate
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
@@ -160,7 +162,7 @@ func TestVersionsThatCannotBeReadKeepTheKey(t *testing.T) {
 	for method, refused := range map[string]func(name string) bool{
 		"/ListSecretVersions": func(string) bool { return true },
 		"/AccessSecretVersion": func(name string) bool {
-			return strings.HasSuffix(name, "/versions/2") || strings.HasSuffix(name, "/versions/4")
+			return strings.HasSuffix(name, "/versions/2")
 		},
 	} {
 		e.gcp.Faults.Set(func(m string, req any) fault.Fault {
@@ -198,4 +200,19 @@ func TestAliasMovedByHandIsPutBack(t *testing.T) {
 	if got := e.aliases(secret); !maps.Equal(got, map[string]string{"current": "2", "previous": "1", "theirs": "2"}) {
 		t.Errorf("aliases %v", got)
 	}
+}
+
+// A list of versions may be older than what it lists.
+func TestVersionThatIsListedButGone(t *testing.T) {
+	t.Parallel()
+	e := newEnvOn(t, localgcp.Config{EventualLag: 30 * time.Minute}, nil)
+	secret, _ := copied(e, "upload")
+	must(t, e.cloud.EnableVersion(e.ctx, secret, "2"))
+	e.clock.Advance(6*time.Hour - time.Minute)
+	must(t, e.cloud.DestroyVersion(e.ctx, secret, "2"))
+	e.clock.Advance(time.Minute)
+	if got := e.enabled(secret); !slices.Contains(got, "2") {
+		t.Fatalf("the list is up to date: %v", got)
+	}
+	wantSteps(t, e.proceed(secret), "disable")
 }

@@ -308,3 +308,22 @@ func TestRollbackDiscardsWhatWasOnlyIntended(t *testing.T) {
 		t.Errorf("after the rollback: %+v, keys %v", s, e.accountKeys(account))
 	}
 }
+
+func TestDeletedAPIKeyThatCannotBeUndeleted(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, _ := e.apiKey("gone")
+	e.replace(secret)
+	e.clock.Advance(6 * time.Hour)
+	e.proceed(secret)
+	e.clock.Advance(day)
+	e.proceed(secret)
+	lift := e.refuse(codes.PermissionDenied, "/UndeleteKey")
+	command := e.rollBack(secret)
+	_, err := e.f.Do(e.ctx, command)
+	says(t, err, "recall", "undeleting", "refused on purpose")
+	lift()
+	e.clock.Advance(29 * day)
+	_, err = e.f.Do(e.ctx, command)
+	says(t, err, "no superseded key that could be brought back") // Google keeps it for 30 days
+}

@@ -17,6 +17,7 @@ import (
 	secretmanager "cloud.google.com/go/secretmanager/apiv1"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/quota"
 	"example.com/keyturn/shared/event"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
@@ -51,9 +52,10 @@ type bed struct {
 	closers []io.Closer // in the order of their making
 }
 
-func newBed(ctx context.Context) (*bed, error) {
+// newBed boots a cloud that refuses calls beyond limits; nil is none.
+func newBed(ctx context.Context, limits quota.Limits) (*bed, error) {
 	c := clock.NewFrozen(start)
-	cloud, err := localgcp.Start(localgcp.Config{Addr: "127.0.0.1:0", ProjectID: project, Clock: c, KeyLag: keyLag})
+	cloud, err := localgcp.Start(localgcp.Config{Addr: "127.0.0.1:0", ProjectID: project, Clock: c, KeyLag: keyLag, Quotas: limits})
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func (silent) Advance(int)       {}
 
 func testBed(t *testing.T) *bed {
 	t.Helper()
-	b, err := newBed(t.Context())
+	b, err := newBed(t.Context(), nil)
 	must(t, err)
 	t.Cleanup(func() { must(t, b.Close()) })
 	return b
@@ -266,5 +267,20 @@ func TestQuotas(t *testing.T) {
 	r = RotateResult{}
 	if r.noteQuotas(&life{wire: newWire(0), n: 1, took: time.Minute}); r.Quota != "" || r.CeilingPerMin != 0 {
 		t.Errorf("nothing was drawn, and %+v", r)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip("this system does not tell what a program uses")
+	}
+	if got := peakMB(); got < 1 || got > 10_000 {
+		t.Errorf("this program has had %.1f MB", got)
+	}
+	before, began := cpuSeconds(), time.Now()
+	for time.Since(began) < 100*time.Millisecond {
+	}
+	if used := cpuSeconds() - before; used < 0.01 || used > 10 {
+		t.Errorf("100 ms of work took %.2f CPU seconds", used)
 	}
 }

@@ -28,7 +28,7 @@ type DowntimeResult struct {
 // StrategyOutcome is what consumers met under one strategy.
 type StrategyOutcome struct {
 	Name      string   `json:"name"`
-	Like      string   `json:"like"` // who rotates that way
+	Like      string   `json:"like,omitempty"` // who else rotates that way
 	Requests  int64    `json:"requests"`
 	Failed    int64    `json:"failed"`
 	Rotations int      `json:"rotations"`              // keys handed out
@@ -74,7 +74,7 @@ func (c DowntimeConfig) compare(ctx context.Context, all []contender) (DowntimeR
 
 // measure puts one strategy into a cloud of its own and watches its consumers.
 func (c DowntimeConfig) measure(ctx context.Context, who contender, r *DowntimeResult) (out StrategyOutcome, err error) {
-	b, err := newBed(ctx)
+	b, err := newBed(ctx, nil)
 	if err != nil {
 		return out, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/keyturn/functions/rotate"
+	"example.com/keyturn/internal/localgcp/quota"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/rotation"
@@ -32,11 +33,15 @@ type lifeConfig struct {
 	credentials int
 	instances   int
 	latency     time.Duration
-	quotas      gcp.Quotas
+	quotas      bool // Google's are enforced, and keyturn keeps to half of them
 }
 
 func newLife(ctx context.Context, c lifeConfig) (l *life, err error) {
-	b, err := newBed(ctx)
+	limits, pace := quota.Limits(nil), gcp.QuotasUnlimited
+	if c.quotas {
+		limits, pace = quota.Google(), gcp.QuotasHalved
+	}
+	b, err := newBed(ctx, limits)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +58,7 @@ func newLife(ctx context.Context, c lifeConfig) (l *life, err error) {
 	if err := l.populate(ctx); err != nil {
 		return nil, err
 	}
-	if l.cloud, err = gcp.New(gcp.Config{Project: project, Endpoint: b.cloud.Addr(), Wire: l.wire.config(), Quotas: c.quotas}); err != nil {
+	if l.cloud, err = gcp.New(gcp.Config{Project: project, Endpoint: b.cloud.Addr(), Wire: l.wire.config(), Quotas: pace}); err != nil {
 		return nil, err
 	}
 	l.instances, err = b.serve(ctx, rotate.New(rotate.Config{Cloud: l.cloud, Now: b.clock.Now}), c.instances)

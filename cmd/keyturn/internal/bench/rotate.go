@@ -6,19 +6,14 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
-	"runtime/metrics"
-	"strings"
 	"time"
-
-	"example.com/keyturn/shared/gcp"
 )
 
 // RotateConfig says what Rotate measures. All fields are required.
 type RotateConfig struct {
 	Credentials int           // that are due at once
-	Sample      int           // of them that are rotated one after another, and within quotas
+	Sample      int           // of them that are rotated one after another, and within quotas; at most 40
 	Instances   int           // function instances at once
 	Latency     time.Duration // of every remote call
 	Progress    Progress
@@ -50,12 +45,16 @@ type StageCalls struct {
 	PerRotation float64 `json:"per_rotation"`
 }
 
+// maxSample is how many credentials a minute of Google's quotas lets the
+// measurement itself make.
+const maxSample = 40
+
 // Rotate leads credentials through whole rotations: a sample one after another,
 // all of them as keyturn is deployed, and a sample with calls held back to half
 // of Google's quotas.
 func Rotate(ctx context.Context, c RotateConfig) (RotateResult, error) {
 	began := time.Now()
-	c.Sample = min(c.Sample, c.Credentials)
+	c.Sample = min(c.Sample, c.Credentials, maxSample)
 	r := RotateResult{Credentials: c.Credentials, Sample: c.Sample, Instances: c.Instances, LatencyMS: float64(c.Latency) / float64(time.Millisecond)}
 	if err := r.measureRSA(); err != nil {
 		return r, err
@@ -65,9 +64,9 @@ func Rotate(ctx context.Context, c RotateConfig) (RotateResult, error) {
 		lifeConfig
 		note func(*life)
 	}{
-		{"one after another", lifeConfig{c.Sample, 1, c.Latency, gcp.QuotasUnlimited}, func(l *life) { r.SequentialPerMin = l.perMinute() }},
-		{"as deployed", lifeConfig{c.Credentials, c.Instances, c.Latency, gcp.QuotasUnlimited}, r.noteDeployed},
-		{"within half of the quotas", lifeConfig{c.Sample, c.Instances, c.Latency, gcp.QuotasHalved}, r.noteQuotas},
+		{"one after another", lifeConfig{c.Sample, 1, c.Latency, false}, func(l *life) { r.SequentialPerMin = l.perMinute() }},
+		{"as deployed", lifeConfig{c.Credentials, c.Instances, c.Latency, false}, r.noteDeployed},
+		{"within half of the quotas", lifeConfig{c.Sample, c.Instances, c.Latency, true}, r.noteQuotas},
 	} {
 		c.Progress.Stage(run.name, len(stages)*run.credentials)
 		if err := lead(ctx, run.lifeConfig, c.Progress.Advance, run.note); err != nil {
@@ -129,27 +128,4 @@ func (r *RotateResult) noteQuotas(l *life) {
 		r.CeilingPerMin = float64(l.n) / longest
 	}
 	r.AtQuotaPerMin = l.perMinute()
-}
-
-// cpuSeconds is the time that all cores have worked for this program.
-func cpuSeconds() float64 {
-	samples := []metrics.Sample{{Name: "/cpu/classes/total:cpu-seconds"}, {Name: "/cpu/classes/idle:cpu-seconds"}}
-	runtime.GC() // what brings them up to date
-	metrics.Read(samples)
-	return samples[0].Value.Float64() - samples[1].Value.Float64()
-}
-
-// peakMB is the most memory that this program had, in MB; zero where the system
-// does not tell.
-func peakMB() float64 {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	var kb float64
-	if _, err := fmt.Sscan(rest, &kb); err != nil {
-		return 0
-	}
-	return kb / 1024
 }

@@ -21,14 +21,14 @@ type strategy interface {
 // contender is a strategy that takes part in the comparison.
 type contender struct {
 	name string
-	like string // who rotates that way
+	like string // who else rotates that way
 	take func(context.Context, *bed, []*credential) (strategy, error)
 }
 
 // contenders are all of them; keyturn comes first.
 func contenders() []contender {
 	return []contender{
-		{"keyturn", "this program", newKeyturn},
+		{"keyturn", "", newKeyturn},
 		{"delete at once", "Google's sample, cloud-key-rotator, Vault rotate-root", newPeer(deleteAtOnce)},
 		{"overlap, unverified", "Infisical", newPeer(deleteAtNext)},
 		{"fixed-age cleaner", "kyma test-infra", newPeer(deleteByAge)},
