@@ -108,7 +108,8 @@ func (t *turn) mode() rotation.KeyMode {
 // publishKey notes the attempt before it makes it; that of the turn which begins
 // the rotation stands in its intent. An attempt that was noted earlier may have
 // made a key: it is looked for, and while Google's lists may still be stale no
-// second key is made.
+// second key is made. A pair is uploaded once: two keys of one pair would
+// vouch for each other.
 func (t *turn) publishKey(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
 	if !t.begun && !k.Tried.IsZero() {
 		left, err := t.keys.find(ctx, k)
@@ -120,24 +121,38 @@ func (t *turn) publishKey(ctx context.Context, k rotation.Key) (rotation.Outcome
 		case left.orphan != "":
 			err = t.removeOrphan(ctx, left.orphan)
 		}
-		if err == nil && !t.cred.Policy.Settled(t.now(), k.Tried) {
+		switch {
+		case err != nil:
+		case !t.cred.Policy.Settled(t.now(), k.Tried):
 			err = fmt.Errorf("%w: an earlier attempt may still show up", errPending)
+		case k.Mode == rotation.Upload:
+			err = errSpent
 		}
 		if err != nil {
 			return rotation.Outcome{}, err
 		}
 	}
-	if !t.begun && t.cred.Kind == rotation.ServiceAccountKey { // an API key's id is chosen here: making it twice is not possible
-		if err := t.save(ctx, t.cred.Journal.Try(t.now())); err != nil {
+	if t.cred.Kind == rotation.ServiceAccountKey { // an API key's id is chosen here: making it twice is not possible
+		if err := t.noteAttempt(ctx); err != nil {
 			return rotation.Outcome{}, err
 		}
 	}
-	t.begun = false // whatever comes of it: from now on a key may exist
 	o, err := t.keys.publish(ctx, *t.cred.Journal.Incoming)
 	if err != nil {
 		t.cred.Journal = t.cred.Journal.Answer(t.now(), errors.Is(err, errRefused))
 	}
 	return o, err
+}
+
+// noteAttempt writes that a key may exist from now on, unless the intent of a
+// rotation that began a moment ago says so.
+func (t *turn) noteAttempt(ctx context.Context) error {
+	tried := t.cred.Journal.Try(t.now())
+	if t.begun {
+		t.cred.Journal, t.begun = tried, false
+		return nil
+	}
+	return t.save(ctx, tried)
 }
 
 // removeOrphan deletes a key that keyturn had made and that nobody can use,

@@ -47,7 +47,7 @@ func (a *accountKeys) stage(ctx context.Context, fresh bool) (rotation.Outcome, 
 		return rotation.Outcome{}, err
 	}
 	staged, err := a.store(ctx, file)
-	return rotation.Outcome{Staged: staged}, err
+	return rotation.Outcome{Staged: staged, Fresh: true}, err
 }
 
 // leftStaged is the newest private half in the staging secret that the journal

@@ -40,6 +40,9 @@ var (
 	errHandedOut = errors.New("consumers are still given the key")
 	// errLost means that the private half of a key is gone for good.
 	errLost = errors.New("the private half of the key is lost")
+	// errSpent means that a pair may have been uploaded before, although no key of
+	// it shows up.
+	errSpent = errors.New("the pair of the key may have been uploaded before")
 	// errUnmet marks a wish that was not carried out and stands nowhere but in
 	// its message.
 	errUnmet = errors.New("it was not carried out")
@@ -187,7 +190,7 @@ func (t *turn) round(ctx context.Context, steps []rotation.Step) (progress bool,
 func instead(s rotation.Step, err error) (otherwise rotation.Action, reason string) {
 	denied := gcp.DeniedBy(err)
 	switch {
-	case errors.Is(err, errLost):
+	case errors.Is(err, errLost), errors.Is(err, errSpent):
 		return rotation.Discard, err.Error()
 	case errors.Is(err, errHandedOut):
 		return rotation.Keep, err.Error()

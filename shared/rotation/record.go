@@ -15,6 +15,7 @@ type Outcome struct {
 	ID       string    // Publish: the key's id
 	Expires  time.Time // Publish: when the key stops by itself; zero is never
 	Staged   string    // Stage, Publish: version of the staging secret that holds the private half
+	Fresh    bool      // Stage: the pair was made a moment ago, so that no attempt can have published it
 	Denied   string    // FallBack: the constraint that denies uploads
 	Version  string    // Promote: version of the secret that holds the key
 	Unstaged bool      // Promote: the staging copy is destroyed already
@@ -56,6 +57,9 @@ func (j *Journal) introduced(now time.Time, s Step, o Outcome) {
 	case Stage:
 		in.Phase, in.Since, in.Staged = Staged, now, o.Staged
 		j.stage(o.Staged)
+		if o.Fresh {
+			in.Tried, in.Answered = time.Time{}, time.Time{}
+		}
 	case Publish:
 		in.Phase, in.Since, in.ID, in.Expires, in.Staged = Published, now, o.ID, o.Expires, o.Staged
 		j.stage(o.Staged)
