@@ -199,8 +199,8 @@ printf %s "$out" >"$work/old.key"
 ok gcloud secrets create gemini-key --data-file="$work/old.key"
 advance 10m
 ok with_key "$work/old.json"
-ok ./keyturn adopt billing-key --service-account $sa --period 72h --overlap 6h --quarantine 24h
-ok ./keyturn adopt gemini-key --api-key gemini --period 72h --overlap 6h --quarantine 24h
+ok ./keyturn adopt billing-key --service-account $sa --period 72h --overlap 6h --quarantine 24h --evidence ignored # by the clock: the old keys are tried below
+ok ./keyturn adopt gemini-key --api-key gemini --period 72h --overlap 6h --quarantine 24h --evidence ignored # by the clock: the old keys are tried below
 advance 73h # the period passes; the schedule's own sweeps run on the way
 sweep
 advance 10m
