@@ -28,7 +28,7 @@ func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 func randomWorld(seed uint64) (settings, chaos) {
 	r := rand.New(rand.NewPCG(seed, 2))
 	s := settings{
-		seed: seed, keyLag: pick(r, 0, time.Minute, 5*time.Minute),
+		seed: seed, keyLag: pick(r, 0, time.Minute, 8*time.Minute),
 		eventualLag: pick(r, 0, 0, time.Minute, 3*time.Minute),
 	}
 	for n := 1 + r.IntN(3); n > 0; n-- {
@@ -62,7 +62,7 @@ func randomPlan(r *rand.Rand, n int) plan {
 func randomConsumers(r *rand.Rand) []consumer {
 	all := []consumer{{every: time.Hour}}
 	if r.IntN(2) == 0 {
-		all = append(all, consumer{every: time.Duration(hours(r, 1, 5)), keeps: time.Duration(hours(r, 1, 30))})
+		all = append(all, consumer{every: time.Duration(hours(r, 1, 7)), keeps: time.Duration(hours(r, 1, 48))})
 	}
 	return all
 }
@@ -126,7 +126,7 @@ func (w *world) leap() time.Duration {
 		return time.Second + w.upTo(2*time.Minute)
 	}
 	if w.inHand() || len(w.queue) > 0 {
-		return time.Minute + w.upTo(2*time.Hour) // triggers may be late, but not by days
+		return time.Minute + w.upTo(pick(w.chance, 5*time.Minute, 20*time.Minute, 2*time.Hour)) // triggers may be late, but not by days
 	}
 	switch w.chance.IntN(8) {
 	case 0, 1, 2:

@@ -42,7 +42,6 @@ type credential struct {
 	given     map[string]moment // by key id: when consumers were last given it
 	stopped   map[string]moment // by key id: since when it is disabled
 	added     map[string]int    // by key id: how many versions the function made of it
-	born      map[int]int       // by rotation number: how many keys the function made
 	hand      deeds
 	users     []*consumer
 	uses      map[string]use  // by key id
@@ -74,7 +73,7 @@ type deeds struct {
 func (w *world) register(p plan) (*credential, error) {
 	c := &credential{
 		plan: p, secret: "projects/" + project + "/secrets/" + p.id,
-		given: map[string]moment{}, current: map[string]bool{}, uses: map[string]use{}, stopped: map[string]moment{}, added: map[string]int{}, born: map[int]int{},
+		given: map[string]moment{}, current: map[string]bool{}, uses: map[string]use{}, stopped: map[string]moment{}, added: map[string]int{},
 		hand: deeds{
 			keys: map[string]bool{}, revoked: map[string]bool{}, versions: map[int]moment{},
 			excused: map[int]bool{}, aliases: map[string]moment{}, asked: map[int]bool{},

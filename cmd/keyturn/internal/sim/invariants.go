@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -9,7 +10,7 @@ import (
 )
 
 // provenance notes who made the keys that are new.
-func (j *judge) provenance(c *credential, old sight, by cause) {
+func (j *judge) provenance(c *credential, by cause) {
 	for id := range c.sight.keys {
 		if _, known := j.makers[id]; known {
 			continue
@@ -17,7 +18,10 @@ func (j *judge) provenance(c *credential, old sight, by cause) {
 		if by.actor == nil || by.actor.message.command.Secret != c.secret {
 			continue // what people make they note themselves
 		}
-		j.made(id, maker{credential: c, function: true, rotation: old.journal.Rotation})
+		j.made(id, maker{credential: c, function: true})
+		if twin, ok := j.twins[id]; ok && c.hand.keys[twin] {
+			c.hand.keys[id] = true // while the deletion of the one is not heard of, it vouches for the other
+		}
 	}
 }
 
@@ -114,7 +118,7 @@ func (j *judge) mayTake(c *credential, id string, exists bool, by cause) {
 	if exists {
 		j.unused(c, id, by)
 	}
-	if exists || c.hand.keys[id] {
+	if exists || c.hand.keys[id] || c.hidden(id) {
 		return
 	}
 	j.missed(c, id, by)
@@ -152,10 +156,10 @@ func (c *credential) namedByHand(key string, at time.Time) string {
 func (j *judge) doneTwice(c *credential, old sight, by cause) {
 	coming := 0
 	for id := range c.sight.keys {
-		if m := j.makers[id]; m.credential == c && m.function && len(c.sight.holders(id)) == 0 {
-			if _, given := c.given[id]; !given {
-				coming++
-			}
+		m := j.makers[id]
+		_, given := c.given[id]
+		if m.credential == c && m.function && !given && !c.hand.revoked[id] && len(c.sight.holders(id)) == 0 {
+			coming++
 		}
 	}
 	if coming > 1 && !c.contested {
@@ -191,7 +195,11 @@ func (j *judge) remember(c *credential, old sight, by cause) {
 	}
 	if j.violation == nil && by.actor != nil {
 		for alias := range c.hand.aliases {
-			if c.sight.aliases[alias] != old.aliases[alias] {
+			switch {
+			case c.sight.aliases[alias] == old.aliases[alias]:
+			case alias == ownAlias:
+				j.broken(4, "alias %s of %s, which is its owner's, was moved", alias, c.id)
+			default:
 				delete(c.hand.aliases, alias) // keyturn has put it where it belongs
 			}
 		}
@@ -217,6 +225,8 @@ func (j *judge) settled(c *credential) (why string) {
 		return "it has no current key"
 	case s.journal.Lease != nil:
 		return "it is still leased"
+	case c.hand.notes > 0 && s.note != note(c.hand.notes):
+		return "its owner's annotation was changed"
 	case s.disabled:
 		return "its account is still disabled"
 	case s.staged > 0:
@@ -247,15 +257,13 @@ func waits(k rotation.Key) string {
 	return why
 }
 
-// orphan is invariant 2: a key of keyturn's making that exists and that neither
-// a version nor the journal names.
+// orphan is invariant 2: a key of keyturn's that exists and that the journal has
+// forgotten. One that somebody has named by hand is theirs.
 func (j *judge) orphan(c *credential) string {
-	for id := range c.sight.keys {
-		if m := j.makers[id]; m.credential != c || !m.function || len(c.sight.holders(id)) > 0 {
-			continue
-		}
-		if !slices.ContainsFunc(c.sight.journal.Keys(), func(k rotation.Key) bool { return k.ID == id || strings.HasSuffix(k.ID, "/"+id) }) {
-			return id
+	for _, key := range slices.Sorted(maps.Keys(c.sight.keys)) {
+		named := slices.ContainsFunc(c.sight.journal.Keys(), func(k rotation.Key) bool { return id(k) == key })
+		if !named && j.makers[key].credential == c && c.namedByHand(key, j.world.clock.Now().Add(1)) == "" {
+			return key
 		}
 	}
 	return ""

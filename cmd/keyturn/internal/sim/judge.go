@@ -22,19 +22,19 @@ func (v Violation) String() string { return fmt.Sprintf("invariant %d: %s", v.In
 type judge struct {
 	world      *world
 	violation  *Violation
+	looks, at  int               // looks so far; at which one the violation was seen
 	makers     map[string]maker  // by key id
 	identities map[string]string // key id by what tells a payload's key
 	known      map[string]bool   // the keys among identities
+	twins      map[string]string // id of an earlier key of the same pair, by key id
 	held       map[place]string  // key id by version, of payloads seen before
 	secrets    []string          // parts of secret material that must not be heard
-	milestones map[string]int    // told so far
 }
 
 // maker is who made a key.
 type maker struct {
 	credential *credential // whose key it is; nil of foreign ones
 	function   bool        // keyturn made it
-	rotation   int         // in this rotation
 	number     int         // of all keys, in the order in which they came up
 }
 
@@ -58,13 +58,17 @@ type cause struct {
 	clock  bool
 }
 
-// broken notes a violation; only the first counts.
+// broken notes a violation. Only those of the first look count, and of these the
+// one that comes first by its text, so that the same seed says the same.
 func (j *judge) broken(invariant int, format string, args ...any) {
-	if j.violation != nil {
-		return
+	v := Violation{invariant, j.world.trace.plain(fmt.Sprintf(format, args...))}
+	switch {
+	case j.violation == nil:
+		j.violation, j.at = &v, j.looks
+		j.world.trace.note("VIOLATION")
+	case j.at == j.looks && v.String() < j.violation.String():
+		j.violation = &v
 	}
-	j.violation = &Violation{invariant, j.world.trace.plain(fmt.Sprintf(format, args...))}
-	j.world.trace.note("VIOLATION of %s", j.violation)
 }
 
 // maxCalls is more than any turn needs: one that makes more waits for something.
@@ -86,10 +90,11 @@ func (j *judge) after(a *actor, c call, err error) {
 
 // look sees how every credential stands now and judges what has changed.
 func (j *judge) look(by cause) {
+	j.looks++
 	for _, c := range j.world.credentials {
 		old := c.sight
 		c.sight = j.world.see(c)
-		j.provenance(c, old, by)
+		j.provenance(c, by)
 		j.handedOut(c)
 		j.promised(c)
 		if !j.world.calmSince.IsZero() {
@@ -109,9 +114,13 @@ func (j *judge) learn(id string, identity func() string) {
 		return
 	}
 	if j.identities == nil {
-		j.identities, j.known = map[string]string{}, map[string]bool{}
+		j.identities, j.known, j.twins = map[string]string{}, map[string]bool{}, map[string]string{}
 	}
-	j.identities[identity()], j.known[id] = id, true
+	same := identity()
+	if other, twice := j.identities[same]; twice {
+		j.twins[id] = other
+	}
+	j.identities[same], j.known[id] = id, true
 }
 
 // keyIn is the id of the key that a version holds.

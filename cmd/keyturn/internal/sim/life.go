@@ -164,7 +164,7 @@ func (w *world) calm() {
 	w.calmSince = w.clock.Now()
 	for _, c := range w.credentials {
 		for _, u := range c.users {
-			u.until = latest(u.fails, w.calmSince).Add(12 * time.Hour) // long enough to be missed
+			u.until = latest(u.fails, w.calmSince).Add(24 * time.Hour) // long enough to be missed
 			u.keeps = 0
 		}
 	}

@@ -20,6 +20,7 @@ type sight struct {
 	versions []version           // number n is at n-1
 	aliases  map[string]int      // version number by alias
 	text     string              // of the journal
+	note     string              // the owner's annotation
 	journal  rotation.Journal    // zero if it cannot be read
 	readable bool                // the journal
 	keys     map[string]keyState // of the account, or all API keys; by id
@@ -55,7 +56,7 @@ func (w *world) see(c *credential) sight {
 		s.aliases[alias] = int(n)
 	}
 	annotations := standing.Secret.GetAnnotations()
-	s.text = annotations[rotation.AnnotationJourn]
+	s.text, s.note = annotations[rotation.AnnotationJourn], annotations[noted]
 	if s.text == c.sight.text { // parsed already
 		s.journal, s.readable = c.sight.journal, c.sight.readable
 	} else if cred, err := rotation.ParseCredential(c.secret, standing.Secret.GetLabels(), annotations); err == nil {
