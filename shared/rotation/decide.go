@@ -185,6 +185,8 @@ func due(now time.Time, p Policy, j Journal, want Intent) (string, bool) {
 		return "", false
 	case j.Current == nil:
 		return "the secret holds no key yet", true
+	case j.Failure != nil && j.Failure.Step == Discard: // whoever asked for it got nothing yet
+		return "the last new key was given up", true
 	case !now.Before(NextDue(p, j)):
 		return "the period has passed, or the key expires soon", true
 	}

@@ -49,6 +49,12 @@ func failed(j Journal, count int, ago time.Duration) Journal {
 	return j
 }
 
+func discarded(j Journal, ago time.Duration) Journal {
+	j = failed(j, 1, ago)
+	j.Failure.Step = Discard
+	return j
+}
+
 // TestDecide is the truth table: for a journal and what is asked, which steps
 // are due, and on which keys.
 func TestDecide(t *testing.T) {
@@ -83,6 +89,8 @@ func TestDecide(t *testing.T) {
 		{"failed a minute ago", failed(incoming(holding(old), staged), 1, time.Minute), Intent{}, []string{"publish"}},
 		{"failed often, an hour ago", failed(incoming(holding(old), staged), 60, time.Hour), Intent{}, []string{"publish"}},
 		{"discarded a moment ago", failed(holding(old), 1, time.Second), Intent{}, nil},
+		{"discarded a minute ago", discarded(holding(young), time.Minute), Intent{}, []string{"begin"}},
+		{"discarded a moment ago, and asked for before it was due", discarded(holding(young), time.Second), Intent{}, nil},
 		{"a person does not wait for the back-off", failed(incoming(holding(old), staged), 9, time.Second), Intent{Rotate: true, After: 9}, []string{"publish"}},
 		{"revoke the key in use", holding(young), Intent{Revoke: "k1"}, []string{"hasten k1"}},
 		{"revoke one in overlap", retiring(holding(young), key("k0", "0", Overlapping, 0)), Intent{Revoke: "k0"}, []string{"hasten k0"}},
