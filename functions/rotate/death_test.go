@@ -75,9 +75,9 @@ func testDeath(t *testing.T, kind string, m *mortal) (calls int64) {
 	e.clock.Advance(lag)
 	e.try(secret)
 	e.gcp.Faults.Set(nil)
-	for range 8 {
+	for range 4 {
 		e.bothWork(secret)
-		e.clock.Advance(6 * time.Minute)
+		e.clock.Advance(11 * time.Minute)
 		e.try(secret)
 	}
 	s := e.standing(secret)

@@ -113,13 +113,11 @@ func (e *env) connect() {
 	must(e.T, err)
 	e.pull, err = pubsub.NewSubscriptionAdminClient(e.ctx, through)
 	must(e.T, err)
-	topics, err := pubsub.NewTopicAdminClient(e.ctx, through)
-	must(e.T, err)
-	for _, id := range event.Topics {
+	for _, id := range event.Topics { // in-process: there are many worlds
 		topic := "projects/" + project + "/topics/" + id
-		_, err := topics.CreateTopic(e.ctx, &pubsubpb.Topic{Name: topic})
+		_, err := e.gcp.PubSub.CreateTopic(e.ctx, &pubsubpb.Topic{Name: topic})
 		must(e.T, err)
-		_, err = e.pull.CreateSubscription(e.ctx, &pubsubpb.Subscription{Name: subscription(id), Topic: topic})
+		_, err = e.gcp.PubSub.CreateSubscription(e.ctx, &pubsubpb.Subscription{Name: subscription(id), Topic: topic})
 		must(e.T, err)
 	}
 }
