@@ -237,3 +237,27 @@ func TestWhoUsesAKeyIsNotAlwaysKnown(t *testing.T) {
 		})
 	}
 }
+
+// The audit log cannot show that nobody used a key, but it can show that somebody did.
+func TestAuditLogIsBelievedWhereTheRecordIsMissing(t *testing.T) {
+	t.Parallel()
+	e := newWatched(t)
+	secret, _ := e.account("logged", rotation.Upload)
+	c := e.consumer(secret)
+	e.replace(secret)
+	c.every(time.Hour, 6*time.Hour)
+	e.events()
+	e.refuse(codes.PermissionDenied, "/ListTimeSeries")
+	wantSteps(t, e.proceed(secret), "examine")
+	if told := e.told(event.Straggler); !strings.Contains(told.Reason, "the audit log shows a use") || !strings.Contains(told.Reason, c.agent) {
+		t.Errorf("told %+v", told)
+	}
+	if k := e.standing(secret).Retiring[0]; k.Evidence.Use != rotation.Used {
+		t.Errorf("evidence %+v", k.Evidence)
+	}
+	e.clock.Advance(7 * time.Hour) // since which nobody is seen in the log
+	wantSteps(t, e.proceed(secret), "examine")
+	if k := e.standing(secret).Retiring[0]; k.Evidence.Use != rotation.Unknown {
+		t.Errorf("evidence %+v", k.Evidence)
+	}
+}

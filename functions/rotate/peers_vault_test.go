@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
@@ -157,6 +158,17 @@ func TestPeersYale(t *testing.T) {
 			if s := e.standing(secret); s.Rotation != 3 || s.Incoming != nil {
 				t.Errorf("%+v, failure %+v", s, s.Failure)
 			}
+		}},
+		{"yale 4: no record is not no use", func(t *testing.T) {
+			e := newEnvOn(t, localgcp.Config{MetricLag: 1000 * time.Hour}, nil)
+			e.policy = watched
+			secret, _ := e.account("blind", rotation.Upload)
+			e.replace(secret)
+			for range 20 {
+				e.clock.Advance(3 * time.Hour)
+				e.proceed(secret)
+			}
+			e.works(secret, "previous")
 		}},
 		{"yale 4: what another account left in the metrics says nothing", func(t *testing.T) {
 			e := newWatched(t)
