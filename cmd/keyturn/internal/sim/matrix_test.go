@@ -9,8 +9,8 @@ import (
 // TestCrashMatrix makes every remote call of a whole rotation life go wrong in
 // every way, for each kind and mode. Nothing is sampled.
 func TestCrashMatrix(t *testing.T) {
-	if testing.Short() {
-		t.Skip("thousands of lives")
+	if testing.Short() || raced {
+		t.Skip("thousands of lives, one call at a time; TestSlice runs the same code with the race detector")
 	}
 	began, n := time.Now(), 0
 	cases := make(chan crash)

@@ -28,8 +28,8 @@ const mutantSeeds = 600
 // TestMutantsAreCaught builds the simulation with each mutant in place of the
 // engine and shows that a seed finds it.
 func TestMutantsAreCaught(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a build for each mutant")
+	if testing.Short() || raced {
+		t.Skip("a build for each mutant, without the race detector")
 	}
 	mutants := readMutants(t)
 	if len(mutants) < 12 {
