@@ -176,14 +176,19 @@ func TestPeersSkr(t *testing.T) {
 			secret, _ := e.account("told", rotation.Upload)
 			e.clock.Advance(72 * time.Hour)
 			e.events()
-			lift := e.refuse(codes.PermissionDenied, "/UploadServiceAccountKey")
+			e.refuse(codes.PermissionDenied, "/UploadServiceAccountKey")
 			must(t, e.byTopic(event.Command{Verb: event.Continue, Secret: secret}))
-			lift()
-			if got := e.milestones(); got != "started failed" {
-				t.Errorf("milestones %q", got)
+			first := e.events()
+			if len(first) != 2 || first[0].Milestone != event.Started || first[1].Milestone != event.Failed || first[1].Severity != "warning" {
+				t.Errorf("told %+v", first)
 			}
 			if f := e.standing(secret).Failure; f == nil || !strings.Contains(f.Reason, "refused on purpose") {
 				t.Errorf("failure %+v", f)
+			}
+			e.clock.Advance(time.Minute)
+			e.try(secret)
+			if again := e.told(event.Failed); again.ID != first[1].ID {
+				t.Errorf("the same failure is told as another one: %+v", again)
 			}
 		}},
 		{"skr 5: ages are exact, and credentials are not all rotated at once by one turn", func(t *testing.T) {
