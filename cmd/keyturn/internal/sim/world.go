@@ -206,8 +206,4 @@ func (w *world) runToEnd(a *actor) {
 	}
 }
 
-func accountName(id string) string {
-	return "projects/" + project + "/serviceAccounts/" + id + "@" + project + ".iam.gserviceaccount.com"
-}
-
 func (w *world) accounts() adminpb.IAMClient { return adminpb.NewIAMClient(w.people) }
