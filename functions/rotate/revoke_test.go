@@ -133,3 +133,18 @@ func TestAPIKeyHasNoTokensToKill(t *testing.T) {
 		t.Errorf("after the refusal: %+v", s)
 	}
 }
+
+func TestRevokeNamesTheKeysThereAre(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, account := e.account("known", rotation.Upload)
+	empty := e.secret("empty")
+	e.adopt(Adoption{Secret: empty, Kind: rotation.ServiceAccountKey, Target: account, Policy: policy})
+	for secret, want := range map[string]string{secret: e.standing(secret).Current.ID, empty: "no keys yet"} {
+		_, err := e.f.Do(e.ctx, event.Command{Verb: event.Revoke, Secret: secret, Key: "nosuch"})
+		says(t, err, "nosuch", want, "keyturn status")
+		if !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("error %v, want %v", err, ErrUnknownKey)
+		}
+	}
+}
