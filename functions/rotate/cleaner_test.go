@@ -216,3 +216,14 @@ func TestVersionThatIsListedButGone(t *testing.T) {
 	}
 	wantSteps(t, e.proceed(secret), "disable")
 }
+
+// An API key that is gone is held by nothing, and is in nobody's way.
+func TestOldAPIKeyThatSomebodyPurged(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, _ := copied(e, "api-key")
+	must(t, e.cloud.EnableVersion(e.ctx, secret, "2"))
+	e.clock.Advance(6 * time.Hour)
+	e.spoil("/GetKeyString", status.Error(codes.NotFound, "purged"))
+	wantSteps(t, e.proceed(secret), "disable")
+}

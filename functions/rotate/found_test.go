@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -201,5 +202,44 @@ func TestStagedPayloadThatIsNotKeyturns(t *testing.T) {
 				t.Errorf("once it is destroyed: %+v, incoming %+v, failure %+v", s, s.Incoming, s.Failure)
 			}
 		})
+	}
+}
+
+// Somebody found the private half after all, and gives it to consumers.
+func TestLostKeyThatAVersionHoldsIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	e, secret, account := lostReply(t, rotation.Create)
+	e.clock.Advance(lag)
+	inUse := e.standing(secret).Current.ID
+	lost := slices.DeleteFunc(e.accountKeys(account), func(id string) bool { return id == inUse })[0]
+	e.add(secret, []byte(`{"private_key_id":"`+lost+`"}`))
+	_, err := e.f.Do(e.ctx, event.Command{Verb: event.Continue, Secret: secret})
+	says(t, err, lost, "version 2", "left alone")
+	e.clock.Advance(lag)
+	if !slices.Contains(e.accountKeys(account), lost) {
+		t.Error("the key was deleted")
+	}
+}
+
+// An attempt that cannot be noted is not made.
+func TestAttemptThatCannotBeNoted(t *testing.T) {
+	t.Parallel()
+	e, secret, account := lostReply(t, rotation.Create)
+	e.clock.Advance(11 * time.Minute)
+	var writes atomic.Int64
+	e.gcp.Faults.Set(func(m string, _ any) fault.Fault {
+		if strings.HasSuffix(m, "/CreateServiceAccountKey") {
+			t.Error("a key is created of which the journal does not know")
+		}
+		if strings.HasSuffix(m, "/UpdateSecret") && writes.Add(1) > 1 { // the first is the lease's
+			return fault.Fault{Before: status.Error(codes.PermissionDenied, "refused on purpose")}
+		}
+		return fault.Fault{}
+	})
+	_, err := e.f.Do(e.ctx, event.Command{Verb: event.Continue, Secret: secret})
+	says(t, err, "publish", "refused on purpose")
+	e.gcp.Faults.Set(nil)
+	if n := len(e.accountKeys(account)); n > 2 {
+		t.Errorf("%d keys", n)
 	}
 }

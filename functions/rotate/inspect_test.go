@@ -105,56 +105,60 @@ func TestSecretWithoutAKeyIsNotBroken(t *testing.T) {
 	}
 }
 
+// unkept are scenes in which something has not happened, and the kinds of concern
+// that are told.
+var unkept = map[string]struct {
+	scene func(e *env) (secret string)
+	want  []string
+}{
+	"no rotation": {func(e *env) string {
+		secret, _ := e.account("forgotten", rotation.Upload)
+		e.clock.Advance(80 * time.Hour)
+		return secret
+	}, []string{rotation.RotationOverdue}},
+	"stuck while staged": {func(e *env) string {
+		secret, _ := e.account("stuck", rotation.Upload)
+		e.clock.Advance(72 * time.Hour)
+		defer e.refuse(codes.PermissionDenied, "/UploadServiceAccountKey")()
+		e.try(secret)
+		e.clock.Advance(25 * time.Hour)
+		return secret
+	}, []string{rotation.RotationStuck, rotation.RotationOverdue}},
+	"a key that nobody lets go": {func(e *env) string {
+		e.policy = watched
+		secret, _ := e.account("held", rotation.Upload)
+		c := e.consumer(secret)
+		e.replace(secret)
+		c.every(7*time.Hour, 70*time.Hour)
+		e.proceed(secret)
+		e.replace(secret)
+		c.every(7*time.Hour, 14*time.Hour)
+		e.proceed(secret)
+		return secret
+	}, []string{rotation.KeyHeld}},
+	"a key that expires": {func(e *env) string {
+		secret, _ := e.account("expires", rotation.Upload)
+		e.replace(secret)
+		e.clock.Advance(31 * time.Hour)
+		e.proceed(secret)
+		e.clock.Advance(day)
+		e.proceed(secret)
+		e.clock.Advance(210 * time.Hour)
+		return secret
+	}, []string{rotation.RotationOverdue, rotation.KeyExpires}},
+	"an old key that stays": {func(e *env) string {
+		secret, _ := e.account("stays", rotation.Upload)
+		e.replace(secret)
+		defer e.refuse(codes.PermissionDenied, "/DisableServiceAccountKey")()
+		e.clock.Advance(31 * time.Hour)
+		e.try(secret)
+		return secret
+	}, []string{rotation.RetirementStuck}},
+}
+
 // TestWhatShouldHaveHappened is the dead man's switch.
 func TestWhatShouldHaveHappened(t *testing.T) {
-	for name, tt := range map[string]struct {
-		scene func(e *env) (secret string)
-		want  []string // kinds of concern
-	}{
-		"no rotation": {func(e *env) string {
-			secret, _ := e.account("forgotten", rotation.Upload)
-			e.clock.Advance(80 * time.Hour)
-			return secret
-		}, []string{rotation.RotationOverdue}},
-		"stuck while staged": {func(e *env) string {
-			secret, _ := e.account("stuck", rotation.Upload)
-			e.clock.Advance(72 * time.Hour)
-			defer e.refuse(codes.PermissionDenied, "/UploadServiceAccountKey")()
-			e.try(secret)
-			e.clock.Advance(25 * time.Hour)
-			return secret
-		}, []string{rotation.RotationStuck, rotation.RotationOverdue}},
-		"a key that nobody lets go": {func(e *env) string {
-			e.policy = watched
-			secret, _ := e.account("held", rotation.Upload)
-			c := e.consumer(secret)
-			e.replace(secret)
-			c.every(7*time.Hour, 70*time.Hour)
-			e.proceed(secret)
-			e.replace(secret)
-			c.every(7*time.Hour, 14*time.Hour)
-			e.proceed(secret)
-			return secret
-		}, []string{rotation.KeyHeld}},
-		"a key that expires": {func(e *env) string {
-			secret, _ := e.account("expires", rotation.Upload)
-			e.replace(secret)
-			e.clock.Advance(31 * time.Hour)
-			e.proceed(secret)
-			e.clock.Advance(day)
-			e.proceed(secret)
-			e.clock.Advance(210 * time.Hour)
-			return secret
-		}, []string{rotation.RotationOverdue, rotation.KeyExpires}},
-		"an old key that stays": {func(e *env) string {
-			secret, _ := e.account("stays", rotation.Upload)
-			e.replace(secret)
-			defer e.refuse(codes.PermissionDenied, "/DisableServiceAccountKey")()
-			e.clock.Advance(31 * time.Hour)
-			e.try(secret)
-			return secret
-		}, []string{rotation.RetirementStuck}},
-	} {
+	for name, tt := range unkept {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)

@@ -60,11 +60,13 @@ func TestTokensOfALeakedKeyAreKilled(t *testing.T) {
 	if thief.present(token) || thief.token() != "" {
 		t.Error("the thief still gets in")
 	}
+	lift := e.refuse(codes.PermissionDenied, "ServiceAccountKeys") // what Google says of the keys now means nothing
 	for _, c := range []event.Command{revoke, {Verb: event.Continue, Secret: secret}, {Verb: event.Inspect, Secret: secret}} {
 		if r := e.do(c); len(r.Steps) > 0 || len(r.Warnings) > 0 {
 			t.Errorf("%s while nothing can authenticate: %+v", c.Verb, r)
 		}
 	}
+	lift()
 	for _, verb := range []event.Verb{event.Rotate, event.Rollback} {
 		after := 1
 		c := event.Command{Verb: verb, Secret: secret, After: &after}
@@ -129,5 +131,20 @@ func TestAPIKeyHasNoTokensToKill(t *testing.T) {
 	}
 	if s := e.standing(secret); s.Current.Revoked || s.Rotation != 0 {
 		t.Errorf("after the refusal: %+v", s)
+	}
+}
+
+func TestRevokeNamesTheKeysThereAre(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, account := e.account("known", rotation.Upload)
+	empty := e.secret("empty")
+	e.adopt(Adoption{Secret: empty, Kind: rotation.ServiceAccountKey, Target: account, Policy: policy})
+	for secret, want := range map[string]string{secret: e.standing(secret).Current.ID, empty: "no keys yet"} {
+		_, err := e.f.Do(e.ctx, event.Command{Verb: event.Revoke, Secret: secret, Key: "nosuch"})
+		says(t, err, "nosuch", want, "keyturn status")
+		if !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("error %v, want %v", err, ErrUnknownKey)
+		}
 	}
 }

@@ -31,11 +31,11 @@ func randomWorld(seed uint64) (settings, chaos) {
 		seed: seed, keyLag: pick(r, 0, time.Minute, 8*time.Minute),
 		eventualLag: pick(r, 0, 0, time.Minute, 3*time.Minute),
 	}
-	for n := 1 + r.IntN(3); n > 0; n-- {
+	for n := pick(r, 1, 1, 2, 2, 3); n > 0; n-- {
 		s.credentials = append(s.credentials, randomPlan(r, len(s.credentials)))
 	}
 	return s, chaos{
-		moves: 60 + r.IntN(60), faults: pick(r, 0, 0.02, 0.05, 0.1, 0.2), deeds: pick(r, 0, 0, 0.02, 0.05),
+		moves: 40 + r.IntN(40), faults: pick(r, 0, 0.02, 0.05, 0.1, 0.2), deeds: pick(r, 0, 0, 0.02, 0.05),
 		dead: pick(r, 0, 0.3, 0.6), duplicate: pick(r, 0, 0.1, 0.3),
 		blind: r.IntN(8) == 0,
 	}
@@ -62,7 +62,7 @@ func randomPlan(r *rand.Rand, n int) plan {
 func randomConsumers(r *rand.Rand) []consumer {
 	all := []consumer{{every: time.Hour}}
 	if r.IntN(2) == 0 {
-		all = append(all, consumer{every: time.Duration(hours(r, 1, 7)), keeps: time.Duration(hours(r, 1, 48))})
+		all = append(all, consumer{every: time.Duration(hours(r, 2, 24)), keeps: time.Duration(hours(r, 8, 96))})
 	}
 	return all
 }
@@ -85,7 +85,22 @@ func (w *world) run(c chaos) error {
 	if err := w.tidyUp(); err != nil {
 		return fmt.Errorf("tidying up: %w", err)
 	}
+	if err := w.askOnceMore(); err != nil {
+		return fmt.Errorf("asking for a last rotation: %w", err)
+	}
 	w.calm()
+	return nil
+}
+
+// askOnceMore has one credential go through a whole rotation when all is calm.
+func (w *world) askOnceMore() error {
+	c := w.credentials[w.chance.IntN(len(w.credentials))]
+	what, err := w.askForRotation(c)
+	if err != nil || what == "" {
+		return err
+	}
+	c.atLeast = c.sight.journal.Rotation + 1
+	w.trace.note("a person %s of %s", what, c.id)
 	return nil
 }
 

@@ -154,6 +154,9 @@ func (j *judge) broughtBack(c *credential) {
 	now := j.world.clock.Now()
 	for _, u := range c.users {
 		k, exists := c.sight.keys[u.key]
+		if k.works {
+			u.fails = moment{}
+		}
 		if !exists || !k.disabled || u.fails.IsZero() || c.hand.revoked[u.key] || !c.evidenceCounts(now, u.key) {
 			continue
 		}

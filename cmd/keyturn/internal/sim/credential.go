@@ -51,6 +51,7 @@ type credential struct {
 	spoiled   bool            // its journal was destroyed by hand
 	contested bool            // a person made a key while keyturn may have been making one
 	lost      string          // the journal that was destroyed
+	atLeast   int             // the number of the rotation that has to be done before it counts as clean
 	clean     bool            // it was seen promoted, with nothing left over
 }
 

@@ -179,7 +179,8 @@ func (j *judge) doneTwice(c *credential, old sight, by cause) {
 
 // mayBegin reports whether a rotation has a cause.
 func (c *credential) mayBegin(now time.Time, was rotation.Journal) bool {
-	return was.Current == nil || was.Current.Revoked || c.hand.asked[was.Rotation] ||
+	gaveUp := was.Failure != nil && was.Failure.Step == rotation.Discard // what was asked for before
+	return gaveUp || was.Current == nil || was.Current.Revoked || c.hand.asked[was.Rotation] ||
 		len(c.hand.revoked) > 0 || len(c.hand.keys) > 0 || len(c.hand.excused) > 0 || !now.Before(rotation.NextDue(c.policy, was))
 }
 
@@ -219,6 +220,8 @@ func (j *judge) settled(c *credential) (why string) {
 	switch {
 	case !s.readable:
 		return "its journal cannot be read"
+	case s.journal.Rotation < c.atLeast:
+		return "the rotation that was asked for has not begun"
 	case s.journal.Incoming != nil:
 		return "a key is still coming in"
 	case s.journal.Current == nil:

@@ -164,21 +164,18 @@ func (w *world) calm() {
 	w.calmSince = w.clock.Now()
 	for _, c := range w.credentials {
 		for _, u := range c.users {
-			u.until = latest(u.fails, w.calmSince).Add(24 * time.Hour) // long enough to be missed
-			u.keeps = 0
+			if u.keeps > 0 { // it moves on after a time that is long enough for it to be missed
+				u.until, u.keeps = w.calmSince.Add(48*time.Hour), 0
+			}
 		}
 	}
-	for i := 0; i < calmRounds && w.judge.violation == nil; i++ {
+	for i := range calmRounds {
 		w.send(event.Command{Verb: event.Sweep})
 		w.finishAll()
-		if w.allClean() {
+		if w.judge.violation != nil || w.allClean() {
 			return
 		}
-		step := 20 * time.Minute
-		if i >= soonRounds {
-			step = 3 * time.Hour
-		}
-		w.advance(step)
+		w.advance(calmStep(i))
 	}
 	for _, c := range w.credentials {
 		if c.clean || c.spoiled {
@@ -186,15 +183,29 @@ func (w *world) calm() {
 		}
 		if orphan := w.judge.orphan(c); orphan != "" {
 			w.judge.broken(2, "key %s of %s is an orphan", orphan, c.id)
+			return
 		}
 		w.judge.broken(0, "%s does not come to rest: %s", c.id, w.judge.settled(c))
 	}
 }
 
-const (
-	soonRounds = 9
-	calmRounds = 110 // a key that a person deleted is replaced when its period has passed
-)
+// calmRounds reach beyond the longest period: a key that a person deleted is
+// replaced only then.
+const calmRounds = 60
+
+// calmStep is how far the clock moves after a round: by less while keys
+// propagate, and while somebody may miss one.
+func calmStep(round int) time.Duration {
+	switch {
+	case round < 4:
+		return 20 * time.Minute
+	case round < 7:
+		return time.Hour
+	case round < 24:
+		return 3 * time.Hour
+	}
+	return 8 * time.Hour
+}
 
 // allClean notes which credentials are promoted and clean.
 func (w *world) allClean() bool {
