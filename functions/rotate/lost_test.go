@@ -53,7 +53,7 @@ func testLostReply(t *testing.T, kind, method string, f fault.Fault) {
 		}
 		return fault.Fault{}
 	}
-	for i := range 15 { // sweeps: often while the new key comes in, then as overlap and quarantine pass
+	for i := range 12 { // sweeps: often while the new key comes in, then as overlap and quarantine pass
 		e.gcp.Faults.Set(once)
 		_, err := e.f.Do(e.ctx, event.Command{Verb: event.Continue, Secret: secret})
 		e.gcp.Faults.Set(nil)
@@ -67,7 +67,7 @@ func testLostReply(t *testing.T, kind, method string, f fault.Fault) {
 		if i < 5 {
 			e.clock.Advance(12 * time.Minute)
 		} else {
-			e.clock.Advance(5 * time.Hour)
+			e.clock.Advance(6 * time.Hour)
 		}
 	}
 	s, begun := e.standing(secret), 1
