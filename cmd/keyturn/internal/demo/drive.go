@@ -20,7 +20,7 @@ const (
 	tick = 10 * time.Minute
 	// settle is how long, by the machine's clock, one tick may take to have all
 	// its consequences.
-	settle = 10 * time.Second
+	settle = time.Minute
 	// rotations is how often every credential is rotated by schedule.
 	rotations = 2
 	// perTick is how many requests all consumers together make in one tick, at

@@ -27,8 +27,8 @@ const mutantSeeds = 600
 // TestMutantsAreCaught builds the simulation with each mutant in place of the
 // engine and shows that a seed finds it.
 func TestMutantsAreCaught(t *testing.T) {
-	if testing.Short() || raced {
-		t.Skip("a build for each mutant, without the race detector")
+	if testing.Short() || raced || os.Getenv("KEYTURN_MUTANTS") == "" {
+		t.Skip("a build for each mutant takes many minutes: 'make mutants' runs them")
 	}
 	mutants := readMutants(t)
 	if len(mutants) < 12 {
