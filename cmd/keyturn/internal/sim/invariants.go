@@ -205,8 +205,11 @@ func (j *judge) remember(c *credential, old sight, by cause) {
 			}
 		}
 	}
-	if cur := c.sight.journal.Current; cur != nil {
+	if cur, was := c.sight.journal.Current, old.journal.Current; cur != nil {
 		c.current[id(*cur)] = true
+		if was == nil || was.ID != cur.ID { // pauses count from when consumers were given it
+			c.uses[id(*cur)] = use{last: c.uses[id(*cur)].last}
+		}
 	}
 	if c.sight.text != old.text {
 		j.heard("journal", c.sight.text)
