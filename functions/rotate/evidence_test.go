@@ -89,17 +89,27 @@ func TestUnknownIsNeverTakenForUnused(t *testing.T) {
 				lift = e.refuse(tt.code, "/ListTimeSeries")
 			}
 			wantSteps(t, e.proceed(secret), "examine")
+			wantSteps(t, e.proceed(secret), "") // asked once an hour
+			if told := e.events(); len(told) > 0 {
+				t.Errorf("told before the record can be said to be missing: %+v", told)
+			}
+			e.clock.Advance(6 * time.Hour)
+			wantSteps(t, e.proceed(secret), "examine")
 			if told := e.told(event.Straggler); !strings.Contains(told.Reason, tt.why) {
 				t.Errorf("reason %q does not say %q", told.Reason, tt.why)
 			}
-			wantSteps(t, e.proceed(secret), "") // asked once an hour
 			e.clock.Advance(20 * time.Hour)
 			wantSteps(t, e.proceed(secret), "examine")
 			if told := e.events(); len(told) > 0 {
 				t.Errorf("told again: %+v", told)
 			}
+			if tt.code == codes.OK {
+				return // a record that comes so late never says what was used lately
+			}
 			lift()
 			e.clock.Advance(24 * time.Hour)
+			wantSteps(t, e.proceed(secret), "examine") // has keyturn use the key
+			e.clock.Advance(time.Hour)
 			wantSteps(t, e.proceed(secret), "examine disable")
 		})
 	}
@@ -121,7 +131,7 @@ func TestKeyturnMakesTheRecordGoOn(t *testing.T) {
 		now, id := e.clock.Now(), e.standing(secret).Current.ID
 		got, err := e.cloud.AccountKeyUses(e.ctx, account, []string{id}, now.Add(-time.Hour), now)
 		must(t, err)
-		return len(got.Times[id])
+		return len(got.Of[id])
 	}
 	lift := e.refuse(codes.Unavailable, "/token")
 	wantSteps(t, e.proceed(secret), "examine")

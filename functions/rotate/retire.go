@@ -19,7 +19,7 @@ import (
 func (t *turn) examine(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
 	seen := t.keys.sightings(ctx, k, t.now())
 	found := rotation.Weigh(t.now(), t.cred.Policy, k, seen)
-	if found.Use != rotation.Used && seen.Stale(t.now()) {
+	if found.Use != rotation.Used && seen.WantsTest(t.now(), t.cred.Policy, k, t.cred.Journal.Current) {
 		if err := t.tryCurrent(ctx); err != nil {
 			t.log.WarnContext(ctx, "the key in use does not authenticate", "secret", t.cred.Secret, "error", err.Error())
 		}
@@ -27,9 +27,9 @@ func (t *turn) examine(ctx context.Context, k rotation.Key) (rotation.Outcome, e
 	if found.Use == rotation.Unknown && k.Phase == rotation.Overlapping {
 		found = t.askAuditLog(ctx, k, found)
 	}
-	news := k.Evidence == nil || k.Evidence.Use != found.Use
+	told := k.Evidence != nil && k.Evidence.Use == found.Use && k.Held(k.Evidence.At, t.cred.Policy)
 	k.Evidence = &found
-	if news && k.Held(t.now(), t.cred.Policy) {
+	if !told && k.Held(t.now(), t.cred.Policy) {
 		t.tell(ctx, event.Straggler, rotation.Step{Action: rotation.Examine, Key: k}, found.Reason+t.whoUses(ctx, k))
 	}
 	return rotation.Outcome{Evidence: found}, nil
@@ -157,7 +157,9 @@ func (t *turn) tryCurrent(ctx context.Context) error {
 	if err == nil {
 		err = t.keys.probe(ctx, payload)
 	}
-	t.works = err == nil
+	if t.works = err == nil; t.works {
+		t.cred.Journal = t.cred.Journal.Test(t.now())
+	}
 	return err
 }
 

@@ -283,7 +283,11 @@ func sightingsOf(k rotation.Key, uses gcp.Uses, err error) rotation.Sightings {
 	if err != nil {
 		return rotation.Sightings{Missing: "Cloud Monitoring does not answer: " + err.Error()}
 	}
-	return rotation.Sightings{Times: uses.Times[k.ID], Through: uses.Through}
+	s := rotation.Sightings{Through: uses.Through}
+	for _, u := range uses.Of[k.ID] {
+		s.Uses = append(s.Uses, rotation.Sighting(u))
+	}
+	return s
 }
 
 // keyIDOf is the key id in a key file; empty for anything else.

@@ -18,8 +18,14 @@ import (
 
 // Uses is what Cloud Monitoring knows of the use of some keys.
 type Uses struct {
-	Through time.Time              // end of the newest point of any of the keys asked for: data has arrived up to here; zero if there is none
-	Times   map[string][]time.Time // key id → ends of the intervals in which it was used, oldest first
+	Through time.Time        // end of the newest point of any of the keys asked for: data has arrived up to here; zero if there is none
+	Of      map[string][]Use // key id → its uses, oldest first
+}
+
+// Use is how often a key was used in the interval (From, To].
+type Use struct {
+	From, To time.Time
+	Count    int64
 }
 
 // AccountKeyUses tells when keys of an account were used in (from, to], in
@@ -98,12 +104,12 @@ func (c *Cloud) uses(ctx context.Context, ids []string, req *monitoringpb.ListTi
 	if err != nil || len(ids) == 0 {
 		return Uses{}, err
 	}
-	uses := Uses{Times: map[string][]time.Time{}}
+	uses := Uses{Of: map[string][]Use{}}
 	it := client.ListTimeSeries(ctx, req)
 	for {
 		s, err := it.Next()
 		if err == iterator.Done {
-			uses.sort()
+			uses.merge()
 			return uses, nil
 		}
 		if err != nil {
@@ -117,21 +123,30 @@ func (c *Cloud) uses(ctx context.Context, ids []string, req *monitoringpb.ListTi
 
 func (u *Uses) add(key string, points []*monitoringpb.Point) {
 	for _, p := range points {
-		end := p.GetInterval().GetEndTime().AsTime()
-		if end.After(u.Through) {
-			u.Through = end
+		from, to := p.GetInterval().GetStartTime().AsTime(), p.GetInterval().GetEndTime().AsTime()
+		if to.After(u.Through) {
+			u.Through = to
 		}
-		if p.GetValue().GetInt64Value() > 0 {
-			u.Times[key] = append(u.Times[key], end)
+		if n := p.GetValue().GetInt64Value(); n > 0 {
+			u.Of[key] = append(u.Of[key], Use{From: from, To: to, Count: n})
 		}
 	}
 }
 
-// sort puts the times in order, each once, whichever series they come from.
-func (u *Uses) sort() {
-	for key, times := range u.Times {
-		slices.SortFunc(times, time.Time.Compare)
-		u.Times[key] = slices.CompactFunc(times, time.Time.Equal)
+// merge puts the uses in order, those of one interval as one, whichever series
+// they come from.
+func (u *Uses) merge() {
+	for key, uses := range u.Of {
+		slices.SortFunc(uses, func(a, b Use) int { return a.To.Compare(b.To) })
+		merged := uses[:0]
+		for _, use := range uses {
+			if last := len(merged) - 1; last >= 0 && merged[last].To.Equal(use.To) {
+				merged[last].Count += use.Count
+				continue
+			}
+			merged = append(merged, use)
+		}
+		u.Of[key] = merged
 	}
 }
 

@@ -23,6 +23,7 @@ func TestAccountKeyUses(t *testing.T) {
 	w := newWorld(t, 0)
 	start := w.clock.Now()
 	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
+	use := func(to int, count int64) Use { return Use{at(to - 10), at(to), count} }
 	uses := func(from, to int, ids ...string) Uses {
 		t.Helper()
 		got, err := w.AccountKeyUses(t.Context(), someAccount, ids, at(from), at(to))
@@ -38,14 +39,14 @@ func TestAccountKeyUses(t *testing.T) {
 	w.authenticated("old", 1)
 	w.clock.Advance(30 * time.Minute)
 	for name, tt := range map[string]struct{ got, want Uses }{
-		"both":         {uses(0, 60, "old", "new"), Uses{at(40), map[string][]time.Time{"old": {at(10), at(40)}, "new": {at(20)}}}},
-		"one":          {uses(0, 60, "new"), Uses{at(20), map[string][]time.Time{"new": {at(20)}}}},
-		"later":        {uses(10, 60, "old"), Uses{at(40), map[string][]time.Time{"old": {at(40)}}}},
-		"unused":       {uses(10, 30, "old"), Uses{at(20), map[string][]time.Time{}}},
-		"no data":      {uses(40, 60, "old", "new"), Uses{Times: map[string][]time.Time{}}},
-		"unheard of":   {uses(0, 60, "none"), Uses{Times: map[string][]time.Time{}}},
+		"both":         {uses(0, 60, "old", "new"), Uses{at(40), map[string][]Use{"old": {use(10, 3), use(40, 1)}, "new": {use(20, 1)}}}},
+		"one":          {uses(0, 60, "new"), Uses{at(20), map[string][]Use{"new": {use(20, 1)}}}},
+		"later":        {uses(10, 60, "old"), Uses{at(40), map[string][]Use{"old": {use(40, 1)}}}},
+		"unused":       {uses(10, 30, "old"), Uses{at(20), map[string][]Use{}}},
+		"no data":      {uses(40, 60, "old", "new"), Uses{Of: map[string][]Use{}}},
+		"unheard of":   {uses(0, 60, "none"), Uses{Of: map[string][]Use{}}},
 		"of nothing":   {uses(0, 60), Uses{}},
-		"with a quote": {uses(0, 60, `x") OR metric.type="`), Uses{Times: map[string][]time.Time{}}},
+		"with a quote": {uses(0, 60, `x") OR metric.type="`), Uses{Of: map[string][]Use{}}},
 	} {
 		if diff := cmp.Diff(tt.want, tt.got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -61,7 +62,7 @@ func TestAccountKeyUsesOfItsProject(t *testing.T) {
 	w.authenticated("k", 1)
 	w.clock.Advance(time.Hour)
 	got, err := w.AccountKeyUses(t.Context(), "projects/elsewhere/serviceAccounts/e", []string{"k"}, w.clock.Now().Add(-time.Hour), w.clock.Now())
-	if err != nil || len(got.Times) > 0 || !got.Through.IsZero() {
+	if err != nil || len(got.Of) > 0 || !got.Through.IsZero() {
 		t.Errorf("uses %v, error %v", got, err)
 	}
 }
@@ -79,7 +80,7 @@ func TestUsesOfSeveralSeries(t *testing.T) {
 	got, err := w.AccountKeyUses(t.Context(), someAccount, []string{"k"}, start, w.clock.Now())
 	must(t, err)
 	end := start.Add(20 * time.Minute)
-	if diff := cmp.Diff(Uses{end, map[string][]time.Time{"k": {start.Add(10 * time.Minute), end}}}, got); diff != "" {
+	if diff := cmp.Diff(Uses{end, map[string][]Use{"k": {{start, end.Add(-10 * time.Minute), 2}, {end.Add(-10 * time.Minute), end, 2}}}}, got); diff != "" {
 		t.Errorf("uses (-want +got):\n%s", diff)
 	}
 }
@@ -109,12 +110,12 @@ func TestAPIKeyUses(t *testing.T) {
 	w.clock.Advance(time.Hour)
 	got, err := w.APIKeyUses(t.Context(), []string{used, gone, quiet}, start.Add(5*time.Minute), w.clock.Now().Add(5*time.Minute))
 	must(t, err)
-	want := Uses{start.Add(30 * time.Minute), map[string][]time.Time{used: {start.Add(10 * time.Minute), start.Add(30 * time.Minute)}}}
+	want := Uses{start.Add(30 * time.Minute), map[string][]Use{used: {{start, start.Add(10 * time.Minute), 2}, {start.Add(20 * time.Minute), start.Add(30 * time.Minute), 1}}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("uses (-want +got):\n%s", diff)
 	}
 	for name, keys := range map[string][]string{"gone": {gone}, "of nothing": nil} {
-		if got, err := w.APIKeyUses(t.Context(), keys, start, w.clock.Now()); err != nil || got.Times != nil {
+		if got, err := w.APIKeyUses(t.Context(), keys, start, w.clock.Now()); err != nil || got.Of != nil {
 			t.Errorf("%s: uses %v, error %v", name, got, err)
 		}
 	}
@@ -131,10 +132,10 @@ func TestUsesThatAreUnknown(t *testing.T) {
 	w := newWorld(t, 0)
 	key := w.apiKey("k", nil)
 	w.inject("ListTimeSeries", fault.Fault{Before: status.Error(codes.NotFound, "Cannot find metric(s)")})
-	if got, err := w.APIKeyUses(t.Context(), []string{key}, w.clock.Now().Add(-time.Hour), w.clock.Now()); !IsNotFound(err) || got.Times != nil {
+	if got, err := w.APIKeyUses(t.Context(), []string{key}, w.clock.Now().Add(-time.Hour), w.clock.Now()); !IsNotFound(err) || got.Of != nil {
 		t.Errorf("uses %v, error %v", got, err)
 	}
-	if got, err := w.AccountKeyUses(t.Context(), someAccount, []string{"k"}, w.clock.Now().Add(-time.Hour), w.clock.Now()); !IsNotFound(err) || got.Times != nil {
+	if got, err := w.AccountKeyUses(t.Context(), someAccount, []string{"k"}, w.clock.Now().Add(-time.Hour), w.clock.Now()); !IsNotFound(err) || got.Of != nil {
 		t.Errorf("uses %v, error %v", got, err)
 	}
 }

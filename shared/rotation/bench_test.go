@@ -83,7 +83,7 @@ func BenchmarkWeigh(b *testing.B) {
 	c := benchCredential()
 	var s rotation.Sightings
 	for t := benchNow.Add(-rotation.Window); t.Before(benchNow); t = t.Add(10 * time.Minute) {
-		s.Times = append(s.Times, t)
+		s.Uses = append(s.Uses, rotation.Sighting{From: t.Add(-10 * time.Minute), To: t, Count: 3})
 	}
 	s.Through = benchNow
 	b.ReportAllocs()

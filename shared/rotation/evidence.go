@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -27,9 +28,15 @@ type Evidence struct {
 
 // Sightings is what Cloud Monitoring recorded of one key.
 type Sightings struct {
-	Times   []time.Time // ends of the intervals in which it was used, oldest first
-	Through time.Time   // the record reaches to here; zero is nowhere
-	Missing string      // why there is no record; empty if there is one
+	Uses    []Sighting // oldest first
+	Through time.Time  // the record reaches to here; zero is nowhere
+	Missing string     // why there is no record; empty if there is one
+}
+
+// Sighting is how often a key was used in the interval (From, To].
+type Sighting struct {
+	From, To time.Time
+	Count    int64
 }
 
 const (
@@ -39,6 +46,10 @@ const (
 	dataLag = 6 * time.Hour
 	// interval is how long one point of the record is.
 	interval = 10 * time.Minute
+	// clockSkew is how far Google's clock may be off, and the time that a test takes.
+	clockSkew = time.Minute
+	// perTest is how many uses one test of a key is: a token, and a call with it.
+	perTest = 2
 	// lookEvery is how often a key on its way out is looked at.
 	lookEvery = time.Hour
 )
@@ -50,10 +61,25 @@ func Weigh(now time.Time, p Policy, k Key, s Sightings) Evidence {
 		return evidence(now, Unknown, "%s", s.Missing)
 	case s.Through.IsZero():
 		return evidence(now, Unknown, "Cloud Monitoring has no record of this credential yet")
-	case k.Phase == Quarantined:
+	}
+	s.Uses = k.others(s.Uses)
+	if k.Phase == Quarantined {
 		return weighDisabled(now, p, k, s)
 	}
 	return weighSuperseded(now, p, k, s)
+}
+
+// others are the uses that are not all keyturn's own.
+func (k Key) others(uses []Sighting) []Sighting {
+	return slices.DeleteFunc(slices.Clone(uses), func(u Sighting) bool {
+		var own int64
+		for _, t := range k.Tests {
+			if t.After(u.From.Add(-clockSkew)) && !t.After(u.To.Add(clockSkew)) {
+				own += perTest
+			}
+		}
+		return u.Count <= own
+	})
 }
 
 // weighSuperseded learns from the key's own cadence: a key that pauses for a
@@ -61,7 +87,7 @@ func Weigh(now time.Time, p Policy, k Key, s Sightings) Evidence {
 // for twice its longest pause.
 func weighSuperseded(now time.Time, p Policy, k Key, s Sightings) Evidence {
 	last, pause := s.cadence(k.Given)
-	free := k.Since
+	free := latest(k.Since, now.Add(-dataLag)) // what is missing of the record by then never comes
 	if !last.IsZero() {
 		pause = max(pause, k.Since.Sub(last).Round(time.Minute)) // the one in which it was superseded
 		free = latest(free, last.Add(2*max(pause, p.propagation())))
@@ -79,9 +105,9 @@ func weighSuperseded(now time.Time, p Policy, k Key, s Sightings) Evidence {
 
 // weighDisabled looks for uses that failed: Cloud Monitoring counts them, too.
 func weighDisabled(now time.Time, p Policy, k Key, s Sightings) Evidence {
-	for _, t := range s.Times {
-		if t.After(k.settled(p)) {
-			return evidence(now, Used, "somebody tried to use it at %s, after it was disabled at %s", stamp(t), stamp(k.Since))
+	for _, u := range s.Uses {
+		if u.To.After(k.settled(p)) {
+			return evidence(now, Used, "somebody tried to use it at %s, after it was disabled at %s", stamp(u.To), stamp(k.Since))
 		}
 	}
 	if s.Through.Before(now.Add(-dataLag)) {
@@ -94,23 +120,30 @@ func weighDisabled(now time.Time, p Policy, k Key, s Sightings) Evidence {
 // given out counts as the first: a key used once in its life has that long a pause.
 func (s Sightings) cadence(given time.Time) (last time.Time, pause time.Duration) {
 	before := given
-	for _, t := range s.Times {
-		if t.Before(given) {
-			continue
+	for _, u := range s.Uses {
+		if u.From.Before(given) {
+			continue // keyturn has verified it then
 		}
 		if !before.IsZero() {
-			pause = max(pause, t.Sub(before))
+			pause = max(pause, u.To.Sub(before))
 		}
-		before, last = t, t
+		before, last = u.To, u.To
 	}
 	return last, pause.Round(time.Minute)
 }
 
-// Stale reports whether the record is so old that new uses cannot be expected
-// to show up in it: then somebody has to use the credential in use, to see
-// whether the record goes on.
-func (s Sightings) Stale(now time.Time) bool {
-	return s.Missing == "" && s.Through.Before(now.Add(-dataLag/2))
+// WantsTest reports whether keyturn itself has to use the key in use, because key
+// k is due to go and the record is so old that nothing shows whether it goes on.
+// A test that is still to show up in it is not repeated.
+func (s Sightings) WantsTest(now time.Time, p Policy, k Key, current *Key) bool {
+	if s.Missing != "" || now.Before(k.due(p)) || !s.Through.Before(now.Add(-dataLag/2)) {
+		return false
+	}
+	if current == nil || len(current.Tests) == 0 {
+		return true
+	}
+	last := current.Tests[len(current.Tests)-1]
+	return !last.After(s.Through) || now.After(last.Add(dataLag))
 }
 
 // HandedOut is the evidence that consumers are still given a key.

@@ -10,19 +10,23 @@ import (
 
 const day = 24 * time.Hour
 
-// ago are times before t0, oldest first.
-func ago(ds ...time.Duration) []time.Time {
-	times := make([]time.Time, len(ds))
+// ago are intervals in which a key was used three times, which end so long
+// before t0, oldest first.
+func ago(ds ...time.Duration) []Sighting {
+	uses := make([]Sighting, len(ds))
 	for i, d := range ds {
-		times[i] = t0.Add(-d)
+		uses[i] = Sighting{From: t0.Add(-d - interval), To: t0.Add(-d), Count: perTest + 1}
 	}
-	return times
+	return uses
 }
 
 func TestWeigh(t *testing.T) {
 	superseded := Key{ID: "k", Version: "1", Phase: Overlapping, Since: t0.Add(-day), Given: t0.Add(-31 * day)}
 	disabled := Key{ID: "k", Version: "1", Phase: Quarantined, Since: t0.Add(-day), Given: t0.Add(-31 * day)}
 	through := func(d time.Duration) time.Time { return t0.Add(-d) }
+	tested := superseded
+	tested.Tests = []time.Time{t0.Add(-2*day - interval - clockSkew/2)} // Google's clock is late
+	own := []Sighting{{From: t0.Add(-2*day - interval), To: t0.Add(-2 * day), Count: perTest}}
 	steady := ago(31*day, 30*day, 29*day, 28*day, 27*day, 2*day, day+time.Hour)
 	for name, tt := range map[string]struct {
 		k    Key
@@ -34,17 +38,22 @@ func TestWeigh(t *testing.T) {
 		"no record at all":                   {superseded, Sightings{}, Unknown, "no record of this credential yet"},
 		"the record ends before the overlap": {superseded, Sightings{Through: through(2 * day)}, Unknown, "only"},
 		"never used":                         {superseded, Sightings{Through: through(time.Hour)}, Unused, "no use in the record"},
-		"used a moment ago":                  {superseded, Sightings{Times: ago(time.Minute), Through: through(time.Minute)}, Used, "last used at"},
-		"all the time, until superseded":     {Key{Phase: Overlapping, Since: t0.Add(-day), Given: t0.Add(-2 * day)}, Sightings{Times: ago(48*time.Hour, 36*time.Hour, 30*time.Hour, 25*time.Hour), Through: through(time.Minute)}, Unused, "longest pause before was 12h"},
-		"a daily job, quiet for 30 hours":    {Key{Phase: Overlapping, Since: t0.Add(-day), Given: t0.Add(-4 * day)}, Sightings{Times: ago(78*time.Hour, 54*time.Hour, 30*time.Hour), Through: through(time.Minute)}, Used, "pauses for up to 24h"},
-		"a daily job, quiet for two days":    {Key{Phase: Overlapping, Since: t0.Add(-day), Given: t0.Add(-5 * day)}, Sightings{Times: ago(96*time.Hour, 72*time.Hour, 48*time.Hour), Through: through(0)}, Unused, "24h"},
-		"a monthly job is not unused":        {superseded, Sightings{Times: ago(16 * day), Through: through(time.Minute)}, Used, "pauses for up to 360h"},
-		"quiet at first, then often":         {superseded, Sightings{Times: steady, Through: through(time.Hour)}, Used, "600h"},
-		"quiet until it was superseded":      {superseded, Sightings{Times: ago(31*day - time.Hour), Through: through(time.Minute)}, Used, "pauses for up to 719h"},
-		"what it did before is not asked":    {superseded, Sightings{Times: ago(40*day, 35*day), Through: through(time.Hour)}, Unused, "no use"},
-		"disabled and not missed":            {disabled, Sightings{Times: ago(2 * day), Through: through(time.Hour)}, Unused, "no use since it was disabled"},
-		"disabled and tried":                 {disabled, Sightings{Times: ago(2*day, time.Hour), Through: through(time.Hour)}, Used, "somebody tried to use it"},
-		"tried while it was being disabled":  {disabled, Sightings{Times: ago(day - 10*time.Minute), Through: through(time.Hour)}, Unused, "no use since"},
+		"the record ends in the overlap":     {superseded, Sightings{Through: through(7 * time.Hour)}, Unknown, "only"},
+		"tested by keyturn":                  {tested, Sightings{Uses: own, Through: through(time.Hour)}, Unused, "no use in the record"},
+		"tested, and used by somebody else":  {tested, Sightings{Uses: ago(2 * day), Through: through(time.Hour)}, Used, "last used at"},
+		"used where keyturn did not test":    {superseded, Sightings{Uses: own, Through: through(time.Hour)}, Used, "last used at"},
+		"verified before it was given":       {superseded, Sightings{Uses: ago(31*day - 5*time.Minute), Through: through(time.Hour)}, Unused, "no use"},
+		"used a moment ago":                  {superseded, Sightings{Uses: ago(time.Minute), Through: through(time.Minute)}, Used, "last used at"},
+		"all the time, until superseded":     {Key{Phase: Overlapping, Since: t0.Add(-day), Given: t0.Add(-2 * day)}, Sightings{Uses: ago(48*time.Hour, 36*time.Hour, 30*time.Hour, 25*time.Hour), Through: through(time.Minute)}, Unused, "longest pause before was 12h"},
+		"a daily job, quiet for 30 hours":    {Key{Phase: Overlapping, Since: t0.Add(-day), Given: t0.Add(-4 * day)}, Sightings{Uses: ago(78*time.Hour, 54*time.Hour, 30*time.Hour), Through: through(time.Minute)}, Used, "pauses for up to 24h"},
+		"a daily job, quiet for two days":    {Key{Phase: Overlapping, Since: t0.Add(-day), Given: t0.Add(-5 * day)}, Sightings{Uses: ago(96*time.Hour, 72*time.Hour, 48*time.Hour), Through: through(0)}, Unused, "24h"},
+		"a monthly job is not unused":        {superseded, Sightings{Uses: ago(16 * day), Through: through(time.Minute)}, Used, "pauses for up to 360h"},
+		"quiet at first, then often":         {superseded, Sightings{Uses: steady, Through: through(time.Hour)}, Used, "600h"},
+		"quiet until it was superseded":      {superseded, Sightings{Uses: ago(31*day - time.Hour), Through: through(time.Minute)}, Used, "pauses for up to 719h"},
+		"what it did before is not asked":    {superseded, Sightings{Uses: ago(40*day, 35*day), Through: through(time.Hour)}, Unused, "no use"},
+		"disabled and not missed":            {disabled, Sightings{Uses: ago(2 * day), Through: through(time.Hour)}, Unused, "no use since it was disabled"},
+		"disabled and tried":                 {disabled, Sightings{Uses: ago(2*day, time.Hour), Through: through(time.Hour)}, Used, "somebody tried to use it"},
+		"tried while it was being disabled":  {disabled, Sightings{Uses: ago(day - 10*time.Minute), Through: through(time.Hour)}, Unused, "no use since"},
 		"disabled, and the record is old":    {disabled, Sightings{Through: through(7 * time.Hour)}, Unknown, "only"},
 	} {
 		got := Weigh(t0, watching, tt.k, tt.seen)
@@ -54,19 +63,49 @@ func TestWeigh(t *testing.T) {
 	}
 }
 
-func TestStale(t *testing.T) {
-	for _, tt := range []struct {
-		seen Sightings
-		want bool
+func TestKeyIsTestedOnlyToLetAnotherGo(t *testing.T) {
+	due := Key{ID: "k", Phase: Overlapping, Since: t0.Add(-day)}
+	quarantined := Key{ID: "k", Phase: Quarantined, Since: t0.Add(-time.Hour)}
+	old := Sightings{Through: t0.Add(-4 * time.Hour)}
+	tested := func(ago time.Duration) *Key { return &Key{Tests: []time.Time{t0.Add(-ago)}} }
+	for name, tt := range map[string]struct {
+		k       Key
+		seen    Sightings
+		current *Key
+		want    bool
 	}{
-		{Sightings{Through: t0}, false},
-		{Sightings{Through: t0.Add(-4 * time.Hour)}, true},
-		{Sightings{}, true},
-		{Sightings{Missing: "denied"}, false}, // to use the key shows nothing to somebody who cannot look
+		"the record is fresh":                {due, Sightings{Through: t0}, &Key{}, false},
+		"the record is old":                  {due, old, &Key{}, true},
+		"there is no key in use":             {due, old, nil, true},
+		"there is no record":                 {due, Sightings{}, &Key{}, true},
+		"to test shows nothing":              {due, Sightings{Missing: "denied"}, &Key{}, false},
+		"nothing is due":                     {quarantined, old, &Key{}, false},
+		"a test is on its way":               {due, old, tested(time.Hour), false},
+		"the test has arrived":               {due, old, tested(5 * time.Hour), true},
+		"the test does not arrive":           {due, Sightings{}, tested(dataLag + time.Hour), true},
+		"the test is older than the record":  {due, old, tested(day), true},
+		"there was another key's test since": {due, old, &Key{Tests: []time.Time{t0.Add(-day), t0.Add(-time.Minute)}}, false},
 	} {
-		if got := tt.seen.Stale(t0); got != tt.want {
-			t.Errorf("%+v: stale %v", tt.seen, got)
+		if got := tt.seen.WantsTest(t0, watching, tt.k, tt.current); got != tt.want {
+			t.Errorf("%s: wants a test: %v", name, got)
 		}
+	}
+}
+
+func TestTestsOfAKeyAreBounded(t *testing.T) {
+	j := holding(key("k1", "2", Active, day))
+	before := j.clone()
+	for i := range 3 * maxTests {
+		j = j.Test(t0.Add(time.Duration(i) * time.Hour))
+	}
+	if n := len(j.Current.Tests); n != maxTests {
+		t.Errorf("%d tests are remembered", n)
+	}
+	if last := j.Current.Tests[maxTests-1]; !last.Equal(t0.Add((3*maxTests - 1) * time.Hour)) {
+		t.Errorf("the latest test remembered is of %v", last)
+	}
+	if len(before.Current.Tests) != 0 {
+		t.Error("the journal before was changed")
 	}
 }
 
@@ -96,7 +135,8 @@ func TestEvidenceGatesRetirement(t *testing.T) {
 		{"looked at an hour ago", watching, seen(over, Unused, time.Hour), "examine", false},
 		{"unused", watching, seen(over, Unused, time.Minute), "disable", false},
 		{"used", watching, seen(over, Used, time.Minute), "", true},
-		{"unknown is not unused", watching, seen(over, Unknown, time.Minute), "", true},
+		{"unknown is not unused", watching, seen(over, Unknown, time.Minute), "", false},
+		{"unknown for long", watching, seen(key("k0", "1", Overlapping, 13*time.Hour), Unknown, time.Minute), "", true},
 		{"the overlap lasts", watching, seen(key("k0", "1", Overlapping, time.Hour), Used, 0), "", false},
 		{"used, beyond the limit, held", watching, seen(late, Used, time.Minute), "", true},
 		{"used, beyond the limit, forced", force, seen(late, Used, time.Minute), "disable", true},
@@ -112,7 +152,8 @@ func TestEvidenceGatesRetirement(t *testing.T) {
 		{"in quarantine, the policy does not ask", ignore, fresh, "", false},
 		{"quarantine has passed, not looked at", watching, gone, "examine", false},
 		{"quarantine has passed, unused", watching, seen(gone, Unused, 0), "delete", false},
-		{"quarantine has passed, not known", watching, seen(gone, Unknown, 0), "", true},
+		{"quarantine has passed, not known yet", watching, seen(gone, Unknown, 0), "", false},
+		{"quarantine has long passed, not known", watching, seen(key("k0", "1", Quarantined, 31*time.Hour), Unknown, 0), "", true},
 		{"quarantine has passed, missed", watching, seen(gone, Used, 0), "restore", true},
 	} {
 		j := retiring(holding(key("k1", "2", Active, time.Hour)), tt.k)

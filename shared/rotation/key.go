@@ -39,6 +39,17 @@ type Key struct {
 	Back     bool      `json:"back,omitempty"`    // on its way back to consumers
 	Forced   bool      `json:"forced,omitempty"`  // taken away although it may be in use
 	Evidence *Evidence `json:"evidence,omitempty"`
+	// Tests are the latest policy times, oldest first, at which keyturn itself used
+	// the key since it was given: they are no evidence that anybody else does.
+	Tests []time.Time `json:"tests,omitempty"`
+}
+
+// maxTests is how many tests of a key are remembered: more than one retirement takes.
+const maxTests = 12
+
+func (k *Key) tested(now time.Time) {
+	tests := append(slices.Clone(k.Tests), now.UTC().Truncate(time.Second))
+	k.Tests = tests[max(0, len(tests)-maxTests):]
 }
 
 // Versions are the numbers of the versions that hold the key.

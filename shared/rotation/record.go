@@ -265,6 +265,13 @@ func (j Journal) Answer(now time.Time, refused bool) Journal {
 	return j
 }
 
+// Test notes that keyturn itself has authenticated with the key in use.
+func (j Journal) Test(now time.Time) Journal {
+	j = j.clone()
+	j.Current.tested(now)
+	return j
+}
+
 // Fail is the journal after a step failed. reason must hold no secret material.
 func (j Journal) Fail(now time.Time, s Step, reason string) Journal {
 	count := 1

@@ -14,9 +14,9 @@ func retire(now time.Time, p Policy, k Key, want Intent) (Step, bool) {
 		return step(Disable, k, "revoked")
 	case k.broke(p):
 		return step(Restore, k, k.Evidence.Reason)
-	case k.Phase == Overlapping && !now.Before(k.Since.Add(p.overlap())):
+	case k.Phase == Overlapping && !now.Before(k.due(p)):
 		return takeOut(now, p, k, Disable, "the overlap has passed")
-	case k.Phase == Quarantined && !now.Before(k.Since.Add(p.quarantine())):
+	case k.Phase == Quarantined && !now.Before(k.due(p)):
 		return takeOut(now, p, k, Delete, "the quarantine has passed")
 	case k.Phase == Quarantined && k.watched(p) && k.unseen(now) && now.After(k.settled(p)):
 		return step(Examine, k, "the key was disabled: does anybody miss it?")
@@ -66,20 +66,34 @@ func (k Key) broke(p Policy) bool {
 	return k.watched(p) || k.Evidence.Handed
 }
 
-// Held reports whether a key's evidence keeps it from going where it is due to go.
-func (k Key) Held(now time.Time, p Policy) bool {
-	due := k.Since.Add(p.overlap())
+// due is when a key takes its next step on the way out, should nobody use it.
+func (k Key) due(p Policy) time.Time {
 	if k.Phase == Quarantined {
-		due = k.Since.Add(p.quarantine())
+		return k.Since.Add(p.quarantine())
 	}
-	return k.watched(p) && k.Evidence != nil && k.Evidence.Use != Unused && !now.Before(due)
+	return k.Since.Add(p.overlap())
+}
+
+// Held reports whether a key's evidence keeps it from going where it is due to
+// go. A record that may still be on its way is waited for without a word.
+func (k Key) Held(now time.Time, p Policy) bool {
+	if !k.watched(p) || k.Evidence == nil {
+		return false
+	}
+	switch k.Evidence.Use {
+	case Used:
+		return !now.Before(k.due(p))
+	case Unknown:
+		return !now.Before(k.due(p).Add(dataLag))
+	}
+	return false
 }
 
 // leaves is when a key takes its next step on the way out, and which.
 func (k Key) leaves(p Policy) (time.Time, string) {
-	at, what := k.Since.Add(p.overlap()), "key "+k.ID+" is disabled"
+	at, what := k.due(p), "key "+k.ID+" is disabled"
 	if k.Phase == Quarantined {
-		at, what = k.Since.Add(p.quarantine()), "key "+k.ID+" is deleted"
+		what = "key " + k.ID + " is deleted"
 	}
 	if k.Evidence != nil && k.Evidence.Use != Unused && k.watched(p) {
 		return latest(at, k.Evidence.At.Add(lookEvery)), what + " once nobody uses it"
