@@ -271,3 +271,29 @@ func TestAuditLogIsBelievedWhereTheRecordIsMissing(t *testing.T) {
 		t.Errorf("evidence %+v", k.Evidence)
 	}
 }
+
+// Nobody uses the credential but keyturn, which must not take itself for a straggler.
+func TestIdleCredentialIsRotatedWithoutAWarning(t *testing.T) {
+	for _, kind := range []string{"upload", "api-key"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			e := newEnvOn(t, localgcp.Config{MetricLag: 3 * time.Hour}, nil)
+			e.policy = rotation.DefaultPolicy
+			secret, _ := e.credential(kind)
+			for range 3 * 31 * 12 {
+				e.clock.Advance(2 * time.Hour)
+				e.proceed(secret)
+				if j := e.standing(secret); len(j.Retiring) > 1 {
+					t.Fatalf("two keys are on their way out at %v: %+v", e.clock.Now(), j.Retiring)
+				}
+			}
+			told := map[event.Milestone]int{}
+			for _, m := range e.events() {
+				told[m.Milestone]++
+			}
+			if told[event.Straggler] > 0 || told[event.Retired] < 2 {
+				t.Errorf("told %v", told)
+			}
+		})
+	}
+}

@@ -48,8 +48,6 @@ const (
 	interval = 10 * time.Minute
 	// clockSkew is how far Google's clock may be off, and the time that a test takes.
 	clockSkew = time.Minute
-	// perTest is how many uses one test of a key is: a token, and a call with it.
-	perTest = 2
 	// lookEvery is how often a key on its way out is looked at.
 	lookEvery = time.Hour
 )
@@ -62,15 +60,24 @@ func Weigh(now time.Time, p Policy, k Key, s Sightings) Evidence {
 	case s.Through.IsZero():
 		return evidence(now, Unknown, "Cloud Monitoring has no record of this credential yet")
 	}
-	s.Uses = k.others(s.Uses)
+	s.Uses = k.others(s.Uses, perTest(p, k))
 	if k.Phase == Quarantined {
 		return weighDisabled(now, p, k, s)
 	}
 	return weighSuperseded(now, p, k, s)
 }
 
-// others are the uses that are not all keyturn's own.
-func (k Key) others(uses []Sighting) []Sighting {
+// perTest is how many uses one test of a key is: a token and a call with it, or
+// the calls that an API key is tried with.
+func perTest(p Policy, k Key) int64 {
+	if k.ofAPI() && p.ProbeURL == "" {
+		return 1
+	}
+	return 2
+}
+
+// others are the uses that are not all keyturn's own, of which each test is some.
+func (k Key) others(uses []Sighting, perTest int64) []Sighting {
 	return slices.DeleteFunc(slices.Clone(uses), func(u Sighting) bool {
 		var own int64
 		for _, t := range k.Tests {
@@ -121,8 +128,8 @@ func weighDisabled(now time.Time, p Policy, k Key, s Sightings) Evidence {
 func (s Sightings) cadence(given time.Time) (last time.Time, pause time.Duration) {
 	before := given
 	for _, u := range s.Uses {
-		if u.From.Before(given) {
-			continue // keyturn has verified it then
+		if !u.From.After(given) {
+			continue // keyturn verified it then
 		}
 		if !before.IsZero() {
 			pause = max(pause, u.To.Sub(before))

@@ -15,9 +15,14 @@ const day = 24 * time.Hour
 func ago(ds ...time.Duration) []Sighting {
 	uses := make([]Sighting, len(ds))
 	for i, d := range ds {
-		uses[i] = Sighting{From: t0.Add(-d - interval), To: t0.Add(-d), Count: perTest + 1}
+		uses[i] = Sighting{From: t0.Add(-d - interval), To: t0.Add(-d), Count: 3}
 	}
 	return uses
+}
+
+func ofAPI(k Key) Key {
+	k.ID = "projects/p/locations/global/keys/k"
+	return k
 }
 
 func TestWeigh(t *testing.T) {
@@ -26,7 +31,9 @@ func TestWeigh(t *testing.T) {
 	through := func(d time.Duration) time.Time { return t0.Add(-d) }
 	tested := superseded
 	tested.Tests = []time.Time{t0.Add(-2*day - interval - clockSkew/2)} // Google's clock is late
-	own := []Sighting{{From: t0.Add(-2*day - interval), To: t0.Add(-2 * day), Count: perTest}}
+	own := []Sighting{{From: t0.Add(-2*day - interval), To: t0.Add(-2 * day), Count: 2}}
+	once := []Sighting{own[0]}
+	once[0].Count = 1
 	steady := ago(31*day, 30*day, 29*day, 28*day, 27*day, 2*day, day+time.Hour)
 	for name, tt := range map[string]struct {
 		k    Key
@@ -41,6 +48,8 @@ func TestWeigh(t *testing.T) {
 		"the record ends in the overlap":     {superseded, Sightings{Through: through(7 * time.Hour)}, Unknown, "only"},
 		"tested by keyturn":                  {tested, Sightings{Uses: own, Through: through(time.Hour)}, Unused, "no use in the record"},
 		"tested, and used by somebody else":  {tested, Sightings{Uses: ago(2 * day), Through: through(time.Hour)}, Used, "last used at"},
+		"an API key, tested":                 {ofAPI(tested), Sightings{Uses: once, Through: through(time.Hour)}, Unused, "no use"},
+		"an API key, tested and used":        {ofAPI(tested), Sightings{Uses: own, Through: through(time.Hour)}, Used, "last used at"},
 		"used where keyturn did not test":    {superseded, Sightings{Uses: own, Through: through(time.Hour)}, Used, "last used at"},
 		"verified before it was given":       {superseded, Sightings{Uses: ago(31*day - 5*time.Minute), Through: through(time.Hour)}, Unused, "no use"},
 		"used a moment ago":                  {superseded, Sightings{Uses: ago(time.Minute), Through: through(time.Minute)}, Used, "last used at"},

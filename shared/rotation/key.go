@@ -3,6 +3,7 @@ package rotation
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -51,6 +52,9 @@ func (k *Key) tested(now time.Time) {
 	tests := append(slices.Clone(k.Tests), now.UTC().Truncate(time.Second))
 	k.Tests = tests[max(0, len(tests)-maxTests):]
 }
+
+// ofAPI reports whether it is an API key, whose id is a resource name.
+func (k Key) ofAPI() bool { return strings.Contains(k.ID, "/") }
 
 // Versions are the numbers of the versions that hold the key.
 func (k Key) Versions() []string {

@@ -212,7 +212,7 @@ func (j *Journal) recall(now time.Time, k Key) {
 func (j *Journal) remove(now time.Time, i int) {
 	k := j.Retiring[i]
 	j.Retiring = slices.Delete(j.Retiring, i, i+1)
-	if strings.Contains(k.ID, "/") { // the name of an API key
+	if k.ofAPI() {
 		k.Phase, k.Since, k.Evidence, k.Version, k.Copies = Deleted, now, nil, "", nil
 		j.Deleted = &k
 	}

@@ -208,7 +208,7 @@ func (j *judge) remember(c *credential, old sight, by cause) {
 	if cur, was := c.sight.journal.Current, old.journal.Current; cur != nil {
 		c.current[id(*cur)] = true
 		if was == nil || was.ID != cur.ID { // pauses count from when consumers were given it
-			c.uses[id(*cur)] = use{last: c.uses[id(*cur)].last}
+			c.uses[id(*cur)] = use{last: now}
 		}
 	}
 	if c.sight.text != old.text {
