@@ -38,7 +38,7 @@ func (e *env) works(secret, version string) {
 	e.Helper()
 	payload, err := e.cloud.AccessVersion(e.ctx, secret, version)
 	if err == nil && strings.HasPrefix(string(payload), "{") {
-		err = e.cloud.ProbeAccountKey(e.ctx, payload)
+		err = e.cloud.ProbeAccountKey(e.ctx, e.target(secret), payload)
 	} else if err == nil {
 		err = e.cloud.ProbeAPIKey(e.ctx, string(payload))
 	}

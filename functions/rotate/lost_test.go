@@ -18,7 +18,7 @@ import (
 // a rotation once. The rotation must end all the same, with no key too many.
 func TestLostReplies(t *testing.T) {
 	secrets := []string{"GetSecret", "UpdateSecret", "AddSecretVersion", "AccessSecretVersion", "DisableSecretVersion", "DestroySecretVersion"}
-	account := []string{"CreateSecret", "ListSecretVersions", "ListServiceAccountKeys", "DisableServiceAccountKey", "DeleteServiceAccountKey", "POST /token"}
+	account := []string{"CreateSecret", "ListSecretVersions", "ListServiceAccountKeys", "DisableServiceAccountKey", "DeleteServiceAccountKey", "POST /token", "GET /v1/userinfo"}
 	methods := map[string][]string{
 		"upload":  slices.Concat(secrets, account, []string{"UploadServiceAccountKey"}),
 		"create":  slices.Concat(secrets, account, []string{"CreateServiceAccountKey"}),

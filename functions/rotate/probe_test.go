@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/rotation"
 )
 
@@ -100,6 +102,21 @@ func TestURLThatHasNoTime(t *testing.T) {
 	e.clock.Advance(lag)
 	if keys := e.accountKeys(account); len(keys) != 1 {
 		t.Errorf("keys %v", keys)
+	}
+}
+
+// A key that works is not enough: it has to be one of the credential's account.
+func TestKeyOfAnotherAccountIsNotVerified(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, account := e.account("mine", rotation.Upload)
+	theirs, _ := e.account("theirs", rotation.Upload)
+	keys := &accountKeys{cloud: e.cloud, cred: &rotation.Credential{Target: account}}
+	must(t, keys.probe(e.ctx, e.payload(secret, "latest")))
+	err := keys.probe(e.ctx, e.payload(theirs, "latest"))
+	says(t, err, "is one of theirs@", "not of mine@", "keyturn rotate")
+	if errors.Is(err, gcp.ErrNotYet) {
+		t.Errorf("error %v is taken for one that passes", err)
 	}
 }
 

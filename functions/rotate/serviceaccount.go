@@ -242,7 +242,7 @@ func (a *accountKeys) probe(ctx context.Context, payload []byte) error {
 	if a.cred.Policy.ProbeURL != "" {
 		return a.cloud.ProbeAccountKeyAt(ctx, payload, a.cred.Policy.ProbeURL)
 	}
-	return a.cloud.ProbeAccountKey(ctx, payload)
+	return a.cloud.ProbeAccountKey(ctx, a.cred.Target, payload)
 }
 
 func (a *accountKeys) holds(_ context.Context, payload []byte, id string) (bool, error) {

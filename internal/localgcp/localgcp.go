@@ -140,7 +140,7 @@ func route(to routes) http.Handler {
 			to.credentials.ServeHTTP(w, r)
 		case iam.ServesProjects(path):
 			to.projects.ServeHTTP(w, r)
-		case path == "/token", strings.HasPrefix(path, "/oauth2/"), strings.HasPrefix(path, "/robot/"):
+		case iam.ServesOAuth(path):
 			to.oauth.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/v1beta/"), strings.HasPrefix(path, "/upload/v1beta/"), path == "/v1/models", strings.HasPrefix(path, "/v1/models/"):
 			to.gemini.ServeHTTP(w, r)

@@ -119,7 +119,8 @@ func TestFaultsReachEveryDoor(t *testing.T) {
 	for line, form := range map[string]string{
 		"GET /v1/projects/acme/secrets": "",
 		"POST /v1/projects/-/serviceAccounts/x@acme.iam.gserviceaccount.com:generateAccessToken": "",
-		"POST /token": "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=x",
+		"GET /v1/userinfo": "",
+		"POST /token":      "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=x",
 	} {
 		var headers []string
 		if form != "" {

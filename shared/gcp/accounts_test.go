@@ -23,11 +23,11 @@ func TestDisabledAccount(t *testing.T) {
 	for range 2 {
 		must(t, w.DisableAccount(t.Context(), account))
 	}
-	wantProbe(t, w.ProbeAccountKey(t.Context(), file), "not yet")
+	wantProbe(t, w.ProbeAccountKey(t.Context(), account, file), "not yet")
 	for range 2 {
 		must(t, w.EnableAccount(t.Context(), account))
 	}
-	wantProbe(t, w.ProbeAccountKey(t.Context(), file), "good")
+	wantProbe(t, w.ProbeAccountKey(t.Context(), account, file), "good")
 	fails(t, w.DisableAccount(t.Context(), account+"x"), codes.NotFound)
 	fails(t, w.EnableAccount(t.Context(), account+"x"), codes.NotFound)
 }
@@ -38,11 +38,11 @@ func TestEnabledAccountKey(t *testing.T) {
 	id, file, err := w.createKey(account)
 	must(t, err)
 	must(t, w.DisableAccountKey(t.Context(), account, id))
-	wantProbe(t, w.ProbeAccountKey(t.Context(), file), "not yet")
+	wantProbe(t, w.ProbeAccountKey(t.Context(), account, file), "not yet")
 	for range 2 { // again, as after a lost reply
 		must(t, w.EnableAccountKey(t.Context(), account, id))
 	}
-	wantProbe(t, w.ProbeAccountKey(t.Context(), file), "good")
+	wantProbe(t, w.ProbeAccountKey(t.Context(), account, file), "good")
 	must(t, w.DeleteAccountKey(t.Context(), account, id))
 	fails(t, w.EnableAccountKey(t.Context(), account, id), codes.NotFound)
 }

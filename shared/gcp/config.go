@@ -120,6 +120,17 @@ func (c *Cloud) TokenURL() string {
 	return "https://oauth2.googleapis.com/token"
 }
 
+// userInfoHost serves OpenID Connect's UserInfo endpoint.
+const userInfoHost = "openidconnect.googleapis.com"
+
+// userInfoURL is where the bearer of a token is told whose it is.
+func (c *Cloud) userInfoURL() string {
+	if c.config.Endpoint != "" {
+		return "http://" + c.config.Endpoint + "/v1/userinfo"
+	}
+	return "https://" + userInfoHost + "/v1/userinfo"
+}
+
 // geminiURL is the API that new API keys are tried on.
 func (c *Cloud) geminiURL() string {
 	if c.config.Endpoint != "" {

@@ -47,6 +47,7 @@ func TestAddresses(t *testing.T) {
 	embedded, google := newCloud(t, "127.0.0.1:1"), newCloud(t, "")
 	for got, want := range map[string]string{
 		embedded.TokenURL(): "http://127.0.0.1:1/token", embedded.geminiURL(): "http://127.0.0.1:1",
+		embedded.userInfoURL(): "http://127.0.0.1:1/v1/userinfo", google.userInfoURL(): "https://openidconnect.googleapis.com/v1/userinfo",
 		google.TokenURL(): "https://oauth2.googleapis.com/token", google.geminiURL(): "https://generativelanguage.googleapis.com",
 	} {
 		if got != want {

@@ -18,15 +18,6 @@ import (
 // is normal for some minutes, or has no time to say whether it does.
 var ErrNotYet = errors.New("the credential is not known to Google (yet)")
 
-const probeScope = "https://www.googleapis.com/auth/userinfo.email"
-
-// ProbeAccountKey mints a token with a service-account key file. The error is
-// ErrNotYet while the key has not propagated; it never quotes the key.
-func (c *Cloud) ProbeAccountKey(ctx context.Context, keyFile []byte) error {
-	_, err := c.mint(ctx, keyFile, probeScope)
-	return err
-}
-
 // mint exchanges a key file for an access token.
 func (c *Cloud) mint(ctx context.Context, keyFile []byte, scope string) (string, error) {
 	conf, err := google.JWTConfigFromJSON(keyFile, scope)

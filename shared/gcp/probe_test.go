@@ -63,20 +63,20 @@ func TestProbeAccountKey(t *testing.T) {
 	w.clock.Advance(time.Hour)
 	id, file, err := w.createKey(account)
 	must(t, err)
-	wantProbe(t, w.ProbeAccountKey(t.Context(), file), "not yet")
+	wantProbe(t, w.ProbeAccountKey(t.Context(), account, file), "not yet")
 	w.clock.Advance(time.Minute)
-	wantProbe(t, w.ProbeAccountKey(t.Context(), file), "good")
+	wantProbe(t, w.ProbeAccountKey(t.Context(), account, file), "good")
 	w.inject("token", fault.Fault{Before: status.Error(codes.Unavailable, "outage")})
-	wantProbe(t, w.ProbeAccountKey(t.Context(), file), "not yet")
+	wantProbe(t, w.ProbeAccountKey(t.Context(), account, file), "not yet")
 	w.inject("token", fault.Fault{Before: status.Error(codes.PermissionDenied, "refused")})
-	wantProbe(t, w.ProbeAccountKey(t.Context(), file), "minting a token: HTTP 403")
+	wantProbe(t, w.ProbeAccountKey(t.Context(), account, file), "minting a token: HTTP 403")
 	w.gcp.Faults.Set(nil)
 	must(t, w.DisableAccountKey(t.Context(), account, id))
 	w.clock.Advance(time.Minute)
-	err = w.ProbeAccountKey(t.Context(), file)
+	err = w.ProbeAccountKey(t.Context(), account, file)
 	wantProbe(t, err, "not yet")
 	says(t, err, `HTTP 400 "invalid_grant": "Invalid JWT Signature."`)
-	wantProbe(t, newCloud(t, closedPort(t)).ProbeAccountKey(t.Context(), file), "connection refused")
+	wantProbe(t, newCloud(t, closedPort(t)).ProbeAccountKey(t.Context(), account, file), "connection refused")
 }
 
 // edited is a key file with one field changed.
@@ -98,10 +98,11 @@ func TestKeyFileDoesNotChooseWhereItIsSent(t *testing.T) {
 	}))
 	t.Cleanup(thief.Close)
 	w := newWorld(t, 0)
-	_, file, err := w.CreateAccountKey(t.Context(), w.account("robot"))
+	account := w.account("robot")
+	_, file, err := w.CreateAccountKey(t.Context(), account)
 	must(t, err)
-	wantProbe(t, w.ProbeAccountKey(t.Context(), edited(t, file, "token_uri", thief.URL+"/token")), "good")
-	wantProbe(t, w.ProbeAccountKey(t.Context(), edited(t, file, "type", "authorized_user")), "not a service-account key file")
+	wantProbe(t, w.ProbeAccountKey(t.Context(), account, edited(t, file, "token_uri", thief.URL+"/token")), "good")
+	wantProbe(t, w.ProbeAccountKey(t.Context(), account, edited(t, file, "type", "authorized_user")), "not a service-account key file")
 }
 
 func TestProbeOfWhatIsNoKeyFile(t *testing.T) {
@@ -114,13 +115,14 @@ func TestProbeOfWhatIsNoKeyFile(t *testing.T) {
 		`{"type":"service_account","client_email":"a@b.c","private_key":"` + canary + `"}`:                                         "minting a token: private key",
 		`{"type":"service_account","private_key":"-----BEGIN PRIVATE KEY-----\nQ0FOQVJZ\n-----END PRIVATE KEY-----\n` + `","a":1}`: "minting a token: private key",
 	} {
-		wantProbe(t, cloud.ProbeAccountKey(t.Context(), []byte(file)), want)
+		wantProbe(t, cloud.ProbeAccountKey(t.Context(), "projects/acme/serviceAccounts/a@b.c", []byte(file)), want)
 	}
 }
 
 func TestProbesOfHostileAnswers(t *testing.T) {
 	w := newWorld(t, 0)
-	_, file, err := w.CreateAccountKey(t.Context(), w.account("robot"))
+	account := w.account("robot")
+	_, file, err := w.CreateAccountKey(t.Context(), account)
 	must(t, err)
 	for name, tt := range map[string]struct {
 		code      int
@@ -150,7 +152,7 @@ func TestProbesOfHostileAnswers(t *testing.T) {
 				w.WriteHeader(tt.code)
 				_, _ = w.Write([]byte(tt.body)) // the prober need not read it all
 			})
-			wantProbe(t, cloud.ProbeAccountKey(t.Context(), file), tt.token)
+			wantProbe(t, cloud.ProbeAccountKey(t.Context(), account, file), tt.token)
 			wantProbe(t, cloud.ProbeAPIKey(t.Context(), canary), tt.apiKey)
 		})
 	}
@@ -163,11 +165,12 @@ func TestProbesFollowNoRedirect(t *testing.T) {
 	}))
 	t.Cleanup(thief.Close)
 	w := newWorld(t, 0)
-	_, file, err := w.CreateAccountKey(t.Context(), w.account("robot"))
+	account := w.account("robot")
+	_, file, err := w.CreateAccountKey(t.Context(), account)
 	must(t, err)
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		cloud := impostor(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, thief.URL, code) })
-		wantProbe(t, cloud.ProbeAccountKey(t.Context(), file), "minting a token: HTTP 30")
+		wantProbe(t, cloud.ProbeAccountKey(t.Context(), account, file), "minting a token: HTTP 30")
 		wantProbe(t, cloud.ProbeAPIKey(t.Context(), canary), "trying the API key: HTTP 30")
 	}
 }
@@ -258,6 +261,9 @@ func FuzzVerdicts(f *testing.F) {
 		}
 		if err := apiKeyVerdict(code, body); err == nil && code != 200 && status+reason == "" {
 			t.Errorf("HTTP %d %q is taken for good", code, body)
+		}
+		if err := userInfoVerdict(code, body, "a@b.c"); err == nil && code != 200 || err != nil && len(err.Error()) > 500 {
+			t.Errorf("HTTP %d %q: of UserInfo's answer error %v", code, body, err)
 		}
 		err := tokenError(&oauth2.RetrieveError{Response: &http.Response{StatusCode: code}, Body: body})
 		if err == nil || len(err.Error()) > 5000 {

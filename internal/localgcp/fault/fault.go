@@ -19,8 +19,8 @@ type Fault struct {
 
 // Hook decides the fault of a call. method is the full gRPC method, such as
 // "/google.iam.admin.v1.IAM/CreateServiceAccountKey", whichever way the call
-// came in; for endpoints that are plain HTTP it is "POST /token". req is the
-// request message, or nil. A Hook is called concurrently.
+// came in; for endpoints that are plain HTTP it is verb and path, such as "POST
+// /token". req is the request message, or nil. A Hook is called concurrently.
 type Hook func(method string, req any) Fault
 
 // Injector holds the hook of one embedded cloud. The zero Injector injects nothing.

@@ -66,8 +66,8 @@ type Config struct {
 	// refused to keys known to be disabled, deleted or expired. Google says that
 	// failed calls count, and of refused tokens nothing [mem]: zero counts both.
 	RefusalsUncounted bool
-	// Faults goes wrong on purpose for "POST /token"; nil never. The gRPC methods
-	// are left to the server's own interceptor.
+	// Faults goes wrong on purpose for "POST /token" and "GET /v1/userinfo"; nil
+	// never. The gRPC methods are left to the server's own interceptor.
 	Faults *fault.Injector
 
 	// Pair makes the pairs of created keys, whatever size was asked for. Nil
@@ -177,9 +177,15 @@ func (s *Service) Middleware(next http.Handler) http.Handler { return s.admin.Mi
 // clash with IAM Admin's: give it a transcoder of its own.
 func (s *Service) RegisterCredentials(r grpc.ServiceRegistrar) { s.credentials.Register(r) }
 
-// OAuth serves POST /token, GET /oauth2/v3/certs, GET /oauth2/v1/certs and GET
-// /robot/v1/metadata/x509/{EMAIL}.
+// OAuth serves POST /token, GET /v1/userinfo, GET /oauth2/v3/certs, GET
+// /oauth2/v1/certs and GET /robot/v1/metadata/x509/{EMAIL}, which are the paths
+// that ServesOAuth accepts.
 func (s *Service) OAuth() http.Handler { return s.tokens }
+
+// ServesOAuth reports whether a URL path belongs to OAuth.
+func ServesOAuth(path string) bool {
+	return path == "/token" || path == "/v1/userinfo" || strings.HasPrefix(path, "/oauth2/") || strings.HasPrefix(path, "/robot/")
+}
 
 // Projects serves Resource Manager v1 for the paths that ServesProjects accepts.
 func (s *Service) Projects() http.Handler { return s.projects }

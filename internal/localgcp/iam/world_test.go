@@ -61,7 +61,7 @@ func newWorld(t *testing.T, cfg iam.Config) *world {
 	must(t, err)
 	server, err := wire.Listen("127.0.0.1:0", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.URL.Path == "/token" || strings.HasPrefix(r.URL.Path, "/oauth2/") || strings.HasPrefix(r.URL.Path, "/robot/"):
+		case iam.ServesOAuth(r.URL.Path):
 			w.OAuth().ServeHTTP(rw, r)
 		case iam.ServesProjects(r.URL.Path):
 			w.Projects().ServeHTTP(rw, r)

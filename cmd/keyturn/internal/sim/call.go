@@ -14,7 +14,7 @@ import (
 
 // call is one remote call.
 type call struct {
-	method string // short name, such as AddSecretVersion or POST /token
+	method string // short name, such as AddSecretVersion, POST /token or GET /v1/userinfo
 	req    any    // the request message; nil over HTTP
 	reply  any    // the message that the answer is read into; nil over HTTP
 }

@@ -26,12 +26,22 @@ const authnEvents = "iam.googleapis.com/service_account/key/authn_events_count"
 // itself. Anything else is UNAUTHENTICATED with an ErrorInfo. Each call counts
 // as one use of the key behind the token.
 func (s *Server) Authenticate(bearer string) (principal.Principal, error) {
+	a, keyName, err := s.identify(bearer)
+	if err != nil {
+		return principal.Principal{}, err
+	}
+	return principal.Principal{Email: a.Email, KeyName: keyName}, nil
+}
+
+// identify finds the account that a token is of, and the audit name of the key
+// behind it, which is empty where no user-managed key was used.
+func (s *Server) identify(bearer string) (a directory.Account, keyName string, err error) {
 	if strings.HasPrefix(bearer, accessTokenPrefix) {
 		return s.identifyAccessToken(bearer)
 	}
 	token, err := jwt.Parse(bearer)
 	if err != nil {
-		return principal.Principal{}, unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
+		return a, "", unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
 	}
 	return s.identifySelfSigned(token)
 }
@@ -49,42 +59,42 @@ func (s *Server) count(a directory.Account, keyName string) {
 
 // identifyAccessToken lets a token live on after its key was disabled or
 // deleted, but not while its account is disabled.
-func (s *Server) identifyAccessToken(token string) (principal.Principal, error) {
+func (s *Server) identifyAccessToken(token string) (a directory.Account, keyName string, err error) {
 	s.mu.Lock()
 	g, ok := s.tokens[token]
 	s.mu.Unlock()
 	if !ok {
-		return principal.Principal{}, unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
+		return a, "", unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
 	}
 	if !s.now().Before(g.expires) {
-		return principal.Principal{}, unauthenticated("ACCESS_TOKEN_EXPIRED")
+		return a, "", unauthenticated("ACCESS_TOKEN_EXPIRED")
 	}
-	a, err := s.cfg.Directory.Account(g.account)
+	a, err = s.cfg.Directory.Account(g.account)
 	if err != nil || a.Disabled {
-		return principal.Principal{}, unauthenticated("ACCOUNT_STATE_INVALID")
+		return a, "", unauthenticated("ACCOUNT_STATE_INVALID")
 	}
 	s.count(a, g.keyName)
-	return principal.Principal{Email: a.Email, KeyName: g.keyName}, nil
+	return a, g.keyName, nil
 }
 
 // identifySelfSigned takes the JWTs that Google's clients sign instead of
 // asking for an access token: issued by the account about itself, for an
 // audience or a scope.
-func (s *Server) identifySelfSigned(t *jwt.Token) (principal.Principal, error) {
-	a, err := s.cfg.Directory.Account("projects/-/serviceAccounts/" + t.Claims.Issuer)
+func (s *Server) identifySelfSigned(t *jwt.Token) (a directory.Account, keyName string, err error) {
+	a, err = s.cfg.Directory.Account("projects/-/serviceAccounts/" + t.Claims.Issuer)
 	if err != nil || t.Claims.Subject != t.Claims.Issuer || t.Claims.Audience == "" && t.Claims.Scope == "" {
-		return principal.Principal{}, unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
+		return a, "", unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
 	}
 	_, k, err := s.verify(t)
 	switch {
 	case a.Disabled:
-		return principal.Principal{}, unauthenticated("ACCOUNT_STATE_INVALID")
+		return a, "", unauthenticated("ACCOUNT_STATE_INVALID")
 	case err != nil:
-		return principal.Principal{}, unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
+		return a, "", unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
 	case !s.timely(t.Claims):
-		return principal.Principal{}, unauthenticated("ACCESS_TOKEN_EXPIRED")
+		return a, "", unauthenticated("ACCESS_TOKEN_EXPIRED")
 	}
-	return principal.Principal{Email: a.Email, KeyName: auditName(a, k)}, nil
+	return a, auditName(a, k), nil
 }
 
 func unauthenticated(reason string) error {

@@ -1,6 +1,6 @@
 // Package oauth is the authorization server of the embedded Google Cloud: the
-// token endpoint, the tokens it mints and the authentication of those who
-// present them. Its times are wall times; the validity of keys is policy time.
+// token endpoint, the tokens it mints, the authentication of those who present
+// them and the endpoint that tells them who they are. Its times are wall times; the validity of keys is policy time.
 package oauth
 
 import (
@@ -44,7 +44,8 @@ type Config struct {
 	// refused to keys known to be disabled, deleted or expired. Google says that
 	// failed calls count, and of refused tokens nothing [mem]: zero counts both.
 	RefusalsUncounted bool
-	// Faults goes wrong on purpose for "POST /token"; nil never.
+	// Faults goes wrong on purpose for "POST /token" and "GET /v1/userinfo"; nil
+	// never.
 	Faults *fault.Injector
 	// Random is where tokens and the ids of signing keys come from. Nil is
 	// crypto/rand.
@@ -84,14 +85,15 @@ func New(cfg Config) *Server {
 	}
 	s.signing = sync.OnceValues(s.newSigningKey)
 	s.mux.HandleFunc("POST /token", s.serveToken)
+	s.mux.HandleFunc("GET /v1/userinfo", s.serveUserInfo)
 	s.mux.HandleFunc("GET /oauth2/v3/certs", s.serveKeySet)
 	s.mux.HandleFunc("GET /oauth2/v1/certs", s.serveCertificates)
 	s.mux.HandleFunc("GET /robot/v1/metadata/x509/{email}", s.serveAccountCertificates)
 	return s
 }
 
-// ServeHTTP answers POST /token, GET /oauth2/v3/certs (JWKS), GET
-// /oauth2/v1/certs and GET /robot/v1/metadata/x509/{EMAIL} (PEM by key id).
+// ServeHTTP answers POST /token, GET /v1/userinfo, GET /oauth2/v3/certs (JWKS),
+// GET /oauth2/v1/certs and GET /robot/v1/metadata/x509/{EMAIL} (PEM by key id).
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 func (s *Server) newSigningKey() (signingKey, error) {

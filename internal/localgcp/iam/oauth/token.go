@@ -55,6 +55,12 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		answer, err = s.exchange(r.PostForm)
 		return err
 	})
+	respond(w, answer, err)
+}
+
+// respond writes an answer, or else the error in OAuth's form if it is a refusal
+// and in Google's if it is not.
+func respond(w http.ResponseWriter, answer any, err error) {
 	switch e := err.(type) {
 	case nil:
 		wire.WriteJSON(w, http.StatusOK, answer)
