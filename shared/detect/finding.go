@@ -22,20 +22,25 @@ type Finding struct {
 	Time        time.Time `json:"time"` // of the latest entry
 	Detector    string    `json:"detector"`
 	Severity    Severity  `json:"severity"`
-	Update      bool      `json:"update,omitempty"` // tells more about an episode that was told before
+	Score       float64   `json:"score"`               // how far beyond what is normal: 1 is where the detector begins to tell
+	Technique   string    `json:"technique,omitempty"` // of MITRE ATT&CK
+	Update      bool      `json:"update,omitempty"`    // tells more about an episode that was told before
 	Subject     string    `json:"subject"`
 	Project     string    `json:"project,omitempty"`
 	Credential  string    `json:"credential,omitempty"` // projects/P/secrets/S, when it is known
 	Key         string    `json:"key,omitempty"`        // full name of the key that was used, when it is known
+	From        []string  `json:"from,omitempty"`       // addresses and user agents that it came from
+	Delegation  []string  `json:"delegation,omitempty"` // who impersonated whom to act as the subject, first caller first
 	Count       int       `json:"count"`                // distinct permissions, or permissions on distinct targets
 	Permissions []string  `json:"permissions,omitempty"`
 	Targets     []string  `json:"targets,omitempty"`
 	FirstSeen   time.Time `json:"first_seen"`
 	LastSeen    time.Time `json:"last_seen"`
 	Reason      string    `json:"reason"`
-	Advice      string    `json:"advice"`   // what to do next
-	Link        string    `json:"link"`     // to the entries in Logs Explorer
-	Evidence    []string  `json:"evidence"` // insertIds of entries
+	Advice      string    `json:"advice"`            // what to do next
+	Runbook     string    `json:"runbook,omitempty"` // how to look into findings of this detector
+	Link        string    `json:"link"`              // to the entries in Logs Explorer
+	Evidence    []string  `json:"evidence"`          // insertIds of entries
 }
 
 // Bounds of a finding.
