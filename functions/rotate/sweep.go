@@ -17,8 +17,9 @@ const managed = "labels." + rotation.Label + "=" + rotation.Managed
 // sweep sends one message for each credential that has something due, so that
 // Pub/Sub and Cloud Run spread the work and one bad credential stops no other.
 func (f *Function) sweep(ctx context.Context) (Report, error) {
+	now := f.now()
 	return f.fanOut(ctx, event.Continue, func(c rotation.Credential, aliases map[string]string) bool {
-		return len(rotation.Decide(f.now(), c.Policy, c.Journal, rotation.Observed{Aliases: aliases}, rotation.Intent{})) > 0
+		return len(rotation.Decide(now, c.Policy, c.Journal, rotation.Observed{Aliases: aliases}, rotation.Intent{})) > 0
 	})
 }
 

@@ -117,7 +117,7 @@ func TestAConsumerThatCannotReadFails(t *testing.T) {
 
 func TestPayloadsThatAreNoKeyFiles(t *testing.T) {
 	for _, payload := range []string{"", "{}", "hunter2", `{"private_key_id":""}`} {
-		if _, err := mint(t.Context(), []byte(payload)); err == nil || payload != "" && strings.Contains(err.Error(), payload) {
+		if _, err := (&stage{}).mint(t.Context(), []byte(payload)); err == nil || payload != "" && strings.Contains(err.Error(), payload) {
 			t.Errorf("mint: error %v", err)
 		}
 		if _, err := keyID([]byte(payload)); err == nil || payload != "" && strings.Contains(err.Error(), payload) {

@@ -29,7 +29,7 @@ func (s *stage) attack(ctx context.Context) error {
 	if err := s.steal(ctx); err != nil {
 		return err
 	}
-	token, err := mint(ctx, s.seen.stolenFile)
+	token, err := s.mint(ctx, s.seen.stolenFile)
 	if err != nil {
 		return fmt.Errorf("the stolen key does not work: %w", err)
 	}

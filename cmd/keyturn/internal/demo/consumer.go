@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
+	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
 )
 
@@ -111,7 +112,7 @@ func (c *consumer) load(ctx context.Context) error {
 	if c.isKey {
 		c.header = [2]string{"X-Goog-Api-Key", string(payload)}
 	} else {
-		token, err := mint(ctx, payload)
+		token, err := c.world.mint(ctx, payload)
 		if err != nil {
 			return err
 		}
@@ -123,12 +124,12 @@ func (c *consumer) load(ctx context.Context) error {
 }
 
 // mint exchanges a key file for an access token, as Google's libraries do.
-func mint(ctx context.Context, keyFile []byte) (string, error) {
+func (s *stage) mint(ctx context.Context, keyFile []byte) (string, error) {
 	conf, err := google.JWTConfigFromJSON(keyFile, "https://www.googleapis.com/auth/cloud-platform")
 	if err != nil {
 		return "", errors.New("the secret does not hold a key file")
 	}
-	token, err := conf.TokenSource(ctx).Token()
+	token, err := conf.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, s.http)).Token()
 	if err != nil {
 		return "", err
 	}

@@ -73,13 +73,21 @@ func (s *stage) URL() string { return s.Cloud.URL() }
 // did not hold; the result is filled in as far as it came.
 func Run(ctx context.Context, c Config) (Result, error) {
 	began := time.Now()
-	s := &stage{clock: clock.NewFrozen(start), progress: c.Progress, http: &http.Client{Timeout: 20 * time.Second}}
+	s := &stage{clock: clock.NewFrozen(start), progress: c.Progress, http: newHTTPClient()}
 	err := s.play(ctx, io.MultiWriter(c.Logs, &s.canaries))
 	result := s.reckon(time.Since(began))
 	if err != nil {
 		return result, err
 	}
 	return result, result.broken()
+}
+
+// newHTTPClient keeps a connection for each consumer, where net/http would keep
+// two for all and dial again for the others.
+func newHTTPClient() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = t.MaxIdleConns
+	return &http.Client{Transport: t, Timeout: 20 * time.Second}
 }
 
 // play is the demo, act by act.

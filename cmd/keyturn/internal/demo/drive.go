@@ -101,7 +101,7 @@ func (s *stage) revoke(ctx context.Context) error {
 	if err := s.tick(ctx); err != nil { // disabling takes a while to be known everywhere, too
 		return err
 	}
-	if _, err := mint(ctx, s.seen.stolenFile); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
+	if _, err := s.mint(ctx, s.seen.stolenFile); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
 		return fmt.Errorf("the revoked key still mints tokens (error %v)", err)
 	}
 	s.seen.revoked++
