@@ -27,7 +27,7 @@ func (c *Cloud) LostNotices(ctx context.Context, since time.Time) ([]LostNotice,
 	}
 	it := client.ListLogEntries(ctx, &loggingpb.ListLogEntriesRequest{
 		ResourceNames: []string{"projects/" + c.config.Project},
-		Filter: fmt.Sprintf(`log_id("secretmanager.googleapis.com/secret_event") AND timestamp>="%s" AND (jsonPayload.type="TOPIC_NOT_FOUND" OR jsonPayload.type="TOPIC_PERMISSION_DENIED")`,
+		Filter: fmt.Sprintf(`timestamp>="%s" AND log_id("secretmanager.googleapis.com/secret_event") AND (jsonPayload.type="TOPIC_NOT_FOUND" OR jsonPayload.type="TOPIC_PERMISSION_DENIED")`,
 			since.UTC().Format(time.RFC3339Nano)),
 		OrderBy: "timestamp desc", PageSize: maxNotices,
 	})

@@ -79,7 +79,7 @@ func (s *Service) find(names []string, wanted *filter.Filter) []entry.Entry {
 	defer s.mu.RUnlock()
 	var found []entry.Entry
 	for _, e := range s.entries.kept {
-		if ofAny(e.Log.GetLogName(), names) && wanted.Match(e.Log, e.Payload) {
+		if wanted.Match(e.Log, e.Payload) && ofAny(e.Log.GetLogName(), names) { // a filter on the time is the cheaper test
 			found = append(found, e)
 		}
 	}

@@ -87,6 +87,9 @@ func TestMatchAuditEntry(t *testing.T) {
 		`timestamp>="2026-11-20"`:                  true,
 		`timestamp<"2026-11-20"`:                   false,
 		`receiveTimestamp<"2000-01-01"`:            true, // defaulted
+		`receive_timestamp>="2000-01-01"`:          false,
+		`timestamp:*`:                              true,
+		`receiveTimestamp:*`:                       false,
 		`timestamp>=2026-11-20T10:00:00.6Z`:        false,
 		`timestamp>="2026-11-20T12:00:00.4+02:00"`: true,
 

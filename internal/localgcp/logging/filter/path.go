@@ -73,6 +73,9 @@ type enum struct {
 
 // visit shows the values at the path, and reports whether visitor stopped.
 func (p path) visit(s *subject, see visitor) bool {
+	if t, ok := p.time(s.log); ok {
+		return see(t.AsTime(), t != nil)
+	}
 	if name := p.segments[0]; name != "protoPayload" && name != "proto_payload" {
 		return visitMessage(s.log.ProtoReflect(), p.segments, true, see)
 	}
@@ -87,6 +90,21 @@ func (p path) visit(s *subject, see visitor) bool {
 	}
 	unknown := !found || len(rest) == 0
 	return unknown && s.raw != nil && visitStruct(s.raw, rest, watch)
+}
+
+// time is the entry's time that the path names, if it names one. Most filters ask
+// for it of every entry, and reflection would take longer.
+func (p path) time(e *loggingpb.LogEntry) (t *timestamppb.Timestamp, ok bool) {
+	if len(p.segments) != 1 {
+		return nil, false
+	}
+	switch p.segments[0] {
+	case "timestamp":
+		return e.GetTimestamp(), true
+	case "receiveTimestamp", "receive_timestamp":
+		return e.GetReceiveTimestamp(), true
+	}
+	return nil, false
 }
 
 // visitMessage walks m. defaults says whether messages that are not set are
