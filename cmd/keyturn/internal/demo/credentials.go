@@ -18,9 +18,9 @@ import (
 
 // policy is the demo's: days where a real one has weeks.
 var policy = rotation.Policy{
-	Period:      rotation.Duration(72 * time.Hour),
+	Period:      rotation.Duration(48 * time.Hour),
 	Overlap:     rotation.Duration(6 * time.Hour),
-	Quarantine:  rotation.Duration(24 * time.Hour),
+	Quarantine:  rotation.Duration(12 * time.Hour),
 	Propagation: rotation.Duration(10 * time.Minute),
 }
 
