@@ -19,7 +19,7 @@ var layers = []struct {
 	{path: "shared/rotation", pure: true},
 	{path: "shared/detect", pure: true},
 	{path: "shared/alerting", pure: true},
-	{path: "shared/event", may: []string{"shared/rotation", "shared/detect", "shared/alerting"}},
+	{path: "shared/event", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/gcp", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/notify", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "functions", may: []string{"functions/door", "shared"}},

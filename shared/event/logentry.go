@@ -1,131 +1,355 @@
 package event
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"strconv"
-	"strings"
-	"time"
 
 	"example.com/keyturn/shared/detect"
 )
 
-// DecodeLogEntry reads a LogEntry as a sink or the Logging API writes it in
-// JSON. An entry that is no audit entry, or of a shape not met before, is no
-// error; only what is no JSON object is.
-func DecodeLogEntry(data []byte) (detect.Entry, error) {
-	var l logEntry
-	if err := unmarshalObject(data, &l); err != nil {
-		return detect.Entry{}, fmt.Errorf("decoding a log entry: %w; point the log sink, and nothing else, at the topic", err)
-	}
-	e := detect.Entry{LogName: l.LogName, InsertID: l.InsertID, Time: l.time(), Project: l.project()}
-	if !l.isAudit() {
-		return e, nil
-	}
-	p := l.Payload
-	e.Audit = true
-	e.Service, e.Method, e.Resource, e.Account = p.Service, p.Method, p.Resource, l.Resource.Labels["email_id"]
-	e.Principal, e.PrincipalSubject, e.KeyName = p.Authentication.Email, p.Authentication.Subject, p.Authentication.Key
-	e.CallerIP, e.UserAgent = p.Request.CallerIP, p.Request.UserAgent
-	e.Code, e.Message = int32(p.Status.Code), p.Status.Message
-	for _, a := range p.Authorization {
-		e.Permissions = append(e.Permissions, detect.Permission(a))
-	}
-	return e, nil
-}
+// What is read of a LogEntry, one function an object. Each first empties what it
+// fills, for a key may occur twice.
 
-// unmarshalObject reads a JSON object into v. A field of an unexpected type is
-// left empty, for encoding/json goes on after it.
-func unmarshalObject(data []byte, v any) error {
-	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
-		return errors.New("it is no JSON object")
-	}
-	err := json.Unmarshal(data, v)
-	if mismatch := (*json.UnmarshalTypeError)(nil); errors.As(err, &mismatch) {
-		return nil
-	}
-	return err
-}
-
-// logEntry is what is read of google.logging.v2.LogEntry.
-type logEntry struct {
-	LogName  string `json:"logName"`
-	InsertID string `json:"insertId"`
-	Time     string `json:"timestamp"`
-	Received string `json:"receiveTimestamp"`
-	Resource struct {
-		Labels map[string]string `json:"labels"`
-	} `json:"resource"`
-	Payload *auditLog `json:"protoPayload"`
-}
-
-// auditLog is what is read of google.cloud.audit.AuditLog.
-type auditLog struct {
-	Type     string `json:"@type"`
-	Service  string `json:"serviceName"`
-	Method   string `json:"methodName"`
-	Resource string `json:"resourceName"`
-	Status   struct {
-		Code    code   `json:"code"`
-		Message string `json:"message"`
-	} `json:"status"`
-	Authentication struct {
-		Email   string `json:"principalEmail"`
-		Subject string `json:"principalSubject"`
-		Key     string `json:"serviceAccountKeyName"`
-	} `json:"authenticationInfo"`
-	Authorization []struct {
-		Name     string `json:"permission"`
-		Resource string `json:"resource"`
-		Granted  bool   `json:"granted"`
-	} `json:"authorizationInfo"`
-	Request struct {
-		CallerIP  string `json:"callerIp"`
-		UserAgent string `json:"callerSuppliedUserAgent"`
-	} `json:"requestMetadata"`
-}
-
-// code is a google.rpc.Code, which some writers put into a string. What is
-// neither is 0.
-type code int32
-
-func (c *code) UnmarshalJSON(data []byte) error {
-	n, err := strconv.ParseInt(string(bytes.Trim(data, `"`)), 10, 32)
-	if err == nil {
-		*c = code(n)
-	}
-	return nil
-}
-
-// isAudit goes by the payload's type, or by the log where the type was lost, as
-// it is in Google's own published examples.
-func (l logEntry) isAudit() bool {
-	const auditType = "type.googleapis.com/google.cloud.audit.AuditLog"
-	return l.Payload != nil && (l.Payload.Type == auditType ||
-		l.Payload.Type == "" && strings.Contains(l.LogName, "/logs/cloudaudit.googleapis.com"))
-}
-
-// time is in UTC; the zero time where the entry has none that can be written down again.
-func (l logEntry) time() time.Time {
-	for _, s := range []string{l.Time, l.Received} {
-		t, err := time.Parse(time.RFC3339Nano, s)
-		if t = t.UTC(); err == nil && t.Year() >= 0 && t.Year() <= 9999 {
-			return t
+// entry reads a google.logging.v2.LogEntry.
+func (d *Decoder) entry(e *detect.Entry) {
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		switch key {
+		case "logName":
+			e.LogName = j.Text()
+		case "insertId":
+			e.InsertID = j.Text()
+		case "timestamp":
+			d.time = j.Text()
+		case "receiveTimestamp":
+			d.received = j.Text()
+		case "resource":
+			d.resource(e)
+		case "protoPayload":
+			d.auditLog(e)
+		default:
+			j.Skip()
 		}
 	}
-	return time.Time{}
 }
 
-func (l logEntry) project() string {
-	if id := l.Resource.Labels["project_id"]; id != "" {
-		return id
+func (d *Decoder) resource(e *detect.Entry) {
+	d.projectLabel, e.Account = "", ""
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		if key == "labels" {
+			d.labels(e)
+		} else {
+			j.Skip()
+		}
 	}
-	name, found := strings.CutPrefix(l.LogName, "projects/")
-	if !found {
-		return ""
+}
+
+func (d *Decoder) labels(e *detect.Entry) {
+	d.projectLabel, e.Account = "", ""
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		switch key {
+		case "project_id":
+			d.projectLabel = j.Text()
+		case "email_id":
+			e.Account = j.Text()
+		default:
+			j.Skip()
+		}
 	}
-	id, _, _ := strings.Cut(name, "/")
-	return id
+}
+
+// auditLog reads a google.cloud.audit.AuditLog.
+func (d *Decoder) auditLog(e *detect.Entry) {
+	j := &d.json
+	if d.payload {
+		forgetPayload(e)
+		d.entryParts = entryParts{time: d.time, received: d.received, projectLabel: d.projectLabel, metadataGrants: d.metadataGrants[:0]}
+	}
+	d.payload = j.IsObject()
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		switch key {
+		case "@type":
+			d.payloadType = j.Text()
+		case "serviceName":
+			e.Service = j.Text()
+		case "methodName":
+			e.Method = j.Text()
+		case "resourceName":
+			e.Resource = j.Text()
+		case "authenticationInfo":
+			d.authentication(e)
+		case "authorizationInfo":
+			d.authorization(e)
+		case "requestMetadata":
+			d.requestMetadata(e)
+		case "status":
+			d.status(e)
+		case "request":
+			d.request(e)
+		case "response":
+			d.response()
+		case "serviceData":
+			e.Grants = d.serviceData(e.Grants[:0])
+		case "metadata":
+			d.metadata()
+		default:
+			j.Skip()
+		}
+	}
+}
+
+func (d *Decoder) authentication(e *detect.Entry) {
+	e.Principal, e.PrincipalSubject, e.KeyName, e.OAuthClient, e.Delegation = "", "", "", "", e.Delegation[:0]
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		switch key {
+		case "principalEmail":
+			e.Principal = j.Text()
+		case "principalSubject":
+			e.PrincipalSubject = j.Text()
+		case "serviceAccountKeyName":
+			e.KeyName = j.Text()
+		case "serviceAccountDelegationInfo":
+			e.Delegation = e.Delegation[:0]
+			for ok := j.Array(); ok; ok = j.NextElement() {
+				e.Delegation = append(e.Delegation, d.delegation())
+			}
+		case "oauthInfo":
+			e.OAuthClient = d.textAt("oauthClientId")
+		default:
+			j.Skip()
+		}
+	}
+}
+
+// delegation reads who impersonated: an e-mail, or else a subject.
+func (d *Decoder) delegation() string {
+	email, subject := "", ""
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		switch key {
+		case "firstPartyPrincipal":
+			email = d.textAt("principalEmail")
+		case "principalSubject":
+			subject = j.Text()
+		default:
+			j.Skip()
+		}
+	}
+	if email != "" {
+		return email
+	}
+	return subject
+}
+
+// textAt reads the text of one key of an object, and skips the others.
+func (d *Decoder) textAt(name string) string {
+	text := ""
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		if key == name {
+			text = j.Text()
+		} else {
+			j.Skip()
+		}
+	}
+	return text
+}
+
+func (d *Decoder) authorization(e *detect.Entry) {
+	e.Permissions = e.Permissions[:0]
+	j := &d.json
+	for ok := j.Array(); ok; ok = j.NextElement() {
+		e.Permissions = append(e.Permissions, d.permission())
+	}
+}
+
+func (d *Decoder) permission() detect.Permission {
+	var p detect.Permission
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		switch key {
+		case "permission":
+			p.Name = j.Text()
+		case "resource":
+			p.Resource = j.Text()
+		case "granted":
+			p.Granted = j.True()
+		default:
+			j.Skip()
+		}
+	}
+	return p
+}
+
+func (d *Decoder) requestMetadata(e *detect.Entry) {
+	e.CallerIP, e.UserAgent = "", ""
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		switch key {
+		case "callerIp":
+			e.CallerIP = j.Text()
+		case "callerSuppliedUserAgent":
+			e.UserAgent = j.Text()
+		default:
+			j.Skip()
+		}
+	}
+}
+
+// status reads a google.rpc.Status.
+func (d *Decoder) status(e *detect.Entry) {
+	e.Code, e.Message, d.violationType, d.errorReason = 0, "", "", ""
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		switch key {
+		case "code":
+			e.Code = d.code()
+		case "message":
+			e.Message = j.Text()
+		case "details":
+			d.details()
+		default:
+			j.Skip()
+		}
+	}
+}
+
+// code reads a google.rpc.Code, which some writers put into a string. What is
+// neither is 0.
+func (d *Decoder) code() int32 {
+	n, err := strconv.ParseInt(d.json.Scalar(), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return int32(n)
+}
+
+// details reads the first violation's type and the first ErrorInfo's reason.
+func (d *Decoder) details() {
+	d.violationType, d.errorReason = "", ""
+	j := &d.json
+	for ok := j.Array(); ok; ok = j.NextElement() {
+		violation, reason := d.detail()
+		if d.violationType == "" {
+			d.violationType = violation
+		}
+		if d.errorReason == "" {
+			d.errorReason = reason
+		}
+	}
+}
+
+func (d *Decoder) detail() (violation, reason string) {
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		switch key {
+		case "violations":
+			violation = d.violations()
+		case "reason":
+			reason = j.Text()
+		default:
+			j.Skip()
+		}
+	}
+	return violation, reason
+}
+
+func (d *Decoder) violations() string {
+	first := ""
+	j := &d.json
+	for ok := j.Array(); ok; ok = j.NextElement() {
+		if kind := d.textAt("type"); first == "" {
+			first = kind
+		}
+	}
+	return first
+}
+
+// request reads the permissions that a testIamPermissions call asks about.
+func (d *Decoder) request(e *detect.Entry) {
+	e.Tested = e.Tested[:0]
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		if key != "permissions" {
+			j.Skip()
+			continue
+		}
+		e.Tested = e.Tested[:0]
+		for ok := j.Array(); ok; ok = j.NextElement() {
+			e.Tested = append(e.Tested, j.Text())
+		}
+	}
+}
+
+func (d *Decoder) response() { d.created = d.textAt("name") }
+
+// serviceData reads what a change of a policy added, and appends it to grants.
+func (d *Decoder) serviceData(grants []detect.Grant) []detect.Grant {
+	before := len(grants)
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		if key == "policyDelta" {
+			grants = d.policyDelta(grants[:before])
+		} else {
+			j.Skip()
+		}
+	}
+	return grants
+}
+
+func (d *Decoder) policyDelta(grants []detect.Grant) []detect.Grant {
+	before := len(grants)
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		if key == "bindingDeltas" {
+			grants = d.bindingDeltas(grants[:before])
+		} else {
+			j.Skip()
+		}
+	}
+	return grants
+}
+
+func (d *Decoder) bindingDeltas(grants []detect.Grant) []detect.Grant {
+	j := &d.json
+	for ok := j.Array(); ok; ok = j.NextElement() {
+		if action, grant := d.bindingDelta(); action == "ADD" {
+			grants = append(grants, grant)
+		}
+	}
+	return grants
+}
+
+func (d *Decoder) bindingDelta() (action string, g detect.Grant) {
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		switch key {
+		case "action":
+			action = j.Text()
+		case "role":
+			g.Role = j.Text()
+		case "member":
+			g.Member = j.Text()
+		default:
+			j.Skip()
+		}
+	}
+	return action, g
+}
+
+func (d *Decoder) metadata() {
+	d.reason, d.metadataGrants = "", d.metadataGrants[:0]
+	j := &d.json
+	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
+		switch key {
+		case "violationReason":
+			d.reason = j.Text()
+		case "policyDelta":
+			d.metadataGrants = d.policyDelta(d.metadataGrants[:0])
+		default:
+			j.Skip()
+		}
+	}
 }

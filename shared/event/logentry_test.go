@@ -87,10 +87,12 @@ func TestEntryTimeAndProject(t *testing.T) {
 	}
 }
 
+const samplesDir = "../../../shared/audit-samples"
+
 // samples yields the lines of the public audit log samples beside the repository.
 func samples(t testing.TB, yield func(name string, line []byte)) {
 	t.Helper()
-	files, _ := filepath.Glob("../../../shared/audit-samples/*.jsonl")
+	files, _ := filepath.Glob(samplesDir + "/*.jsonl")
 	if len(files) == 0 {
 		t.Skip("no ../shared/audit-samples beside the repository")
 	}
