@@ -19,6 +19,7 @@ type chaos struct {
 	dead      float64 // of all faults, the share in which the process is killed
 	duplicate float64 // of all deliveries
 	blind     bool    // nobody may read Cloud Monitoring until all is calm
+	unrest    bool    // see Config.Unrest
 }
 
 // pick chooses one of several.
@@ -88,8 +89,25 @@ func (w *world) run(c chaos) error {
 	if err := w.askOnceMore(); err != nil {
 		return fmt.Errorf("asking for a last rotation: %w", err)
 	}
+	if c.unrest {
+		w.unrest(c)
+	}
 	w.calm()
 	return nil
+}
+
+// unrestRounds last until most keys have retired.
+const unrestRounds = 12
+
+// unrest has calls go wrong for as long as keys retire, which the random part
+// is too short for: sweeps, one trigger at a time.
+func (w *world) unrest(c chaos) {
+	w.trace.note("only the schedule is at work from now on")
+	for range unrestRounds {
+		w.send(event.Command{Verb: event.Sweep})
+		w.deliverAll(func(a *actor) fault { return w.mishap(c, a) })
+		w.advance(time.Hour + w.upTo(5*time.Hour))
+	}
 }
 
 // askOnceMore has one credential go through a whole rotation when all is calm.

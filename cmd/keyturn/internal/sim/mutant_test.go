@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,22 +19,30 @@ type mutant struct {
 	file string // of this module
 	line string // as it stands, exactly once
 	with string // what stands in its place
+	seed uint64 // one that catches it, tried first; zero is not known
 }
 
 const mutantSeeds = 600
 
-// TestMutantsAreCaught builds the simulation with each mutant in place of the
-// engine and shows that a seed finds it.
+// TestMutantsAreCaught shows that a seed finds each mutant.
 func TestMutantsAreCaught(t *testing.T) {
-	if testing.Short() || raced || os.Getenv("KEYTURN_MUTANTS") == "" {
-		t.Skip("a build for each mutant takes many minutes: 'make mutants' runs them")
+	if testing.Short() || raced {
+		t.Skip("the mutants are hunted without the race detector: it makes their program slow to build, and finds nothing in it that it would not find in the engine")
 	}
 	mutants := readMutants(t)
 	if len(mutants) < 12 {
 		t.Fatalf("only %d mutants", len(mutants))
 	}
+	program := build(t, mutants)
 	for _, m := range mutants {
-		t.Run(m.name, func(t *testing.T) { t.Logf("%s (%s)", hunt(t, build(t, m)), m.peer) })
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			seed, verdict := hunt(t, program, m)
+			t.Logf("caught by seed %d: %s (%s)", seed, verdict, m.peer)
+			if seed != m.seed {
+				t.Logf("seed %d catches it no more: write 'seed: %d' into its file, so that it is found sooner", m.seed, seed)
+			}
+		})
 	}
 }
 
@@ -62,8 +69,12 @@ func readMutants(t *testing.T) (all []mutant) {
 				m.line = value
 			case "with":
 				m.with = value
+			case "seed":
+				if m.seed, err = strconv.ParseUint(value, 10, 64); err != nil {
+					t.Errorf("%s: %v", file, err)
+				}
 			default:
-				t.Errorf("%s: field %q is none of peer, file, line, with", file, field)
+				t.Errorf("%s: field %q is none of peer, file, line, with, seed", file, field)
 			}
 		}
 		all = append(all, m)
@@ -71,97 +82,66 @@ func readMutants(t *testing.T) (all []mutant) {
 	return all
 }
 
-// apply returns the file with the mutant's line in it. The line must stand
-// exactly once, or the mutant says nothing about the engine as it is.
-func (m mutant) apply(source string) (string, error) {
+// apply returns the file with the mutant's line in it, and the line's index. The
+// line must stand exactly once, or the mutant says nothing about the engine as
+// it is.
+func (m mutant) apply(source string) (mutated string, at int, err error) {
 	lines := strings.Split(source, "\n")
-	at := -1
+	at = -1
 	for i, line := range lines {
 		if strings.TrimSpace(line) != m.line {
 			continue
 		}
 		if at >= 0 {
-			return "", fmt.Errorf("%s holds the line more than once: %s", m.file, m.line)
+			return "", at, fmt.Errorf("%s holds the line more than once: %s", m.file, m.line)
 		}
 		at = i
 	}
 	if at < 0 || m.with == "" || m.with == m.line || m.peer == "" {
-		return "", fmt.Errorf("%s does not hold the line (any more), or the mutant is incomplete: %s", m.file, m.line)
+		return "", at, fmt.Errorf("%s does not hold the line (any more), or the mutant is incomplete: %s", m.file, m.line)
 	}
 	lines[at] = m.with
-	return strings.Join(lines, "\n"), nil
+	return strings.Join(lines, "\n"), at, nil
 }
 
-// build makes this package's test program with the mutant in it. The sources
-// stay as they are: the compiler is told to read another file instead.
-func build(t *testing.T, m mutant) (program string) {
-	t.Helper()
-	dir := t.TempDir()
-	original, err := filepath.Abs(filepath.Join("../../../..", m.file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile(original)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mutated, err := m.apply(string(source))
-	if err != nil {
-		t.Fatal(err)
-	}
-	replacement := filepath.Join(dir, "mutant.go")
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: replacement}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, text := range map[string][]byte{replacement: []byte(mutated), filepath.Join(dir, "overlay.json"): overlay} {
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	program = filepath.Join(dir, "sim.test")
-	out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, ".").CombinedOutput()
-	if err != nil {
-		t.Fatalf("building the mutant: %v\n%s", err, out)
-	}
-	return program
-}
+// seedVariable is the seed that TestUntilCaught, in the program with the
+// mutants, tries first.
+const seedVariable = "KEYTURN_TEST_SIM_SEED"
 
-// seedsVariable makes TestUntilCaught, in the program with a mutant, try that many seeds.
-const seedsVariable = "KEYTURN_TEST_SIM_SEEDS"
-
-// hunt returns what the program with a mutant says of the seed that caught it:
-// one that the engine as it is lives through.
-func hunt(t *testing.T, program string) (caught string) {
+// hunt returns the seed that caught a mutant and what the judge said: a seed
+// that the engine as it is lives through.
+func hunt(t *testing.T, program string, m mutant) (seed uint64, verdict string) {
 	t.Helper()
-	cmd := exec.Command(program, "-test.run=^TestUntilCaught$", "-test.v")
-	cmd.Env = append(os.Environ(), seedsVariable+"="+strconv.Itoa(mutantSeeds))
+	cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestUntilCaught$", "-test.v")
+	cmd.Env = append(os.Environ(), mutantVariable+"="+m.name, seedVariable+"="+strconv.FormatUint(m.seed, 10))
 	out, err := cmd.CombinedOutput()
-	var seed uint64
 	for line := range strings.Lines(string(out)) {
 		if _, found, ok := strings.Cut(line, "caught by seed "); ok {
-			caught = strings.TrimSpace(found)
-			_, _ = fmt.Sscan(caught, &seed) // seed 0 is as good a witness
+			number, said, _ := strings.Cut(strings.TrimSpace(found), ": ")
+			seed, err = strconv.ParseUint(number, 10, 64)
+			verdict = said
 		}
 	}
-	if caught == "" {
+	if err != nil || verdict == "" {
 		t.Fatalf("not caught by %d seeds (%v)\n%.2000s", mutantSeeds, err, out)
 	}
-	if story, err := Replay(seed); err != nil || story.Violation != nil {
+	if story, err := replay(seed, true); err != nil || story.Violation != nil {
 		t.Errorf("seed %d proves nothing: the engine itself breaks it (%v, %v)", seed, story.Violation, err)
 	}
-	return "caught by seed " + caught
+	return seed, verdict
 }
 
-// TestUntilCaught runs in a program with a mutant only.
+// TestUntilCaught runs in the program with the mutants only: first the seed that
+// caught this one before, and should the engine have changed since, others.
 func TestUntilCaught(t *testing.T) {
-	seeds, err := strconv.Atoi(os.Getenv(seedsVariable))
+	known, err := strconv.ParseUint(os.Getenv(seedVariable), 10, 64)
 	if err != nil {
-		t.Skip("this is no mutant")
+		t.Skip("there is no mutant in here")
 	}
 	const batch = 20
-	for first := 1; first <= seeds; first += batch {
-		r, err := Run(t.Context(), Config{Seeds: batch, First: uint64(first)})
+	c := Config{Seeds: 1, First: known, Unrest: true}
+	for n := range mutantSeeds/batch + 1 {
+		r, err := Run(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,19 +149,20 @@ func TestUntilCaught(t *testing.T) {
 			t.Logf("caught by seed %d: %v", r.Failures[0].Seed, r.Failures[0].Violation)
 			return
 		}
+		c = Config{Seeds: batch, First: uint64(1 + n*batch), Unrest: true}
 	}
 	t.Error("nothing was caught")
 }
 
 func TestMutantsThatDoNotApplyAreNoticed(t *testing.T) {
 	whole := mutant{name: "m", peer: "somebody", file: "f.go", line: "a()", with: "b()"}
-	if got, err := whole.apply("{\n\ta()\n}"); got != "{\nb()\n}" || err != nil {
-		t.Errorf("%q, %v", got, err)
+	if got, at, err := whole.apply("{\n\ta()\n}"); got != "{\nb()\n}" || at != 1 || err != nil {
+		t.Errorf("%q, line %d, %v", got, at, err)
 	}
 	for source, m := range map[string]mutant{
 		"gone": whole, "a()\na()": whole, "a()": {peer: "somebody", line: "a()"}, "a() ": {line: "a()", with: "b()"}, "\ta()": {peer: "somebody", line: "a()", with: "a()"},
 	} {
-		if _, err := m.apply(source); err == nil {
+		if _, _, err := m.apply(source); err == nil {
 			t.Errorf("%+v applies to %q", m, source)
 		}
 	}

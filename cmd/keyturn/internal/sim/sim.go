@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Seeds    int            // how many worlds; zero is none
 	First    uint64         // seed of the first; the others follow
+	Unrest   bool           // calls go wrong also while keys retire, which makes half as many calls again; false: only before
 	Workers  int            // worlds at a time; zero is 4, which hides the pauses of clients that try again
 	Progress func(done int) // called after each world, one at a time; nil is nobody
 }
@@ -72,7 +73,7 @@ type tally struct {
 }
 
 func (t *tally) add(seed uint64) {
-	story, err := Replay(seed)
+	story, err := replay(seed, t.config.Unrest)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.found.Seeds++
@@ -111,9 +112,12 @@ type Story struct {
 	Trace     []string   `json:"trace"`               // a line for each call, fault, trigger, deed and move of the clock
 }
 
-// Replay lives through the world of one seed.
-func Replay(seed uint64) (Story, error) {
+// Replay lives through the world of one seed, without unrest.
+func Replay(seed uint64) (Story, error) { return replay(seed, false) }
+
+func replay(seed uint64, unrest bool) (Story, error) {
 	settings, chaos := randomWorld(seed)
+	chaos.unrest = unrest
 	w, err := newWorld(settings)
 	if err != nil {
 		return Story{}, err

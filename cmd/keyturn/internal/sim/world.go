@@ -183,9 +183,12 @@ func (w *world) take(n int) message {
 	return m
 }
 
-// finishAll delivers every message that waits, one at a time and without
-// faults. What asks for its message again is tried a few times.
-func (w *world) finishAll() {
+// finishAll delivers every message that waits, without faults.
+func (w *world) finishAll() { w.deliverAll(func(*actor) fault { return fault{} }) }
+
+// deliverAll delivers every message that waits, one at a time. What asks for its
+// message again is tried a few times.
+func (w *world) deliverAll(mishap func(*actor) fault) {
 	later := []message{}
 	for len(w.queue) > 0 && w.judge.violation == nil {
 		m := w.take(0)
@@ -194,16 +197,11 @@ func (w *world) finishAll() {
 			later = append(later, m)
 			continue
 		}
-		w.runToEnd(w.start(m))
+		for a := w.start(m); !a.done && w.judge.violation == nil; {
+			w.step(a, mishap(a))
+		}
 	}
 	w.queue = later
-}
-
-// runToEnd lets an actor finish without faults.
-func (w *world) runToEnd(a *actor) {
-	for !a.done && w.judge.violation == nil {
-		w.step(a, fault{})
-	}
 }
 
 func (w *world) accounts() adminpb.IAMClient { return adminpb.NewIAMClient(w.people) }
