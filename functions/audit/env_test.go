@@ -142,7 +142,16 @@ func denial(permission string, after time.Duration) []byte {
 func probe(n int) [][]byte {
 	entries := make([][]byte, n)
 	for i := range entries {
-		entries[i] = denial(fmt.Sprintf("s.things%02d.get", i), time.Duration(i)*time.Second)
+		entries[i] = denial(fmt.Sprintf("s.things%02d.create", i), time.Duration(i)*time.Second)
 	}
 	return entries
+}
+
+// stranger is the entry of a denied token, of which Google does not tell who asked.
+func stranger(account int) []byte {
+	return fmt.Appendf(nil, `{"logName":"projects/acme/logs/cloudaudit.googleapis.com%%2Fdata_access","insertId":"stranger-%d","timestamp":%q,"severity":"ERROR",
+		"resource":{"type":"service_account","labels":{"project_id":"acme","email_id":"sa%d@acme.iam.gserviceaccount.com"}},
+		"protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","status":{"code":7},"serviceName":"iamcredentials.googleapis.com","methodName":"GenerateAccessToken",
+		"authenticationInfo":{},"requestMetadata":{"callerIp":"192.0.2.7","callerSuppliedUserAgent":"curl"}}}`,
+		account, start.Add(time.Duration(account)*time.Second).Format(time.RFC3339Nano), account)
 }

@@ -1,7 +1,7 @@
 // Package audit is the function that looks for credential abuse. Each log entry,
 // streamed by the sink or read by the scheduled sweep, goes the same way: decode
-// it, observe the state of its subject, decide (package detect), and publish
-// what was found before the new state is kept.
+// it, have the detectors observe it (package detect), and publish what they
+// found. A finding that could not be published is found again.
 package audit
 
 import (
@@ -28,8 +28,7 @@ type Logs interface {
 type Config struct {
 	Publisher door.Publisher   // of findings and dead letters; required
 	Logs      Logs             // what a sweep reads; nil lets sweeps do nothing
-	Limits    detect.Limits    // of the detectors; zero fields are their defaults
-	Subjects  int              // whose state is kept in memory, at most, the latest ones; 0 is 2048, which is 200 MB at worst and 1 MB as a rule
+	Subjects  int              // that are remembered at most; 0 is 200,000, which take some 50 MB
 	Lookback  time.Duration    // how far back an instance's first sweep reads; 0 is 2 hours
 	Now       func() time.Time // policy time; nil is the machine's clock
 	Log       *slog.Logger     // nil discards
@@ -78,10 +77,10 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	return f.topic.Redeliver(ctx, f.observe(ctx, e))
 }
 
-// observe takes one entry into the state of its subject. The state is kept only
-// if what was found is published: an entry delivered again finds it again.
+// observe takes one entry in. When publishing fails, the entry delivered again,
+// or whichever comes first, finds the same.
 func (f *Function) observe(ctx context.Context, e detect.Entry) error {
-	return f.memory.update(e, f.config.Limits, func(found detect.Finding) error { return f.publish(ctx, found) })
+	return f.memory.observe(e, func(found detect.Finding) error { return f.publish(ctx, found) })
 }
 
 func (f *Function) publish(ctx context.Context, found detect.Finding) error {

@@ -2,65 +2,49 @@ package audit
 
 import (
 	"sync"
+	"time"
 
 	"example.com/keyturn/shared/detect"
 )
 
-// memory keeps the states of the latest subjects: those of two generations, of
-// which the older goes when the younger is full. So at most size subjects are
-// kept, and the size/2 that were seen last always are.
+// memory is an engine that several deliveries may use at once.
 type memory struct {
-	mu         sync.Mutex
-	generation int // subjects in one
-	young, old map[detect.Key]*subject
+	mu     sync.Mutex
+	engine *detect.Engine
 }
 
-type subject struct {
-	mu    sync.Mutex // held from observing a state to keeping the next
-	state detect.State
-}
-
-func newMemory(size int) *memory {
-	if size <= 0 {
-		size = 2048
+func newMemory(subjects int) *memory {
+	if subjects <= 0 {
+		subjects = 200_000
 	}
-	return &memory{generation: max(1, size/2), young: make(map[detect.Key]*subject)}
+	return &memory{engine: detect.New(detect.Config{Subjects: subjects})}
 }
 
-// update observes e and keeps the new state of its subject once tell has taken
-// every finding without an error.
-func (m *memory) update(e detect.Entry, l detect.Limits, tell func(detect.Finding) error) error {
-	key, ok := detect.KeyOf(e)
-	if !ok {
-		return nil
-	}
-	s := m.subject(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next, findings := detect.Observe(l, s.state, e)
-	for _, found := range findings {
-		if err := tell(found); err != nil {
+// observe takes in an entry and has told what it brought to light. What cannot
+// be told is found again with the next entry.
+func (m *memory) observe(e detect.Entry, tell func(detect.Finding) error) error {
+	m.mu.Lock()
+	found := m.engine.Observe(&e, nil)
+	m.mu.Unlock()
+	return m.tell(found, tell)
+}
+
+// advance has told what was held back until all entries up to now have come.
+func (m *memory) advance(now time.Time, tell func(detect.Finding) error) error {
+	m.mu.Lock()
+	found := m.engine.Advance(now, nil)
+	m.mu.Unlock()
+	return m.tell(found, tell)
+}
+
+func (m *memory) tell(found []detect.Finding, tell func(detect.Finding) error) error {
+	for i, f := range found {
+		if err := tell(f); err != nil {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.engine.Again(found[i:]...)
 			return err
 		}
 	}
-	s.state = next
 	return nil
-}
-
-// subject returns the one of key, which becomes the latest.
-func (m *memory) subject(key detect.Key) *subject {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if s, ok := m.young[key]; ok {
-		return s
-	}
-	s, ok := m.old[key]
-	if !ok {
-		s = new(subject)
-	}
-	if len(m.young) >= m.generation {
-		m.young, m.old = make(map[detect.Key]*subject), m.young
-	}
-	m.young[key] = s
-	return s
 }

@@ -29,14 +29,14 @@ const maxRejected = 100
 
 var errNoLogs = errors.New("replay reads Cloud Logging, which is not configured for this function: send the entries with command scan")
 
-// Do carries out a command on a memory of its own.
+// Do carries out a command on an engine of its own.
 func (f *Function) Do(ctx context.Context, c Command) (Report, error) {
-	s := scan{limits: f.config.Limits, memory: newMemory(f.config.Subjects), Report: Report{Findings: []detect.Finding{}}}
+	s := scan{engine: detect.New(detect.Config{Subjects: f.config.Subjects}), Report: Report{Findings: []detect.Finding{}}}
 	if c.Verb == "scan" {
 		for _, line := range c.Entries {
 			s.line(line)
 		}
-		return s.Report, nil
+		return s.end(), nil
 	}
 	if f.config.Logs == nil {
 		return Report{}, errNoLogs
@@ -49,14 +49,13 @@ func (f *Function) Do(ctx context.Context, c Command) (Report, error) {
 		s.line(line)
 		return nil
 	})
-	return s.Report, err
+	return s.end(), err
 }
 
 // scan runs the detectors over entries and collects what they find.
 type scan struct {
 	Report
-	limits detect.Limits
-	memory *memory
+	engine *detect.Engine
 }
 
 func (s *scan) line(line []byte) {
@@ -76,8 +75,11 @@ func (s *scan) line(line []byte) {
 	if detect.Denied(e) {
 		s.Denials++
 	}
-	_ = s.memory.update(e, s.limits, func(found detect.Finding) error { // collecting cannot fail
-		s.Findings = append(s.Findings, found)
-		return nil
-	})
+	s.Findings = s.engine.Observe(&e, s.Findings)
+}
+
+// end has the detectors say what they held back.
+func (s *scan) end() Report {
+	s.Findings = s.engine.Flush(s.Findings)
+	return s.Report
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
 )
 
@@ -33,6 +34,9 @@ func (f *Function) sweep(ctx context.Context) error {
 		n++
 		return f.observeLine(ctx, line)
 	})
+	if err == nil {
+		err = f.memory.advance(until, func(found detect.Finding) error { return f.publish(ctx, found) })
+	}
 	if err != nil {
 		return fmt.Errorf("sweeping the entries received since %s: %w", since.UTC().Format(time.RFC3339), err)
 	}

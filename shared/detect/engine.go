@@ -1,53 +1,167 @@
 package detect
 
+import (
+	"cmp"
+	"time"
+)
+
 // Config is what an Engine works with. Its zero value is good for a log of up to
 // a million subjects, of which nothing is known beforehand.
 type Config struct {
-	Subjects int     // that are remembered at most; 0 is 1,000,000
-	Hot      int     // subjects of them that are kept decoded; 0 is 4096
-	Ledger   *Ledger // what the rotator knows of its credentials; nil is nothing
-	Rules    RuleSet // custom rules; nil is none
+	Subjects int           // that are remembered at most; 0 is 1,000,000
+	Hot      int           // subjects of them that are kept decoded; 0 is 4096
+	Patience time.Duration // how late a grant may come that explains a success after failures; 0 is 10 minutes
+	Ledger   *Ledger       // what the rotator knows of its credentials; nil is nothing
+	Rules    RuleSet       // custom rules; nil is none
 }
 
 // Engine runs all detectors over a stream of entries. It is not safe for
 // concurrent use.
 type Engine struct {
-	config Config
-	states map[Key]State
-	again  []Finding
+	config      Config
+	patience    int64             // in milliseconds
+	credentials map[string]string // secret of each key id in the ledger
+	born        int64             // time of the earliest entry, in milliseconds of Unix time
+	clock       clock
+	store       *store
+	places      *places
+	familiar    *familiar
+	changes     changes
+	waiting     waiting
+	again       []Finding
+	hits        []Hit
 }
 
 // New returns an Engine that has seen nothing yet.
 func New(c Config) *Engine {
-	return &Engine{config: c, states: make(map[Key]State)}
+	c.Subjects, c.Hot = cmp.Or(max(c.Subjects, 0), 1_000_000), cmp.Or(max(c.Hot, 0), 4096)
+	return &Engine{
+		config: c, patience: cmp.Or(max(c.Patience, 0), 10*time.Minute).Milliseconds(), credentials: c.Ledger.credentials(),
+		store: newStore(c.Subjects, c.Hot), places: newPlaces(), familiar: newFamiliar(), changes: make(changes), waiting: newWaiting(),
+	}
 }
 
 // Observe takes one entry into account and appends to into what it brought to
 // light. Entries may come late, twice and out of order. Nothing of e is kept:
-// its texts may change after the call.
+// its texts may change after the call. Entries of no plausible time, and those
+// that are no audit entries, change nothing.
 func (g *Engine) Observe(e *Entry, into []Finding) []Finding {
-	into = append(into, g.again...)
-	g.again = nil
-	key, ok := KeyOf(*e)
-	if !ok {
+	into = g.repeat(into)
+	t := e.Time.UnixMilli()
+	if !e.Audit || !plausible(t) {
 		return into
 	}
-	next, found := Observe(Limits{}, g.states[key], *e)
-	g.states[key] = next
-	return append(into, found...)
+	g.born = earliest(g.born, t)
+	if g.clock.advance(t) && g.clock.now >= g.waiting.wake {
+		into = g.settle(g.clock.now, into)
+	}
+	if g.config.Rules != nil {
+		into = g.apply(e, t, into)
+	}
+	name := e.identity()
+	if name != "" && e.located() {
+		if strangers := g.places.spot(e).named(name, t); strangers != nil {
+			into = g.stitch(name, strangers, t, into)
+		}
+	}
+	if e.Code == 0 && g.familiar.knows(e, name, t) {
+		return into
+	}
+	return g.consider(e, name, t, into)
+}
+
+// Advance tells the Engine that all entries up to about now have come, as a
+// schedule can when nothing is logged, and appends what was held back until then.
+func (g *Engine) Advance(now time.Time, into []Finding) []Finding {
+	into = g.repeat(into)
+	if t := now.UnixMilli(); plausible(t) {
+		g.clock.now = max(g.clock.now, t)
+	}
+	return g.settle(g.clock.now, into)
 }
 
 // Flush appends what is still held back, such as a failure that turned into a
 // success and may yet be explained by a grant that comes late. Call it at the
 // end of a log; a stream that goes on brings everything to light by itself.
 func (g *Engine) Flush(into []Finding) []Finding {
-	into = append(into, g.again...)
-	g.again = nil
+	return g.settle(latestTime, g.repeat(into))
+}
+
+// Again takes back findings that could not be told: the next Observe, Advance or
+// Flush appends them once more.
+func (g *Engine) Again(findings ...Finding) {
+	g.again = append(g.again, findings...)
+}
+
+func (g *Engine) repeat(into []Finding) []Finding {
+	if len(g.again) == 0 {
+		return into
+	}
+	into, g.again = append(into, g.again...), nil
 	return into
 }
 
-// Again takes back findings that could not be told: the next Observe or Flush
-// appends them once more.
-func (g *Engine) Again(findings ...Finding) {
-	g.again = append(g.again, findings...)
+// consider takes in an entry that may matter.
+func (g *Engine) consider(e *Entry, name string, t int64, into []Finding) []Finding {
+	policy, denied := isPolicy(e), e.denied()
+	if !policy && !denied && (e.Code != 0 || name == "") {
+		return into
+	}
+	strange := false
+	if name == "" {
+		name, strange = g.caller(e, t)
+	}
+	s := g.store.get(name)
+	s.meet(t)
+	switch {
+	case policy:
+		return g.refused(e, s, t, into)
+	case denied:
+		return g.denied(e, s, strange, t, into)
+	}
+	return g.allowed(e, s, t, into)
+}
+
+// denied takes in a call that was refused for lack of permission. Strangers are
+// judged when it is certain that nobody known was seen at their place.
+func (g *Engine) denied(e *Entry, s *subject, strange bool, t int64, into []Finding) []Finding {
+	news := s.sightDenial(e, t)
+	s.describe(e, t)
+	g.familiar.doubt(e, s.name)
+	switch {
+	case !news:
+		return into
+	case strange:
+		g.waiting.add(wait{name: s.name, detector: strangers}, t, t+slack)
+		return into
+	}
+	g.awaitDecisive(e, s, t)
+	return g.judge(s, t, into)
+}
+
+// allowed takes in a call that succeeded.
+func (g *Engine) allowed(e *Entry, s *subject, t int64, into []Finding) []Finding {
+	if changesPolicy(e) {
+		g.changes.add(e, s.name, t)
+	}
+	g.awaitTurn(e, s, t)
+	s.sightGrants(e, t)
+	g.familiar.learn(e, s.name, t)
+	if isSecretRead(e) {
+		into = g.read(e, s, t, into)
+	}
+	if len(e.Tested) > 0 {
+		into = g.tested(e, s, t, into)
+	}
+	return into
+}
+
+// judge asks the detectors that go by denials.
+func (g *Engine) judge(s *subject, t int64, into []Finding) []Finding {
+	for _, ask := range []func(*Engine, *subject, int64) (verdict, bool){probed, burstOut, minted} {
+		if v, ok := ask(g, s, t); ok {
+			into = g.tell(s, v, into)
+		}
+	}
+	return into
 }

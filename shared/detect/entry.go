@@ -3,7 +3,10 @@
 // was found. Nothing here logs, reads a clock or does I/O.
 package detect
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Entry is what the detectors read of one log entry. A field that the log entry
 // did not have is empty; nothing in it is to be trusted to be short or printable.
@@ -56,17 +59,11 @@ const permissionDenied = 7 // google.rpc.Code
 // Denied reports whether the call was refused for lack of permission: by code,
 // or by any other failure of which a permission was not granted. Artifact
 // Registry, for one, reports such a refusal with code 2.
-func Denied(e Entry) bool {
-	return e.Audit && e.Code != 0 && (e.Code == permissionDenied || len(e.ungranted()) > 0)
-}
+func Denied(e Entry) bool { return e.denied() }
 
-// ungranted are the names of the permissions that the caller lacked.
-func (e Entry) ungranted() []string {
-	var names []string
-	for _, p := range e.Permissions {
-		if !p.Granted && p.Name != "" {
-			names = append(names, p.Name)
-		}
+func (e *Entry) denied() bool {
+	if !e.Audit || e.Code == 0 {
+		return false
 	}
-	return names
+	return e.Code == permissionDenied || slices.ContainsFunc(e.Permissions, func(p Permission) bool { return !p.Granted && p.Name != "" })
 }

@@ -1,18 +1,18 @@
 package detect
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"math"
 	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Finding is what a detector concluded, with its evidence. Its texts are
@@ -31,12 +31,12 @@ type Finding struct {
 	Key         string    `json:"key,omitempty"`        // full name of the key that was used, when it is known
 	From        []string  `json:"from,omitempty"`       // addresses and user agents that it came from
 	Delegation  []string  `json:"delegation,omitempty"` // who impersonated whom to act as the subject, first caller first
-	Count       int       `json:"count"`                // distinct permissions, or permissions on distinct targets
+	Count       int       `json:"count"`                // of what the detector's unit says
 	Permissions []string  `json:"permissions,omitempty"`
 	Targets     []string  `json:"targets,omitempty"`
 	FirstSeen   time.Time `json:"first_seen"`
 	LastSeen    time.Time `json:"last_seen"`
-	Reason      string    `json:"reason"`
+	Reason      string    `json:"reason"`            // why it is not normal, in numbers
 	Advice      string    `json:"advice"`            // what to do next
 	Runbook     string    `json:"runbook,omitempty"` // how to look into findings of this detector
 	Link        string    `json:"link"`              // to the entries in Logs Explorer
@@ -51,77 +51,91 @@ const (
 	maxLinked   = 10 // insertIds in the link
 )
 
-// describe makes the finding of a state's episode out of what was seen in it.
-func describe(l Limits, key Key, s State, seen []Sighting, e Entry) Finding {
-	ep := s.Episode
+// finding writes a verdict down.
+func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 	f := Finding{
-		Detector: key.Detector, Severity: ep.Severity, Update: ep.Revision > 1,
-		Subject: visible(key.Subject, maxSubject), Project: visible(e.Project, maxName), Key: s.KeyName,
-		Time: ep.Last, FirstSeen: ep.First, LastSeen: ep.Last, Count: len(distinct(seen)),
+		ID: identify(s.name, v.by.Name, t, update), Detector: v.by.Name, Severity: v.severity, Technique: v.by.Technique, Runbook: v.by.Runbook,
+		Score: math.Round(v.score*100) / 100, Update: update,
+		Subject: visible(s.shown(), maxSubject), Project: s.notes[noteProject].text, Key: s.notes[noteKey].text,
+		Time: instant(v.last), FirstSeen: instant(v.start), LastSeen: instant(v.last), Count: v.count, Reason: v.reason,
 	}
-	permissions, targets, evidence := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, sighting := range seen {
-		permissions[sighting.Item.Permission] = true
-		targets[sighting.Item.Target] = true
-		evidence[sighting.InsertID] = true
+	f.Credential = g.credentials[keyOf(f.Key)]
+	if from := s.notes[noteFrom].text; from != "" {
+		f.From = []string{from}
 	}
-	f.ID = identify(key, ep)
-	f.Permissions, f.Targets, f.Evidence = list(permissions, maxListed), list(targets, maxListed), list(evidence, maxEvidence)
-	f.Reason = f.reason(l)
+	if chain := s.notes[noteChain].text; chain != "" {
+		f.Delegation = strings.Split(chain, chainSeparator)
+	}
+	f.list(v.seen)
 	f.Advice = f.advice()
 	f.Link = f.link()
 	return f
 }
 
-// identify goes by subject, beginning and revision, so that the same entries
-// read again, by another instance too, make the same id.
-func identify(key Key, ep Episode) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%q\n%s\n%d", key.Detector, key.Subject, ep.First.UTC().Format(time.RFC3339Nano), ep.Revision))
+// shown is what the subject is called in findings.
+func (s *subject) shown() string {
+	if _, group, ok := ruleSubject(s.name); ok {
+		return group
+	}
+	return cmp.Or(s.notes[noteName].text, s.name)
+}
+
+func instant(t int64) time.Time { return time.UnixMilli(t).UTC() }
+
+// identify goes by subject, detector, and the day on which the episode began, so
+// that the same entries read again, by another instance too, make the same id.
+func identify(subject, detector string, t told, update bool) string {
+	text := fmt.Sprintf("%s\n%q\n%d\n%d", detector, subject, t.what, dayOf(t.start))
+	if update {
+		text += fmt.Sprintf("\n%d\n%d", t.level, t.severity)
+	}
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])
 }
 
-// list sorts the names other than "" and keeps the first limit.
-func list(set map[string]bool, limit int) []string {
+// list fills in what was sighted, the earliest entries first.
+func (f *Finding) list(seen []sighting) {
+	seen = slices.Clone(seen)
+	slices.SortFunc(seen, func(a, b sighting) int {
+		return cmp.Or(cmp.Compare(a.first.at, b.first.at), cmp.Compare(a.what, b.what), cmp.Compare(a.kind, b.kind))
+	})
+	permissions, targets := map[string]bool{}, map[string]bool{}
+	for _, s := range seen {
+		permissions[s.name], targets[s.first.target] = true, true
+		if id := s.first.id; len(f.Evidence) < maxEvidence && id != "" && !slices.Contains(f.Evidence, id) {
+			f.Evidence = append(f.Evidence, id)
+		}
+		if id := s.won.id; id != "" && !slices.Contains(f.Evidence, id) {
+			f.Evidence = append(f.Evidence, id)
+		}
+	}
+	f.Permissions, f.Targets = sorted(permissions), sorted(targets)
+}
+
+// sorted lists the first of the names other than "".
+func sorted(set map[string]bool) []string {
 	delete(set, "")
 	names := slices.Sorted(maps.Keys(set))
-	return names[:min(len(names), limit)]
-}
-
-func (f Finding) reason(l Limits) string {
-	span, window := short(f.LastSeen.Sub(f.FirstSeen)), short(l.Window)
-	if f.Detector == TokenMinting {
-		return fmt.Sprintf("%s was denied %d kinds of tokens and signatures of service accounts (%s) within %s; from %d within %s on it is taken for somebody trying which account can be impersonated",
-			f.Subject, f.Count, counted(len(f.Targets), "account"), span, l.Distinct, window)
-	}
-	return fmt.Sprintf("%s was denied %d distinct permissions within %s; from %d within %s on it is taken for probing, because a retry loop repeats the same few",
-		f.Subject, f.Count, span, l.Distinct, window)
-}
-
-// short writes ten minutes as 10m rather than 10m0s.
-func short(d time.Duration) string {
-	s := d.Round(time.Second).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	return s
-}
-
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	if n == maxListed {
-		return fmt.Sprintf("at least %d %ss", n, noun)
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return names[:min(len(names), maxListed)]
 }
 
 var keyID = regexp.MustCompile(`/keys/([0-9a-f]{40})$`)
 
+// keyOf is the id in a key's full name; "" if it has none.
+func keyOf(name string) string {
+	if m := keyID.FindStringSubmatch(name); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
 // advice never puts what came from outside into a command, but for a key's id.
 func (f Finding) advice() string {
-	if m := keyID.FindStringSubmatch(f.Key); m != nil {
-		return "keyturn revoke SECRET --key " + m[1] + "  (SECRET is the one for which 'keyturn status' shows this key)"
+	if f.Severity == Info {
+		return "nothing, unless the calls were meant to succeed: then have the policy's owner let them through"
+	}
+	if id := keyOf(f.Key); id != "" {
+		return "keyturn revoke SECRET --key " + id + "  (SECRET is the one for which 'keyturn status' shows this key)"
 	}
 	if strings.HasSuffix(f.Subject, ".gserviceaccount.com") {
 		return "keyturn revoke SECRET  (SECRET is the one for which 'keyturn status' shows a key of this account), unless its owner knows of this"
@@ -140,33 +154,4 @@ func (f Finding) link() string {
 		";startTime=" + f.FirstSeen.Add(-time.Minute).UTC().Format(time.RFC3339) +
 		";endTime=" + f.LastSeen.Add(time.Minute).UTC().Format(time.RFC3339) +
 		"?project=" + url.QueryEscape(f.Project)
-}
-
-// visible makes s safe to show: what does not print, such as a line break or a
-// change of writing direction, is escaped, and what exceeds n bytes is cut.
-func visible(s string, n int) string {
-	var b strings.Builder
-	for _, r := range s {
-		if b.Len() > n {
-			break
-		}
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-	}
-	return cut(b.String(), n)
-}
-
-// cut returns s if it is of at most n bytes, or else its beginning and an ellipsis.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	n -= len("…")
-	for !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
 }

@@ -34,3 +34,18 @@ type LedgerSecret struct {
 	Target  string   `json:"target,omitempty"`  // full name of what its keys belong to, such as a service account
 	Readers []string `json:"readers,omitempty"` // principals known to read it; empty when not known
 }
+
+// credentials returns the secret that each key id belongs to.
+func (l *Ledger) credentials() map[string]string {
+	secrets := make(map[string]string)
+	if l == nil {
+		return secrets
+	}
+	for _, k := range l.Retired {
+		secrets[k.ID] = k.Secret
+	}
+	for _, k := range l.Keys {
+		secrets[k.ID] = k.Secret
+	}
+	return secrets
+}

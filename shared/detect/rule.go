@@ -1,6 +1,11 @@
 package detect
 
-import "time"
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+)
 
 // RuleSet is a set of custom rules, compiled. The Engine counts what they match:
 // a rule is only asked about one entry at a time and remembers nothing.
@@ -26,4 +31,56 @@ type Hit struct {
 	Rule  *Rule
 	Group string // whose hits are counted together; "" is the entry's subject
 	Item  string // hits of the same item count once; "" counts every entry. May lie in the entry's buffer
+}
+
+// ruleName names the subject whose hits of a rule are counted; no caller's name
+// begins like it.
+func ruleName(rule, group string) string { return "\x00" + rule + "\x00" + group }
+
+// ruleSubject takes apart what ruleName made.
+func ruleSubject(name string) (rule, group string, ok bool) {
+	rest, ok := strings.CutPrefix(name, "\x00")
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(rest, "\x00")
+}
+
+// apply has the custom rules look at an entry.
+func (g *Engine) apply(e *Entry, t int64, into []Finding) []Finding {
+	g.hits = g.config.Rules.Match(e, g.hits[:0])
+	for _, h := range g.hits {
+		into = g.hit(h, e, t, into)
+	}
+	return into
+}
+
+// hit counts a hit among those of its group.
+func (g *Engine) hit(h Hit, e *Entry, t int64, into []Finding) []Finding {
+	width, need := cmp.Or(h.Rule.Window, time.Hour).Milliseconds(), max(h.Rule.Threshold, 1)
+	item := hash("item", h.Item)
+	if h.Item == "" {
+		item = uint64(t / max(minute, width/(MaxDistinct/2)))
+	}
+	s := g.store.get(ruleName(h.Rule.Name, cmp.Or(h.Group, e.identity(), e.stranger())))
+	s.meet(t)
+	s.describe(e, t)
+	s.sight(sightingOf(ruleHit, item, e, t, e.Method, e.Resource))
+	hits := s.of(ruleHit)
+	most, from, to := densest(hits, t, width, func(d *sighting) int {
+		if h.Item == "" {
+			return d.events.size()
+		}
+		return 1
+	})
+	if most < need {
+		return into
+	}
+	v := verdict{
+		by:    &Detector{Name: h.Rule.Name, Technique: h.Rule.Technique, Runbook: h.Rule.Runbook, id: uint32(hash(h.Rule.Name))},
+		score: float64(most) / float64(need), severity: h.Rule.Severity, count: most, seen: between(hits, from, to), last: to,
+		reason: fmt.Sprintf("%s: %d within %s, and the rule tells from %d on", visible(h.Rule.Rationale, maxFrom), most, short(time.Duration(width)*time.Millisecond), need),
+	}
+	v.start, _ = run(hits, from)
+	return g.tell(s, v, into)
 }

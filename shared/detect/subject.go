@@ -2,79 +2,188 @@ package detect
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 )
 
-// Key names one subject in the eyes of one detector: entries of the same key
-// share a State.
-type Key struct {
-	Detector string
-	Subject  string
+// subject is what is remembered of one caller. Two subjects of the same name,
+// from two instances, join: see join.
+type subject struct {
+	name       string
+	born, seen int64 // Unix time in milliseconds of its earliest and latest entry
+	granted    []grant
+	sightings  []sighting // ordered
+	told       []told     // ordered
+	notes      [noteKinds]note
+
+	heat // where the store keeps it
 }
 
-// The detectors.
+// grant is one permission that the subject is known to have, by a hash of 32
+// bits, and the minute since when.
+type grant struct {
+	pair  uint32
+	since int32
+}
+
 const (
-	PermissionProbing = "permission-probing" // a burst of distinct denied permissions
-	TokenMinting      = "token-minting"      // denied tokens and signatures of several service accounts
+	maxGranted = 512 // permissions known of one subject; of more, those of the smallest hashes
+	maxTold    = 64
 )
 
-// KeyOf returns whose state an entry concerns; false when no detector reads it.
-func KeyOf(e Entry) (Key, bool) {
+// told is an episode that was told, and how bad it was.
+type told struct {
+	detector uint32 // hash of its name
+	what     uint64 // what the episode is about, if the subject alone does not say
+	start    int64  // Unix time in milliseconds
+	level    int8   // doublings of the score
+	severity int8
+}
+
+func (t told) order(other told) int {
+	return cmp.Or(cmp.Compare(other.start, t.start), cmp.Compare(t.detector, other.detector), cmp.Compare(t.what, other.what))
+}
+
+// note is the latest of something that describes the subject.
+type note struct {
+	at   int64
+	text string
+}
+
+func (n note) latest(other note) note {
+	if cmp.Or(cmp.Compare(n.at, other.at), cmp.Compare(n.text, other.text)) < 0 {
+		return other
+	}
+	return n
+}
+
+// What is noted of a subject once it was sighted at something.
+const (
+	noteKey     = iota // full name of the service account key that was used
+	noteProject        // where
+	noteFrom           // address and user agent
+	noteChain          // who impersonated whom to act as the subject, separated by chainSeparator
+	noteName           // who a stranger turned out to be
+	noteKinds
+)
+
+const chainSeparator = " > "
+
+// join makes s what it were if it had seen what other saw, too. It is
+// idempotent, commutative and associative.
+func (s *subject) join(other *subject) {
+	s.born, s.seen = earliest(s.born, other.born), max(s.seen, other.seen)
+	s.granted = joinGranted(s.granted, other.granted)
+	s.sightings = joined(s.sightings, other.sightings)
+	for _, t := range other.told {
+		s.tell(t)
+	}
+	for i := range s.notes {
+		s.notes[i] = s.notes[i].latest(other.notes[i])
+	}
+}
+
+func earliest(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+func joinGranted(a, b []grant) []grant {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, func(x, y grant) int { return cmp.Or(cmp.Compare(x.pair, y.pair), cmp.Compare(x.since, y.since)) })
+	all = slices.CompactFunc(all, func(x, y grant) bool { return x.pair == y.pair })
+	return all[:min(len(all), maxGranted)]
+}
+
+// tell notes that an episode was told.
+func (s *subject) tell(t told) {
+	i, ok := slices.BinarySearchFunc(s.told, t, told.order)
+	if ok {
+		s.told[i].level, s.told[i].severity = max(s.told[i].level, t.level), max(s.told[i].severity, t.severity)
+		return
+	}
+	s.told = slices.Insert(s.told, i, t)
+	s.told = s.told[:min(len(s.told), maxTold)]
+}
+
+// meet notes that the subject was seen at t.
+func (s *subject) meet(t int64) { s.born, s.seen = earliest(s.born, t), max(s.seen, t) }
+
+// grant notes that the subject had a permission at t.
+func (s *subject) grant(pair uint64, t int64) {
+	since := int32(t / minute)
+	i, ok := s.findGrant(pair)
 	switch {
-	case !Denied(e):
-		return Key{}, false
-	case e.isMinting():
-		return Key{TokenMinting, e.subject(true)}, true
+	case ok:
+		s.granted[i].since = min(s.granted[i].since, since)
+	case i < maxGranted:
+		s.granted = slices.Insert(s.granted, i, grant{uint32(pair), since})
+		s.granted = s.granted[:min(len(s.granted), maxGranted)]
 	}
-	return Key{PermissionProbing, e.subject(false)}, true
 }
 
-// subject is the caller. Where Google names none, it is the place that the call
-// came from and what it aimed at, so that strangers are never taken for one; but
-// for minting, which aims at one account after another, the place alone.
-func (e Entry) subject(minting bool) string {
-	if name := cmp.Or(e.Principal, e.PrincipalSubject, e.KeyName); name != "" {
-		return name
-	}
-	place := strings.TrimSpace(e.CallerIP + " " + e.UserAgent)
-	if minting && e.CallerIP != "" {
-		return place
-	}
-	return place + " on " + cmp.Or(e.Account, e.Project, e.Resource)
+func (s *subject) findGrant(pair uint64) (int, bool) {
+	return slices.BinarySearchFunc(s.granted, uint32(pair), func(g grant, pair uint32) int { return cmp.Compare(g.pair, pair) })
 }
 
-// isMinting reports whether the call asks for a token or a signature of a service account.
-func (e Entry) isMinting() bool {
-	if e.Service != "iamcredentials.googleapis.com" {
-		return false
+// had reports whether the subject was seen to have a permission before t, by
+// more than entries come out of order: a shuffle of the log must not change it.
+func (s *subject) had(pair uint64, t int64) bool {
+	i, ok := s.findGrant(pair)
+	return ok && int64(s.granted[i].since+1)*minute+slack <= t
+}
+
+// Units of time in milliseconds.
+const (
+	minute = int64(60_000)
+	hour   = 60 * minute
+	day    = 24 * hour
+)
+
+// slack is how much entries come out of order.
+const slack = 3 * minute
+
+// sight takes in one sighting and reports whether it is news: of another mark,
+// or earlier than known.
+func (s *subject) sight(n sighting) (news bool) {
+	i, ok := place(s.sightings, n.mark)
+	if ok {
+		known := &s.sightings[i]
+		if news = n.first.at < known.first.at; n.first.at <= known.first.at {
+			n.first = n.first.kept()
+		}
+		n.name = known.name
+		known.join(&n)
+		return news
 	}
-	switch e.Method[strings.LastIndexByte(e.Method, '.')+1:] {
-	case "GenerateAccessToken", "GenerateIdToken", "SignBlob", "SignJwt":
+	n.name, n.first = visible(n.name, maxName), n.first.kept()
+	s.sightings = bounded(slices.Insert(s.sightings, i, n))
+	return true
+}
+
+// kept is a stamp whose texts are safe and lie in no buffer.
+func (s stamp) kept() stamp {
+	return stamp{s.at, visible(s.id, maxName), visible(s.target, maxName)}
+}
+
+// of returns the sightings of a kind.
+func (s *subject) of(k kind) []sighting {
+	from, _ := place(s.sightings, mark{kind: k, day: 1<<31 - 1})
+	to, _ := place(s.sightings, mark{kind: k + 1, day: 1<<31 - 1})
+	return s.sightings[from:to]
+}
+
+// system reports whether it is one of Google's own, or a part of a cluster. They
+// are denied things as a matter of course, and nobody holds their keys.
+func (s *subject) system() bool {
+	name, domain, _ := strings.Cut(s.name, "@")
+	switch {
+	case strings.HasPrefix(name, "system:"), strings.HasSuffix(domain, "system.gserviceaccount.com"), domain == "cloudservices.gserviceaccount.com":
 		return true
+	case strings.HasPrefix(name, "service-") && strings.HasSuffix(domain, ".gserviceaccount.com"):
+		return strings.Trim(name[len("service-"):], "0123456789") == ""
 	}
-	return false
-}
-
-// Item is one thing that was denied. Only distinct ones count.
-type Item struct {
-	Permission string
-	Target     string // the service account, of minting
-}
-
-// items are what the entry was denied: the permissions that were not granted, or
-// the method where the entry names none, as policy denials do.
-func (e Entry) items() []Item {
-	target := ""
-	if e.isMinting() {
-		target = visible(cmp.Or(e.Account, e.Resource), maxName)
-	}
-	names := e.ungranted()
-	if len(names) == 0 {
-		names = []string{e.Service + "/" + e.Method}
-	}
-	items := make([]Item, len(names))
-	for i, name := range names {
-		items[i] = Item{visible(name, maxName), target}
-	}
-	return items
+	return strings.HasPrefix(domain, "gcp-sa-") || strings.HasSuffix(domain, ".google.com.iam.gserviceaccount.com")
 }

@@ -1,0 +1,96 @@
+package detect
+
+import (
+	"hash/maphash"
+	"math/bits"
+)
+
+// familiar lets the many entries go by that tell nothing new: successes of
+// subjects who were seen to have the same permissions today. It forgets at will,
+// and what it forgot is merely looked at once more.
+type familiar struct {
+	seed    maphash.Seed
+	known   []uint64 // hashes of (subject, permission, day), each in its slot
+	doubted []uint64 // a Bloom filter of (subject, permission) that were denied
+	doubts  int      // in it
+}
+
+const (
+	familiarSlots = 1 << 18
+	doubtBits     = 1 << 21
+	maxDoubts     = doubtBits / 16
+)
+
+func newFamiliar() *familiar {
+	return &familiar{seed: maphash.MakeSeed(), known: make([]uint64, familiarSlots), doubted: make([]uint64, doubtBits/64)}
+}
+
+// blend joins two hashes that are good already.
+func blend(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a^0x9e3779b97f4a7c15, b^0xbf58476d1ce4e5b9)
+	return hi ^ lo
+}
+
+// knows reports whether a success is nothing new. That of nobody never is.
+func (f *familiar) knows(e *Entry, name string, t int64) bool {
+	if name == "" {
+		return true
+	}
+	if len(e.Tested) > 0 || changesPolicy(e) {
+		return false
+	}
+	who, today := maphash.String(f.seed, name), uint64(t/day)
+	if isSecretRead(e) {
+		today = blend(today, maphash.String(f.seed, e.Resource))
+	}
+	if len(e.Permissions) == 0 {
+		return f.has(blend(who, blend(maphash.String(f.seed, e.Service), maphash.String(f.seed, e.Method))), today)
+	}
+	for i := range e.Permissions {
+		if p := &e.Permissions[i]; p.Granted && !f.has(blend(who, maphash.String(f.seed, p.Name)), today) {
+			return false
+		}
+	}
+	return true
+}
+
+// has reports whether a (subject, permission) is known today and in no doubt.
+func (f *familiar) has(pair, today uint64) bool {
+	return f.known[blend(pair, today)%familiarSlots] == blend(pair, today) && f.doubted[pair%doubtBits/64]>>(pair&63)&1 == 0
+}
+
+// learn makes a success known, unless it follows a denial.
+func (f *familiar) learn(e *Entry, name string, t int64) {
+	who, today := maphash.String(f.seed, name), uint64(t/day)
+	if isSecretRead(e) {
+		today = blend(today, maphash.String(f.seed, e.Resource))
+	}
+	f.pairs(e, who, true, func(pair uint64) { f.known[blend(pair, today)%familiarSlots] = blend(pair, today) })
+}
+
+// doubt has all successes of what was denied looked at from now on.
+func (f *familiar) doubt(e *Entry, name string) {
+	if f.doubts >= maxDoubts {
+		clear(f.doubted)
+		clear(f.known)
+		f.doubts = 0
+	}
+	f.pairs(e, maphash.String(f.seed, name), false, func(pair uint64) {
+		if word, bit := &f.doubted[pair%doubtBits/64], uint64(1)<<(pair&63); *word&bit == 0 {
+			*word |= bit
+			f.doubts++
+		}
+	})
+}
+
+// pairs calls do with what of the entry was granted, or was not.
+func (f *familiar) pairs(e *Entry, who uint64, granted bool, do func(pair uint64)) {
+	if len(e.Permissions) == 0 {
+		do(blend(who, blend(maphash.String(f.seed, e.Service), maphash.String(f.seed, e.Method))))
+	}
+	for i := range e.Permissions {
+		if p := &e.Permissions[i]; p.Granted == granted {
+			do(blend(who, maphash.String(f.seed, p.Name)))
+		}
+	}
+}

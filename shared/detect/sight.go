@@ -1,0 +1,87 @@
+package detect
+
+import (
+	"cmp"
+	"strings"
+)
+
+// Bounds of texts that are kept, in bytes.
+const (
+	maxName    = 128 // of a permission, target or insertId
+	maxKeyName = 256
+	maxFrom    = 200
+	maxChain   = 300
+)
+
+func dayOf(t int64) int32 { return int32(t / day) }
+
+// eventHash tells entries apart: the same one, delivered twice, has the same.
+func eventHash(e *Entry, t int64) uint64 {
+	return stir(hash(e.LogName, e.InsertID) ^ uint64(t))
+}
+
+// sightingOf is the one of an entry at something.
+func sightingOf(k kind, what uint64, e *Entry, t int64, name, target string) sighting {
+	s := sighting{mark: mark{k, what, dayOf(t)}, name: name, first: stamp{t, e.InsertID, target}, last: t}
+	s.events.add(eventHash(e, t))
+	s.targets.add(hash(target))
+	return s
+}
+
+// sightDenial notes what the entry was denied: the permissions that were not
+// granted, or the method where the entry names none, and of tokens the account,
+// too. It reports whether any of it is news.
+func (s *subject) sightDenial(e *Entry, t int64) (news bool) {
+	named := false
+	for i := range e.Permissions {
+		if p := &e.Permissions[i]; !p.Granted && p.Name != "" {
+			named = true
+			news = s.sight(sightingOf(deniedPermission, hash(p.Name), e, t, p.Name, cmp.Or(p.Resource, e.Resource))) || news
+		}
+	}
+	if !named {
+		news = s.sight(sightingOf(deniedPermission, hash(e.Service, e.Method), e, t, e.Service+"/"+e.Method, e.Resource))
+	}
+	if isMinting(e) {
+		account := cmp.Or(e.Account, e.Resource)
+		news = s.sight(sightingOf(deniedToken, tokenOf(account), e, t, e.Method, account)) || news
+	}
+	return news
+}
+
+func tokenOf(account string) uint64 { return hash("token of", account) }
+
+// sightGrants notes what the entry shows the subject to have.
+func (s *subject) sightGrants(e *Entry, t int64) {
+	for i := range e.Permissions {
+		if p := &e.Permissions[i]; p.Granted && p.Name != "" {
+			s.grant(hash(p.Name), t)
+			if !reads(p.Name) {
+				s.grant(changesOf(p.Name), t)
+			}
+		}
+	}
+	if len(e.Permissions) == 0 {
+		s.grant(hash(e.Service, e.Method), t)
+	}
+	if isMinting(e) {
+		s.grant(tokenOf(cmp.Or(e.Account, e.Resource)), t)
+	}
+}
+
+// describe notes who the subject is and where it came from.
+func (s *subject) describe(e *Entry, t int64) {
+	s.noted(noteKey, t, visible(e.KeyName, maxKeyName))
+	s.noted(noteProject, t, visible(e.Project, maxName))
+	s.noted(noteFrom, t, visible(strings.TrimSpace(e.CallerIP+" "+e.UserAgent), maxFrom))
+	if len(e.Delegation) > 0 {
+		s.noted(noteChain, t, visible(strings.Join(e.Delegation, chainSeparator), maxChain))
+	}
+}
+
+// noted keeps the latest text that is one.
+func (s *subject) noted(which int, t int64, text string) {
+	if text != "" {
+		s.notes[which] = s.notes[which].latest(note{t, text})
+	}
+}

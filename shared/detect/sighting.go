@@ -1,0 +1,120 @@
+package detect
+
+import (
+	"cmp"
+	"slices"
+)
+
+// kind is in which respect a sighting counts.
+type kind uint8
+
+const (
+	deniedPermission kind = iota + 1 // one (service, permission) that was not granted
+	deniedToken                      // one account of which a token or signature was denied
+	testedPermission                 // one permission that testIamPermissions was asked about
+	readSecret                       // one secret that was read
+	policyDenial                     // one policy that denied calls
+	ruleHit                          // one item, or stretch of time, that a custom rule matched
+	kinds
+)
+
+// most is how many sightings of each kind are kept of one subject.
+var most = [kinds]int{deniedPermission: MaxDistinct, deniedToken: MaxDistinct, testedPermission: MaxDistinct, readSecret: 256, policyDenial: 64, ruleHit: MaxDistinct}
+
+// MaxDistinct is how many distinct items are counted of one subject. A rule with
+// a higher threshold of distinct items is never met.
+const MaxDistinct = 512
+
+// retention is how many days denials are remembered: four weeks, so that every
+// hour of the week was seen four times, and today.
+const retention = 29
+
+// mark says what was sighted. Sightings of the same mark are one.
+type mark struct {
+	kind kind
+	what uint64 // hash of it
+	day  int32  // of Unix time; 0 for secrets, which are remembered as long as their reader
+}
+
+// order is by kind, the latest day first, so that what is beyond the bound is at
+// the end of its kind.
+func (m mark) order(other mark) int {
+	return cmp.Or(cmp.Compare(m.kind, other.kind), cmp.Compare(other.day, m.day), cmp.Compare(m.what, other.what))
+}
+
+// stamp is one entry. The zero stamp is none.
+type stamp struct {
+	at     int64  // Unix time in milliseconds
+	id     string // insertId
+	target string // the resource or account
+}
+
+// earliest of two stamps; which of two at the same time is settled by their texts.
+func (s stamp) earliest(other stamp) stamp {
+	if s.at == 0 || other.at != 0 && cmp.Or(cmp.Compare(other.at, s.at), cmp.Compare(other.id, s.id), cmp.Compare(other.target, s.target)) < 0 {
+		return other
+	}
+	return s
+}
+
+// sighting is all that is remembered of a mark. Everything in it is a minimum, a
+// maximum or a set, so that entries may come twice and in any order, and what two
+// instances saw can be put together.
+type sighting struct {
+	mark
+	name    string // of what it is: a permission, a policy
+	first   stamp
+	last    int64 // Unix time in milliseconds
+	won     stamp // the first success after it was denied, if any
+	events  crowd // the entries
+	targets crowd // the resources
+}
+
+func (s *sighting) join(other *sighting) {
+	s.name = max(s.name, other.name)
+	s.first, s.won = s.first.earliest(other.first), s.won.earliest(other.won)
+	s.last = max(s.last, other.last)
+	s.events, s.targets = s.events.join(other.events), s.targets.join(other.targets)
+}
+
+// within reports whether it is known to have been met with from a to b.
+func (s *sighting) within(a, b int64) bool {
+	return s.first.at >= a && s.first.at <= b || s.last >= a && s.last <= b
+}
+
+// place returns where the sighting of a mark is, or belongs.
+func place(list []sighting, m mark) (int, bool) {
+	return slices.BinarySearchFunc(list, m, func(s sighting, m mark) int { return s.order(m) })
+}
+
+// joined is the union of two ordered lists, within bounds.
+func joined(a, b []sighting) []sighting {
+	union := make([]sighting, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		switch c := a[0].order(b[0].mark); {
+		case c < 0:
+			union, a = append(union, a[0]), a[1:]
+		case c > 0:
+			union, b = append(union, b[0]), b[1:]
+		default:
+			both := a[0]
+			both.join(&b[0])
+			union, a, b = append(union, both), a[1:], b[1:]
+		}
+	}
+	return bounded(append(append(union, a...), b...))
+}
+
+// bounded drops what is too old and what is too much of one kind. Both go by the
+// mark alone, so what was dropped before a union would be dropped after it.
+func bounded(list []sighting) []sighting {
+	newest := int32(0)
+	for i := range list {
+		newest = max(newest, list[i].day)
+	}
+	var count [kinds]int
+	return slices.DeleteFunc(list, func(s sighting) bool {
+		count[s.kind]++
+		return count[s.kind] > most[s.kind] || s.day != 0 && s.day <= newest-retention
+	})
+}
