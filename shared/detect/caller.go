@@ -8,7 +8,7 @@ import (
 // identity is who made the call, as far as the entry says; "" if it does not, or
 // only with letters left out.
 func (e *Entry) identity() string {
-	if e.Principal != "" && !masked(e.Principal) {
+	if e.Principal != "" && (e.Code == 0 || !masked(e.Principal)) {
 		return e.Principal
 	}
 	return cmp.Or(e.PrincipalSubject, e.KeyName)

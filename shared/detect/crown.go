@@ -27,7 +27,7 @@ const (
 func (g *Engine) awaitDecisive(e *Entry, s *subject, t int64) {
 	for i := range e.Permissions {
 		if p := &e.Permissions[i]; !p.Granted && crownJewel(p.Name) && e.identity() != "" {
-			g.waiting.add(wait{s.name, crown.id, hash(p.Name)}, t, t+crownWait)
+			g.waiting.add(wait{name: s.name, detector: crown.id, what: hash(p.Name)}, t, t+crownWait)
 		}
 	}
 }
@@ -46,7 +46,7 @@ func (g *Engine) judgeDecisive(s *subject, what uint64, t int64, into []Finding)
 		return into
 	}
 	name := v.seen[0].name
-	if s.had(what, v.start) || s.had(changesOf(name), v.start) {
+	if s.hadBy(what, v.start) || s.hadBy(changesOf(name), v.start) {
 		return into
 	}
 	v.reason = fmt.Sprintf("%s tried %s, which can give away everything, %s and was denied; it was never seen to change anything in %s, and a job with a missing grant would have tried %d times within %s",

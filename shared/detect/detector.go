@@ -64,10 +64,16 @@ func changesPolicy(e *Entry) bool {
 	if len(e.Grants) > 0 {
 		return true
 	}
-	for _, suffix := range []string{"etIamPolicy", "setIamPermissions", "UpdateRole", "CreateRole"} {
-		if strings.HasSuffix(e.Method, suffix) {
-			return true
-		}
+	if e.Method == "" {
+		return false
+	}
+	switch e.Method[len(e.Method)-1] {
+	case 'y':
+		return strings.HasSuffix(e.Method, "etIamPolicy")
+	case 's':
+		return strings.HasSuffix(e.Method, "setIamPermissions")
+	case 'e':
+		return strings.HasSuffix(e.Method, "CreateRole") || strings.HasSuffix(e.Method, "UpdateRole")
 	}
 	return false
 }

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"hash/maphash"
 	"time"
 )
 
@@ -35,9 +36,10 @@ type Engine struct {
 // New returns an Engine that has seen nothing yet.
 func New(c Config) *Engine {
 	c.Subjects, c.Hot = cmp.Or(max(c.Subjects, 0), 1_000_000), cmp.Or(max(c.Hot, 0), 4096)
+	seed := maphash.MakeSeed()
 	return &Engine{
 		config: c, patience: cmp.Or(max(c.Patience, 0), 10*time.Minute).Milliseconds(), credentials: c.Ledger.credentials(),
-		store: newStore(c.Subjects, c.Hot), places: newPlaces(), familiar: newFamiliar(), changes: make(changes), waiting: newWaiting(),
+		store: newStore(seed, c.Subjects, c.Hot), places: newPlaces(seed), familiar: newFamiliar(seed), changes: make(changes), waiting: newWaiting(),
 	}
 }
 
@@ -59,12 +61,16 @@ func (g *Engine) Observe(e *Entry, into []Finding) []Finding {
 		into = g.apply(e, t, into)
 	}
 	name := e.identity()
+	if name == "" && e.Code == 0 {
+		return into // nobody did something
+	}
+	who := g.store.key(name)
 	if name != "" && e.located() {
-		if strangers := g.places.spot(e).named(name, t); strangers != nil {
+		if strangers := g.places.named(e, who, uint32(t/second)); strangers != nil {
 			into = g.stitch(name, strangers, t, into)
 		}
 	}
-	if e.Code == 0 && g.familiar.knows(e, name, t) {
+	if e.Code == 0 && g.familiar.knows(e, who, t) {
 		return into
 	}
 	return g.consider(e, name, t, into)
@@ -104,8 +110,8 @@ func (g *Engine) repeat(into []Finding) []Finding {
 // consider takes in an entry that may matter.
 func (g *Engine) consider(e *Entry, name string, t int64, into []Finding) []Finding {
 	policy, denied := isPolicy(e), e.denied()
-	if !policy && !denied && (e.Code != 0 || name == "") {
-		return into
+	if !policy && !denied && e.Code != 0 {
+		return into // it failed for another reason
 	}
 	strange := false
 	if name == "" {
@@ -127,7 +133,7 @@ func (g *Engine) consider(e *Entry, name string, t int64, into []Finding) []Find
 func (g *Engine) denied(e *Entry, s *subject, strange bool, t int64, into []Finding) []Finding {
 	news := s.sightDenial(e, t)
 	s.describe(e, t)
-	g.familiar.doubt(e, s.name)
+	g.familiar.doubt(e, s.key)
 	switch {
 	case !news:
 		return into
@@ -146,7 +152,7 @@ func (g *Engine) allowed(e *Entry, s *subject, t int64, into []Finding) []Findin
 	}
 	g.awaitTurn(e, s, t)
 	s.sightGrants(e, t)
-	g.familiar.learn(e, s.name, t)
+	g.familiar.learn(e, s.key, t)
 	if isSecretRead(e) {
 		into = g.read(e, s, t, into)
 	}

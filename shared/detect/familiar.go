@@ -10,7 +10,7 @@ import (
 // and what it forgot is merely looked at once more.
 type familiar struct {
 	seed    maphash.Seed
-	known   []uint64 // hashes of (subject, permission, day), each in its slot
+	known   []uint64 // hashes of (subject, permission, day), each in one of four slots
 	doubted []uint64 // a Bloom filter of (subject, permission) that were denied
 	doubts  int      // in it
 }
@@ -21,8 +21,8 @@ const (
 	maxDoubts     = doubtBits / 16
 )
 
-func newFamiliar() *familiar {
-	return &familiar{seed: maphash.MakeSeed(), known: make([]uint64, familiarSlots), doubted: make([]uint64, doubtBits/64)}
+func newFamiliar(seed maphash.Seed) *familiar {
+	return &familiar{seed: seed, known: make([]uint64, familiarSlots), doubted: make([]uint64, doubtBits/64)}
 }
 
 // blend joins two hashes that are good already.
@@ -31,15 +31,12 @@ func blend(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// knows reports whether a success is nothing new. That of nobody never is.
-func (f *familiar) knows(e *Entry, name string, t int64) bool {
-	if name == "" {
-		return true
-	}
+// knows reports whether a success is nothing new.
+func (f *familiar) knows(e *Entry, who uint64, t int64) bool {
 	if len(e.Tested) > 0 || changesPolicy(e) {
 		return false
 	}
-	who, today := maphash.String(f.seed, name), uint64(t/day)
+	today := uint64(t / day)
 	if isSecretRead(e) {
 		today = blend(today, maphash.String(f.seed, e.Resource))
 	}
@@ -56,26 +53,45 @@ func (f *familiar) knows(e *Entry, name string, t int64) bool {
 
 // has reports whether a (subject, permission) is known today and in no doubt.
 func (f *familiar) has(pair, today uint64) bool {
-	return f.known[blend(pair, today)%familiarSlots] == blend(pair, today) && f.doubted[pair%doubtBits/64]>>(pair&63)&1 == 0
+	h := blend(pair, today)
+	four := f.four(h)
+	return (four[0] == h || four[1] == h || four[2] == h || four[3] == h) && f.doubted[pair%doubtBits/64]>>(pair&63)&1 == 0
+}
+
+// four are the slots in which a hash may be: side by side, they cost no more than one.
+func (f *familiar) four(h uint64) *[4]uint64 {
+	return (*[4]uint64)(f.known[h%(familiarSlots/4)*4:])
+}
+
+// keep puts a hash into a free slot, or else into any.
+func (f *familiar) keep(h uint64) {
+	four := f.four(h)
+	for i, known := range four {
+		if known == h || known == 0 {
+			four[i] = h
+			return
+		}
+	}
+	four[h>>62] = h
 }
 
 // learn makes a success known, unless it follows a denial.
-func (f *familiar) learn(e *Entry, name string, t int64) {
-	who, today := maphash.String(f.seed, name), uint64(t/day)
+func (f *familiar) learn(e *Entry, who uint64, t int64) {
+	today := uint64(t / day)
 	if isSecretRead(e) {
 		today = blend(today, maphash.String(f.seed, e.Resource))
 	}
-	f.pairs(e, who, true, func(pair uint64) { f.known[blend(pair, today)%familiarSlots] = blend(pair, today) })
+	f.pairs(e, who, true, func(pair uint64) { f.keep(blend(pair, today)) })
 }
 
 // doubt has all successes of what was denied looked at from now on.
-func (f *familiar) doubt(e *Entry, name string) {
+func (f *familiar) doubt(e *Entry, who uint64) {
 	if f.doubts >= maxDoubts {
 		clear(f.doubted)
 		clear(f.known)
 		f.doubts = 0
 	}
-	f.pairs(e, maphash.String(f.seed, name), false, func(pair uint64) {
+	f.pairs(e, who, false, func(pair uint64) {
 		if word, bit := &f.doubted[pair%doubtBits/64], uint64(1)<<(pair&63); *word&bit == 0 {
 			*word |= bit
 			f.doubts++

@@ -27,22 +27,22 @@ func (g *Engine) refused(e *Entry, s *subject, t int64, into []Finding) []Findin
 	if !news {
 		return into
 	}
-	today := t / day * day
-	g.waiting.add(wait{s.name, policies.id, what}, today, today+day+late)
+	today := dayOf(t)
+	g.waiting.add(wait{s.name, policies.id, what, today}, t, int64(today+1)*day+late)
 	return g.judgePolicy(s, what, today, into)
 }
 
-// judgePolicy tells of the day that begins at today.
-func (g *Engine) judgePolicy(s *subject, what uint64, today int64, into []Finding) []Finding {
-	i, ok := place(s.sightings, mark{policyDenial, what, dayOf(today)})
+// judgePolicy tells of one day.
+func (g *Engine) judgePolicy(s *subject, what uint64, today int32, into []Finding) []Finding {
+	i, ok := place(s.sightings, mark{policyDenial, what, today})
 	if !ok {
 		return into
 	}
 	d := s.sightings[i]
 	n := d.events.size()
 	return g.tell(s, verdict{
-		by: policies, what: what ^ uint64(d.day), start: d.first.at, last: d.last, score: float64(n), severity: Info, count: n, seen: []sighting{d},
+		by: policies, what: what ^ uint64(today), start: d.first.at, last: d.last, score: float64(n), severity: Info, count: n, seen: []sighting{d},
 		reason: fmt.Sprintf("the policy %s denied %s about %s on %s, by where they came from or what nobody may do; told once a day",
-			d.name, visible(s.shown(), maxSubject), counted(n, "call"), instant(today).Format(time.DateOnly)),
+			d.name, visible(s.shown(), maxSubject), counted(n, "call"), instant(d.first.at).Format(time.DateOnly)),
 	}, into)
 }

@@ -144,6 +144,7 @@ func (w *waiting) encode() []byte {
 	for q, d := range w.questions {
 		b = appendText(b, q.name)
 		b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(b, q.detector), q.what)
+		b = binary.AppendVarint(b, int64(q.day))
 		b = binary.AppendVarint(binary.AppendVarint(b, d.at), d.by)
 	}
 	return b
@@ -151,7 +152,7 @@ func (w *waiting) encode() []byte {
 
 func (w *waiting) decode(r *reader) {
 	for r.rest != "" {
-		w.add(wait{r.text(), r.uint32(), r.uint64()}, r.varint(), r.varint())
+		w.add(wait{r.text(), r.uint32(), r.uint64(), int32(r.varint())}, r.varint(), r.varint())
 	}
 }
 

@@ -26,16 +26,19 @@ type heat struct {
 	prev, next *subject
 }
 
-func newStore(limit, warm int) *store {
-	st := &store{seed: maphash.MakeSeed(), limit: limit, warm: warm, hot: make(map[uint64]*subject), cold: make(map[uint64]string)}
+func newStore(seed maphash.Seed, limit, warm int) *store {
+	st := &store{seed: seed, limit: limit, warm: warm, hot: make(map[uint64]*subject), cold: make(map[uint64]string)}
 	st.root.prev, st.root.next = &st.root, &st.root
 	return st
 }
 
+// key is the one of a name in this store; in another it is another.
+func (st *store) key(name string) uint64 { return maphash.String(st.seed, name) }
+
 // get returns the subject of a name, a new one if there was none. It is good,
 // and may be changed, until the next call.
 func (st *store) get(name string) *subject {
-	key := maphash.String(st.seed, name)
+	key := st.key(name)
 	s, ok := st.hot[key]
 	if ok {
 		s.unlink()
@@ -51,11 +54,18 @@ func (st *store) get(name string) *subject {
 
 // find is get for those who do not want a new one: nil if there was none.
 func (st *store) find(name string) *subject {
-	key := maphash.String(st.seed, name)
-	if st.hot[key] == nil && st.cold[key] == "" {
+	if st.known(st.key(name)) == nil {
 		return nil
 	}
 	return st.get(name)
+}
+
+// known returns the subject of a key, only to be read; nil if there is none.
+func (st *store) known(key uint64) *subject {
+	if s := st.hot[key]; s != nil {
+		return s
+	}
+	return st.thaw(key)
 }
 
 func (s *subject) link(root *subject) {

@@ -130,14 +130,19 @@ func (s *subject) findGrant(pair uint64) (int, bool) {
 
 // had reports whether the subject was seen to have a permission before t, by
 // more than entries come out of order: a shuffle of the log must not change it.
-func (s *subject) had(pair uint64, t int64) bool {
+func (s *subject) had(pair uint64, t int64) bool { return s.hadBy(pair, t-slack-minute) }
+
+// hadBy is had for those who have waited for all entries up to t: it goes by the
+// minute.
+func (s *subject) hadBy(pair uint64, t int64) bool {
 	i, ok := s.findGrant(pair)
-	return ok && int64(s.granted[i].since+1)*minute+slack <= t
+	return ok && int64(s.granted[i].since)*minute <= t
 }
 
 // Units of time in milliseconds.
 const (
-	minute = int64(60_000)
+	second = int64(1000)
+	minute = 60 * second
 	hour   = 60 * minute
 	day    = 24 * hour
 )

@@ -34,7 +34,7 @@ func (g *Engine) awaitTurn(e *Entry, s *subject, t int64) {
 				continue
 			}
 			s.sightings[i].won = won.kept()
-			g.waiting.add(wait{s.name, turned.id, what}, t, t+g.patience)
+			g.waiting.add(wait{name: s.name, detector: turned.id, what: what}, t, t+g.patience)
 		}
 	}
 	for i := range e.Permissions {
@@ -67,7 +67,7 @@ func (g *Engine) judgeTurn(s *subject, what uint64, t int64, into []Finding) []F
 	if v.count > 0 && dangerous(v.seen[0].name) {
 		need = turnDanger
 	}
-	if v.count < need || s.had(what, v.start) && !same {
+	if v.count < need || s.hadBy(what, v.start) && !same {
 		return into
 	}
 	v.last = won.at

@@ -20,6 +20,7 @@ type wait struct {
 	name     string
 	detector uint32
 	what     uint64
+	day      int32 // of Unix time, where every day is a question of its own
 }
 
 // due is when a question arose and when it can be answered.
@@ -58,7 +59,7 @@ func (w *waiting) due(now int64) []wait {
 		}
 	}
 	slices.SortFunc(questions, func(a, b wait) int {
-		return cmp.Or(cmp.Compare(w.questions[a].by, w.questions[b].by), cmp.Compare(a.name, b.name), cmp.Compare(a.detector, b.detector), cmp.Compare(a.what, b.what))
+		return cmp.Or(cmp.Compare(w.questions[a].by, w.questions[b].by), cmp.Compare(a.name, b.name), cmp.Compare(a.detector, b.detector), cmp.Compare(a.what, b.what), cmp.Compare(a.day, b.day))
 	})
 	return questions
 }
@@ -80,7 +81,7 @@ func (g *Engine) settle(now int64, into []Finding) []Finding {
 		case crown.id:
 			into = g.judgeDecisive(s, q.what, at, into)
 		case policies.id:
-			into = g.judgePolicy(s, q.what, at, into)
+			into = g.judgePolicy(s, q.what, q.day, into)
 		}
 	}
 	return into
