@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type keys interface {
 	payload(ctx context.Context, k rotation.Key) ([]byte, error)
 	// probe authenticates with a payload; gcp.ErrNotYet while Google does not know it.
 	probe(ctx context.Context, payload []byte) error
+	// uses is how many uses of the key Cloud Monitoring counts of one probe.
+	uses() int
 	// holds reports whether a payload is that of the key.
 	holds(ctx context.Context, payload []byte, id string) (bool, error)
 	// sightings is the record of the use of key k and, so that it is known how
@@ -63,13 +66,15 @@ func (t *turn) act(ctx context.Context, s rotation.Step) (rotation.Outcome, erro
 	case rotation.FallBack:
 		return rotation.Outcome{Denied: s.Reason}, nil
 	case rotation.Verify:
-		return rotation.Outcome{}, t.verify(ctx, s.Key)
+		return rotation.Outcome{}, t.verify(ctx, s)
 	case rotation.Promote:
 		return t.promote(ctx, s.Key)
 	case rotation.Examine:
 		return t.examine(ctx, s.Key)
 	case rotation.Keep:
 		return t.keep(ctx, s)
+	case rotation.Suspend:
+		return t.suspend(ctx)
 	}
 	return rotation.Outcome{}, t.takeOut(ctx, s)
 }
@@ -89,8 +94,6 @@ func (t *turn) takeOut(ctx context.Context, s rotation.Step) error {
 		return t.recall(ctx, s.Key)
 	case rotation.Delete:
 		return t.remove(ctx, s.Key)
-	case rotation.Suspend:
-		return t.cloud.DisableAccount(ctx, t.cred.Target)
 	case rotation.Reinstate:
 		return t.cloud.EnableAccount(ctx, t.cred.Target)
 	}
@@ -169,18 +172,30 @@ func (t *turn) removeOrphan(ctx context.Context, id string) error {
 	return t.keys.remove(ctx, k)
 }
 
-func (t *turn) verify(ctx context.Context, k rotation.Key) error {
+func (t *turn) verify(ctx context.Context, s rotation.Step) error {
+	k := s.Key
 	if k.Back && t.cred.Kind == rotation.APIKey && !t.cred.Policy.Settled(t.now(), k.Tried) {
 		return fmt.Errorf("%w: that an API key is blocked proves that it exists, and not that it is enabled again", errPending)
 	}
 	payload, err := t.payload(ctx, k)
-	if err == nil {
-		err = t.keys.probe(ctx, payload)
+	if err != nil {
+		return err
 	}
-	if errors.Is(err, gcp.ErrNotYet) {
-		return fmt.Errorf("%w: %w", errPending, err)
+	noted := t.cred.Journal.Test(t.now(), k.ID, t.keys.uses())
+	err = t.keys.probe(ctx, payload)
+	notYet := errors.Is(err, gcp.ErrNotYet)
+	if !notYet || k.Back { // of a key that Google does not know it counts no use
+		t.cred.Journal = noted
 	}
-	return err
+	if !notYet {
+		return err
+	}
+	if s.Otherwise != "" && t.cred.Kind == rotation.ServiceAccountKey { // before it is given up
+		if disabled, err := t.cloud.AccountDisabled(ctx, t.cred.Target); disabled || err != nil {
+			return cmp.Or(err, fmt.Errorf("%w; no key of it can be verified before somebody enables it", errSuspended))
+		}
+	}
+	return fmt.Errorf("%w: %w", errPending, err)
 }
 
 // payload is what consumers are given for a key coming in: of one that is

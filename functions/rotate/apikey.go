@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -53,6 +54,16 @@ func (a apiKeys) probe(ctx context.Context, payload []byte) error {
 		return err
 	}
 	return a.cloud.ProbeAPIKeyAt(ctx, key, a.cred.Policy.ProbeURL)
+}
+
+func (a apiKeys) uses() int { return 1 + ofGoogle(a.cred.Policy.ProbeURL) }
+
+// ofGoogle is how many uses Cloud Monitoring counts of a call to a probe URL.
+func ofGoogle(address string) int {
+	if u, err := url.Parse(address); err == nil && strings.HasSuffix("."+u.Hostname(), ".googleapis.com") {
+		return 1
+	}
+	return 0
 }
 
 // holds compares with the key's string. A key that is gone is held by nothing.

@@ -87,8 +87,7 @@ func TestAPIKeyThatGoogleSawUsedIsNotDeleted(t *testing.T) {
 	e.clock.Advance(15 * time.Minute)
 	sleeper.use()
 	e.clock.Advance(7*day - 45*time.Minute)
-	awake.every(10*time.Minute, 10*time.Minute)
-	e.clock.Advance(25 * time.Minute)
+	awake.every(10*time.Minute, 40*time.Minute)
 	wantSteps(t, e.proceed(secret), "examine delete(waiting)")
 	if k := e.standing(secret).Retiring; len(k) != 1 || k[0].ID != disabled.ID {
 		t.Errorf("the key is not kept: %+v", k)

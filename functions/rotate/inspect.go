@@ -90,9 +90,5 @@ func (t *turn) inspectAPIKey(ctx context.Context) error {
 // lasts, so that it is told once.
 func (t *turn) warn(ctx context.Context, m event.Milestone, kind, key, reason string) {
 	t.report.Warnings = append(t.report.Warnings, kind+": "+reason)
-	t.announce(ctx, event.Rotation{
-		ID:        milestoneID(t.cred.Secret, t.cred.Journal.Rotation, m, kind, key),
-		Milestone: m, Time: t.now(), Project: t.cloud.Project(), Secret: t.cred.Secret, Kind: string(t.cred.Kind),
-		Rotation: t.cred.Journal.Rotation, Key: key, Step: kind, Reason: reason, Severity: m.SeverityOf(),
-	})
+	t.tell(ctx, m, rotation.Step{Action: rotation.Action(kind), Key: rotation.Key{ID: key}}, reason)
 }

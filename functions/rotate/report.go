@@ -62,10 +62,15 @@ var milestones = map[rotation.Action]event.Milestone{
 	rotation.Reinstate: event.Reinstated,
 }
 
+const foreignSuspension = "the service account was disabled already by somebody else, to whom it is left to enable it again"
+
 func (t *turn) tellDone(ctx context.Context, s rotation.Step) {
 	m, ok := milestones[s.Action]
 	if s.Action == rotation.Promote && s.Key.Back {
 		m = event.RolledBack
+	}
+	if s.Action == rotation.Suspend && !t.cred.Journal.Suspended() {
+		s.Reason = foreignSuspension
 	}
 	if ok {
 		t.tell(ctx, m, s, s.Reason)
@@ -75,14 +80,19 @@ func (t *turn) tellDone(ctx context.Context, s rotation.Step) {
 // tell publishes a milestone. The journal already holds it: a milestone that
 // cannot be published is logged and never undoes the step.
 func (t *turn) tell(ctx context.Context, m event.Milestone, s rotation.Step, reason string) {
-	t.announce(ctx, event.Rotation{
+	_ = t.announce(ctx, t.milestone(m, s, reason))
+}
+
+func (t *turn) milestone(m event.Milestone, s rotation.Step, reason string) event.Rotation {
+	return event.Rotation{
 		ID:        milestoneID(t.cred.Secret, t.cred.Journal.Rotation, m, s.Key.ID, s.Action),
 		Milestone: m, Time: t.now(), Project: t.cloud.Project(), Secret: t.cred.Secret, Kind: string(t.cred.Kind),
 		Rotation: t.cred.Journal.Rotation, Key: s.Key.ID, Step: string(s.Action), Reason: reason, Severity: m.SeverityOf(),
-	})
+	}
 }
 
-func (f *Function) announce(ctx context.Context, r event.Rotation) {
+// announce publishes a milestone and logs it, whether or not that works.
+func (f *Function) announce(ctx context.Context, r event.Rotation) error {
 	out, err := event.RotationEvent(r)
 	if err == nil {
 		// A rotation, least of all an urgent one, does not wait for Pub/Sub's retries.
@@ -94,6 +104,7 @@ func (f *Function) announce(ctx context.Context, r event.Rotation) {
 	if err != nil {
 		f.log.ErrorContext(ctx, "rotation event not published", "secret", r.Secret, "milestone", r.Milestone, "error", err.Error())
 	}
+	return err
 }
 
 // milestoneID is the same for the same milestone, so that telling it twice can

@@ -27,12 +27,21 @@ func (t *turn) examine(ctx context.Context, k rotation.Key) (rotation.Outcome, e
 	if found.Use == rotation.Unknown && k.Phase == rotation.Overlapping {
 		found = t.askAuditLog(ctx, k, found)
 	}
-	told := k.Evidence != nil && k.Evidence.Use == found.Use && k.Held(k.Evidence.At, t.cred.Policy)
-	k.Evidence = &found
-	if !told && k.Held(t.now(), t.cred.Policy) {
-		t.tell(ctx, event.Straggler, rotation.Step{Action: rotation.Examine, Key: k}, found.Reason+t.whoUses(ctx, k))
+	if !t.isStraggler(k, found) {
+		return rotation.Outcome{Evidence: found}, nil
 	}
-	return rotation.Outcome{Evidence: found}, nil
+	s := rotation.Step{Action: rotation.Examine, Key: k}
+	err := t.announce(ctx, t.milestone(event.Straggler, s, found.Reason+t.whoUses(ctx, k)))
+	return rotation.Outcome{Evidence: found}, err // what was not told is looked for again
+}
+
+// isStraggler reports whether new evidence holds a key that was not held, or not
+// for that, before.
+func (t *turn) isStraggler(k rotation.Key, found rotation.Evidence) bool {
+	before := k.Evidence
+	told := before != nil && before.Use == found.Use && k.Held(before.At, t.cred.Policy)
+	k.Evidence = &found
+	return !told && k.Held(t.now(), t.cred.Policy)
 }
 
 // askAuditLog looks for a key that still works in the audit log, where a use can
@@ -50,8 +59,8 @@ func (t *turn) askAuditLog(ctx context.Context, k rotation.Key, unknown rotation
 
 // keep notes that consumers are still given a key, and tells it.
 func (t *turn) keep(ctx context.Context, s rotation.Step) (rotation.Outcome, error) {
-	t.tell(ctx, event.Straggler, s, s.Reason)
-	return rotation.Outcome{Evidence: rotation.HandedOut(t.now(), s.Reason)}, nil
+	err := t.announce(ctx, t.milestone(event.Straggler, s, s.Reason))
+	return rotation.Outcome{Evidence: rotation.HandedOut(t.now(), s.Reason)}, err
 }
 
 // maxNamed is how many users of a key are named.
@@ -144,23 +153,43 @@ func (t *turn) eachVersion(ctx context.Context, k rotation.Key, do func(ctx cont
 	return nil
 }
 
-// tryCurrent authenticates with the key in use, once in a turn.
+// tryCurrent authenticates with the key in use, once in a turn. That it is going
+// to is written first: a use that nobody remembers would be taken for a consumer's.
 func (t *turn) tryCurrent(ctx context.Context) error {
 	cur := t.cred.Journal.Current
 	switch {
 	case cur == nil:
 		return errors.New("there is none")
-	case t.works:
-		return nil
+	case t.tried:
+		return t.trouble
+	}
+	if !t.noted {
+		if err := t.noteTest(ctx); err != nil {
+			return err
+		}
 	}
 	payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, cur.Version)
 	if err == nil {
 		err = t.keys.probe(ctx, payload)
 	}
-	if t.works = err == nil; t.works {
-		t.cred.Journal = t.cred.Journal.Test(t.now())
-	}
+	t.tried, t.trouble = true, err
 	return err
+}
+
+// noteTest writes that the key in use is going to be tested, and takes the lease,
+// so that no other trigger tests it at the same time and forgets that it did.
+func (t *turn) noteTest(ctx context.Context) error {
+	j, ok := t.withTest(t.cred.Journal).Claim(t.holder, t.wall(), leaseFor(t.timeout))
+	if !ok {
+		return t.busy()
+	}
+	t.noted = true
+	return t.save(ctx, j)
+}
+
+// withTest notes the uses that a test of the key in use makes.
+func (t *turn) withTest(j rotation.Journal) rotation.Journal {
+	return j.Test(t.now(), j.Current.ID, t.keys.uses())
 }
 
 // discard removes a key that was not verified, and so was given to nobody.
@@ -240,4 +269,20 @@ func (t *turn) looking(err error) error {
 		return nil
 	}
 	return fmt.Errorf("looking what consumers of %s are given: %w", t.cred.Secret, err)
+}
+
+// suspend disables the service account, unless somebody else has: then it is
+// theirs to enable. That keyturn is going to is written first, so that a turn
+// that dies is not taken for somebody else.
+func (t *turn) suspend(ctx context.Context) (rotation.Outcome, error) {
+	if !t.cred.Journal.Suspend.Tried {
+		disabled, err := t.cloud.AccountDisabled(ctx, t.cred.Target)
+		if disabled || err != nil {
+			return rotation.Outcome{Foreign: disabled}, err
+		}
+		if err := t.save(ctx, t.cred.Journal.TrySuspend()); err != nil {
+			return rotation.Outcome{}, err
+		}
+	}
+	return rotation.Outcome{}, t.cloud.DisableAccount(ctx, t.cred.Target)
 }

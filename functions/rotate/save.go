@@ -17,7 +17,10 @@ func (t *turn) claim(ctx context.Context, steps []rotation.Step) error {
 	held := t.holds()
 	j, ok := t.cred.Journal.Claim(t.holder, t.wall(), leaseFor(t.timeout))
 	if !ok {
-		return fmt.Errorf("%s: %w until %s", t.cred.Secret, ErrBusy, t.cred.Journal.Lease.Until.Format(time.RFC3339))
+		return t.busy()
+	}
+	if !held && slices.ContainsFunc(steps, testsCurrent) && j.Current != nil && !t.noted {
+		j, t.noted = t.withTest(j), true // in the same write
 	}
 	switch {
 	case held || !slices.ContainsFunc(steps, exclusive):
@@ -27,6 +30,15 @@ func (t *turn) claim(ctx context.Context, steps []rotation.Step) error {
 		return nil
 	}
 	return t.save(ctx, j)
+}
+
+func (t *turn) busy() error {
+	return fmt.Errorf("%s: %w until %s", t.cred.Secret, ErrBusy, t.cred.Journal.Lease.Until.Format(time.RFC3339))
+}
+
+// testsCurrent reports whether a step is taken only if the key in use works.
+func testsCurrent(s rotation.Step) bool {
+	return (s.Action == rotation.Disable || s.Action == rotation.Delete) && !s.Key.Revoked
 }
 
 // leaseFor is how long a lease lasts: longer than the turn that holds it, with

@@ -245,6 +245,14 @@ func (a *accountKeys) probe(ctx context.Context, payload []byte) error {
 	return a.cloud.ProbeAccountKey(ctx, a.cred.Target, payload)
 }
 
+// uses are a token and the call with it.
+func (a *accountKeys) uses() int {
+	if a.cred.Policy.ProbeURL == "" {
+		return 2
+	}
+	return 1 + ofGoogle(a.cred.Policy.ProbeURL)
+}
+
 func (a *accountKeys) holds(_ context.Context, payload []byte, id string) (bool, error) {
 	return keyIDOf(payload) == id, nil
 }

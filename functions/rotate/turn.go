@@ -58,15 +58,17 @@ const (
 // turn is one trigger's work on one credential.
 type turn struct {
 	*Function
-	cred   rotation.Credential
-	secret gcp.Secret // as last read or written; its etag is the fence
-	keys   keys
-	holder string // of the lease
-	stored string // the journal as it stands in the secret
-	begun  bool   // the rotation in hand began in this turn: nothing of it can be left from a turn that died
-	proven bool   // the key coming in was verified in this turn: no turn that died can have promoted it
-	works  bool   // the key in use was seen to authenticate in this turn
-	report Report
+	cred    rotation.Credential
+	secret  gcp.Secret // as last read or written; its etag is the fence
+	keys    keys
+	holder  string // of the lease
+	stored  string // the journal as it stands in the secret
+	begun   bool   // the rotation in hand began in this turn: nothing of it can be left from a turn that died
+	proven  bool   // the key coming in was verified in this turn: no turn that died can have promoted it
+	noted   bool   // the journal says that the key in use is tested in this turn
+	tried   bool   // it was
+	trouble error  // why it did not authenticate
+	report  Report
 }
 
 // turn does all that is due for one credential.
@@ -231,7 +233,7 @@ func (t *turn) record(ctx context.Context, s rotation.Step, o rotation.Outcome) 
 	case rotation.Begin, rotation.FallBack:
 		t.begun = true
 	case rotation.Promote:
-		t.works = false // it is another one now
+		t.noted, t.tried = false, false // it is another one now
 		if len(rotation.Decide(t.now(), t.cred.Policy, j, rotation.Observed{Aliases: j.Aliases()}, rotation.Intent{})) == 0 {
 			j = j.Released()
 		}

@@ -37,6 +37,19 @@ func (c *Cloud) EnableAccount(ctx context.Context, account string) error {
 	return nil
 }
 
+// AccountDisabled reports whether a service account is disabled, by whomever.
+func (c *Cloud) AccountDisabled(ctx context.Context, account string) (bool, error) {
+	client, err := c.iamAdmin(ctx)
+	if err != nil {
+		return false, err
+	}
+	a, err := client.GetServiceAccount(ctx, &adminpb.GetServiceAccountRequest{Name: account})
+	if err != nil {
+		return false, fmt.Errorf("reading whether %s is disabled: %w", account, err)
+	}
+	return a.GetDisabled(), nil
+}
+
 // KeyState is what Google itself holds of a key's safety.
 type KeyState struct {
 	ID       string // 40 hex digits

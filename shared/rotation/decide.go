@@ -97,7 +97,7 @@ func Decide(now time.Time, p Policy, j Journal, seen Observed, want Intent) []St
 // hasten notes what is asked for urgently, once.
 func hasten(j Journal, want Intent) []Step {
 	for _, k := range j.Keys() {
-		tokens := want.KillTokens && j.Suspend == nil
+		tokens := want.KillTokens && j.Suspend == nil && !k.Killed
 		if k.ID != "" && k.ID == want.Revoke && (!k.Revoked || tokens) {
 			return []Step{{Action: Hasten, Key: k, Tokens: tokens, Reason: "the key is to be revoked"}}
 		}

@@ -48,6 +48,8 @@ const (
 	interval = 10 * time.Minute
 	// clockSkew is how far Google's clock may be off, and the time that a test takes.
 	clockSkew = time.Minute
+	// dataLate is how old the record can be although it goes on, as far as it is seen.
+	dataLate = dataLag + interval + lookEvery
 	// lookEvery is how often a key on its way out is looked at.
 	lookEvery = time.Hour
 )
@@ -60,33 +62,29 @@ func Weigh(now time.Time, p Policy, k Key, s Sightings) Evidence {
 	case s.Through.IsZero():
 		return evidence(now, Unknown, "Cloud Monitoring has no record of this credential yet")
 	}
-	s.Uses = k.others(s.Uses, perTest(p, k))
+	s.Uses = foreign(s.Uses, k.Tests)
 	if k.Phase == Quarantined {
 		return weighDisabled(now, p, k, s)
 	}
 	return weighSuperseded(now, p, k, s)
 }
 
-// perTest is how many uses one test of a key is: a token and a call with it, or
-// the calls that an API key is tried with.
-func perTest(p Policy, k Key) int64 {
-	if k.ofAPI() && p.ProbeURL == "" {
-		return 1
-	}
-	return 2
-}
-
-// others are the uses that are not all keyturn's own, of which each test is some.
-func (k Key) others(uses []Sighting, perTest int64) []Sighting {
-	return slices.DeleteFunc(slices.Clone(uses), func(u Sighting) bool {
-		var own int64
-		for _, t := range k.Tests {
-			if t.After(u.From.Add(-clockSkew)) && !t.After(u.To.Add(clockSkew)) {
-				own += perTest
+// foreign are the uses that are not keyturn's own. Each of its own is taken off
+// one interval: the one that it was made in or, where clocks differ, the next to it.
+func foreign(uses []Sighting, own []time.Time) []Sighting {
+	uses = slices.Clone(uses)
+	for _, t := range own {
+		for _, skew := range []time.Duration{0, clockSkew} {
+			i := slices.IndexFunc(uses, func(u Sighting) bool {
+				return u.Count > 0 && t.After(u.From.Add(-skew)) && !t.After(u.To.Add(skew))
+			})
+			if i >= 0 {
+				uses[i].Count--
+				break
 			}
 		}
-		return u.Count <= own
-	})
+	}
+	return slices.DeleteFunc(uses, func(u Sighting) bool { return u.Count <= 0 })
 }
 
 // weighSuperseded learns from the key's own cadence: a key that pauses for a
@@ -94,7 +92,7 @@ func (k Key) others(uses []Sighting, perTest int64) []Sighting {
 // for twice its longest pause.
 func weighSuperseded(now time.Time, p Policy, k Key, s Sightings) Evidence {
 	last, pause := s.cadence(k.Given)
-	free := latest(k.Since, now.Add(-dataLag)) // what is missing of the record by then never comes
+	free := latest(k.Since, now.Add(-dataLate))
 	if !last.IsZero() {
 		pause = max(pause, k.Since.Sub(last).Round(time.Minute)) // the one in which it was superseded
 		free = latest(free, last.Add(2*max(pause, p.propagation())))
@@ -117,8 +115,12 @@ func weighDisabled(now time.Time, p Policy, k Key, s Sightings) Evidence {
 			return evidence(now, Used, "somebody tried to use it at %s, after it was disabled at %s", stamp(u.To), stamp(k.Since))
 		}
 	}
-	if s.Through.Before(now.Add(-dataLag)) {
-		return evidence(now, Unknown, "the record reaches to %s only", stamp(s.Through))
+	enough := latest(k.settled(p).Add(interval), now.Add(-dataLate))
+	if due := k.due(p); !now.Before(due) { // it has been watched for the whole of its quarantine
+		enough = latest(enough, due)
+	}
+	if s.Through.Before(enough) {
+		return evidence(now, Unknown, "the record reaches to %s only; it has to reach to %s", stamp(s.Through), stamp(enough))
 	}
 	return evidence(now, Unused, "no use since it was disabled at %s; the record reaches to %s", stamp(k.Since), stamp(s.Through))
 }
@@ -128,8 +130,8 @@ func weighDisabled(now time.Time, p Policy, k Key, s Sightings) Evidence {
 func (s Sightings) cadence(given time.Time) (last time.Time, pause time.Duration) {
 	before := given
 	for _, u := range s.Uses {
-		if !u.From.After(given) {
-			continue // keyturn verified it then
+		if u.To.Before(given) {
+			continue
 		}
 		if !before.IsZero() {
 			pause = max(pause, u.To.Sub(before))
@@ -150,7 +152,7 @@ func (s Sightings) WantsTest(now time.Time, p Policy, k Key, current *Key) bool 
 		return true
 	}
 	last := current.Tests[len(current.Tests)-1]
-	return !last.After(s.Through) || now.After(last.Add(dataLag))
+	return !last.After(s.Through) || now.After(last.Add(dataLate))
 }
 
 // HandedOut is the evidence that consumers are still given a key.

@@ -44,7 +44,8 @@ type Journal struct {
 // Suspension is the disabling of a whole service account, which nothing else than
 // the tokens that a leaked key has minted calls for.
 type Suspension struct {
-	Until time.Time `json:"until,omitzero"` // policy time at which it is enabled again; zero before it was disabled
+	Tried bool      `json:"tried,omitempty"` // keyturn may have disabled it: it was enabled before
+	Until time.Time `json:"until,omitzero"`  // policy time at which it is enabled again; zero before it was disabled
 }
 
 const (

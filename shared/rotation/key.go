@@ -3,7 +3,6 @@ package rotation
 import (
 	"errors"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -37,24 +36,25 @@ type Key struct {
 	Tried    time.Time `json:"tried,omitzero"`    // policy time of the last attempt to publish it, or to enable it again
 	Answered time.Time `json:"answered,omitzero"` // policy time at which that attempt failed; zero if nobody lived to see
 	Revoked  bool      `json:"revoked,omitempty"` // to stop working: at once, or as soon as it is replaced
+	Killed   bool      `json:"killed,omitempty"`  // its tokens were to die, too, which is asked for once
 	Back     bool      `json:"back,omitempty"`    // on its way back to consumers
 	Forced   bool      `json:"forced,omitempty"`  // taken away although it may be in use
 	Evidence *Evidence `json:"evidence,omitempty"`
 	// Tests are the latest policy times, oldest first, at which keyturn itself used
-	// the key since it was given: they are no evidence that anybody else does.
+	// the key, a time for each use that Cloud Monitoring counts: they are no evidence
+	// that anybody else uses it.
 	Tests []time.Time `json:"tests,omitempty"`
 }
 
-// maxTests is how many tests of a key are remembered: more than one retirement takes.
-const maxTests = 12
+// maxTests is how many of keyturn's own uses of a key are remembered: more than
+// its verification and two retirements take.
+const maxTests = 24
 
-func (k *Key) tested(now time.Time) {
-	tests := append(slices.Clone(k.Tests), now.UTC().Truncate(time.Second))
+// test notes so many uses of keyturn's own.
+func (k *Key) test(now time.Time, uses int) {
+	tests := append(slices.Clone(k.Tests), slices.Repeat([]time.Time{now.UTC().Truncate(time.Second)}, uses)...)
 	k.Tests = tests[max(0, len(tests)-maxTests):]
 }
-
-// ofAPI reports whether it is an API key, whose id is a resource name.
-func (k Key) ofAPI() bool { return strings.Contains(k.ID, "/") }
 
 // Versions are the numbers of the versions that hold the key.
 func (k Key) Versions() []string {

@@ -20,6 +20,7 @@ type Outcome struct {
 	Version  string    // Promote: version of the secret that holds the key
 	Unstaged bool      // Promote: the staging copy is destroyed already
 	Evidence Evidence  // Examine, Keep
+	Foreign  bool      // Suspend: somebody else has disabled the account
 }
 
 // Record is the journal after a step was carried out.
@@ -33,6 +34,9 @@ func (j Journal) Record(now time.Time, s Step, o Outcome) Journal {
 		j.Unstage = ""
 	case Suspend:
 		j.Suspend = &Suspension{Until: now.Add(tokenLife)}
+		if o.Foreign {
+			j.Suspend = nil
+		}
 	case Reinstate:
 		j.Suspend = nil
 	case Hasten:
@@ -92,8 +96,11 @@ func (j *Journal) promote(now time.Time, o Outcome) {
 		j.leave(in.Staged)
 	}
 	j.Current = &Key{
-		ID: in.ID, Version: o.Version, Phase: Active, Since: now, Given: now, Expires: in.Expires,
-		Mode: in.Mode, Denied: in.Denied, Revoked: in.Revoked,
+		ID: in.ID, Version: o.Version, Phase: Active, Since: now, Given: in.Given, Expires: in.Expires,
+		Mode: in.Mode, Denied: in.Denied, Revoked: in.Revoked, Tests: in.Tests,
+	}
+	if in.Given.IsZero() { // one that is given once more keeps its history: its users do
+		j.Current.Given = now
 	}
 	if in.Version != "" && in.Version != o.Version {
 		j.Current.Copies = in.Versions()
@@ -212,7 +219,7 @@ func (j *Journal) recall(now time.Time, k Key) {
 func (j *Journal) remove(now time.Time, i int) {
 	k := j.Retiring[i]
 	j.Retiring = slices.Delete(j.Retiring, i, i+1)
-	if k.ofAPI() {
+	if strings.Contains(k.ID, "/") { // the name of an API key
 		k.Phase, k.Since, k.Evidence, k.Version, k.Copies = Deleted, now, nil, "", nil
 		j.Deleted = &k
 	}
@@ -220,13 +227,14 @@ func (j *Journal) remove(now time.Time, i int) {
 
 // mark makes a key, wherever it stands, one to be revoked.
 func (j *Journal) mark(s Step) {
-	for _, k := range []*Key{j.Incoming, j.Current} {
-		if k != nil && k.ID == s.Key.ID {
-			k.Revoked = true
-		}
-	}
+	marked := []*Key{j.Incoming, j.Current}
 	if i := j.retiring(s.Key.ID); i >= 0 {
-		j.Retiring[i].Revoked = true
+		marked = append(marked, &j.Retiring[i])
+	}
+	for _, k := range marked {
+		if k != nil && k.ID == s.Key.ID {
+			k.Revoked, k.Killed = true, k.Killed || s.Tokens
+		}
 	}
 	if s.Tokens {
 		j.Suspend = &Suspension{}
@@ -265,10 +273,21 @@ func (j Journal) Answer(now time.Time, refused bool) Journal {
 	return j
 }
 
-// Test notes that keyturn itself has authenticated with the key in use.
-func (j Journal) Test(now time.Time) Journal {
+// TrySuspend notes, before it is done, that keyturn disables the service account.
+func (j Journal) TrySuspend() Journal {
+	j.Suspend = &Suspension{Tried: true}
+	return j
+}
+
+// Test notes that keyturn itself is using a key, coming in or in use, in so many
+// calls, which Cloud Monitoring counts whether they succeed or not.
+func (j Journal) Test(now time.Time, id string, uses int) Journal {
 	j = j.clone()
-	j.Current.tested(now)
+	for _, k := range []*Key{j.Incoming, j.Current} {
+		if k != nil && k.ID == id {
+			k.test(now, uses)
+		}
+	}
 	return j
 }
 

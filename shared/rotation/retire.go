@@ -84,7 +84,7 @@ func (k Key) Held(now time.Time, p Policy) bool {
 	case Used:
 		return !now.Before(k.due(p))
 	case Unknown:
-		return !now.Before(k.due(p).Add(dataLag))
+		return !now.Before(k.due(p).Add(dataLate))
 	}
 	return false
 }

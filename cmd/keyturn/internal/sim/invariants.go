@@ -205,9 +205,9 @@ func (j *judge) remember(c *credential, old sight, by cause) {
 			}
 		}
 	}
-	if cur, was := c.sight.journal.Current, old.journal.Current; cur != nil {
+	if cur := c.sight.journal.Current; cur != nil {
 		c.current[id(*cur)] = true
-		if was == nil || was.ID != cur.ID { // pauses count from when consumers were given it
+		if _, given := c.uses[id(*cur)]; !given { // pauses count from when consumers were first given it
 			c.uses[id(*cur)] = use{last: now}
 		}
 	}
