@@ -47,12 +47,20 @@ func (w *world) wire() *gcp.Wire { return &gcp.Wire{GRPC: w.overGRPC, HTTP: over
 
 func (w *world) overGRPC(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	return w.pass(call{path.Base(method), req, reply}, func() error {
-		err := invoke(ctx, method, req, reply, conn, opts...)
+		err := w.invoke(ctx, method, req, reply, conn, invoke, opts...)
 		if p, ok := req.(*pubsubpb.PublishRequest); ok && err == nil {
 			w.published(p)
 		}
 		return err
 	})
+}
+
+// invoke calls the embedded cloud, past the network unless that is asked for.
+func (w *world) invoke(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	if w.network {
+		return invoke(ctx, method, req, reply, conn, opts...)
+	}
+	return w.inside.Invoke(ctx, method, req, reply)
 }
 
 // overHTTP is the wire of what speaks HTTP.

@@ -122,7 +122,7 @@ func (w *world) firstKey(c *credential) (payload []byte, err error) {
 }
 
 func (w *world) newAPIKey(id string) (payload []byte, err error) {
-	ctx, keys := context.Background(), apikeyspb.NewApiKeysClient(w.people)
+	ctx, keys := context.Background(), apikeyspb.NewApiKeysClient(w.inside)
 	parent := "projects/" + project + "/locations/global"
 	if _, err = keys.CreateKey(ctx, &apikeyspb.CreateKeyRequest{Parent: parent, KeyId: id, Key: &apikeyspb.Key{DisplayName: id}}); err != nil {
 		return nil, err
@@ -173,7 +173,7 @@ func (w *world) keyFile(private *rsa.PrivateKey, id, email string) ([]byte, erro
 }
 
 func (w *world) secrets() secretmanagerpb.SecretManagerServiceClient {
-	return secretmanagerpb.NewSecretManagerServiceClient(w.people)
+	return secretmanagerpb.NewSecretManagerServiceClient(w.inside)
 }
 
 // addVersion stores a payload by hand and returns the version's number.

@@ -10,8 +10,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// inProcess calls the embedded cloud's services without a network: that is how
-// people interfere, without being seen by the wire that numbers keyturn's calls.
+// inProcess calls the embedded cloud's services without a network. That is how
+// people interfere, without being seen by the wire that numbers keyturn's calls,
+// and where those calls end up in half the time that a network takes.
 type inProcess map[string]handler // by full method
 
 type handler struct {
@@ -39,6 +40,7 @@ func (p inProcess) Invoke(ctx context.Context, method string, args, reply any, _
 	if err != nil {
 		return err
 	}
+	proto.Reset(reply.(proto.Message)) // an earlier attempt, whose reply was lost, filled it
 	proto.Merge(reply.(proto.Message), answer.(proto.Message))
 	return nil
 }

@@ -77,7 +77,7 @@ func crashesOf(p plan, calls int) iter.Seq[crash] {
 }
 
 func (c *crash) world() (*world, error) {
-	w, err := newWorld(settings{seed: 1, keyLag: time.Minute, credentials: []plan{c.plan}})
+	w, err := newWorld(settings{seed: 1, network: true, keyLag: time.Minute, credentials: []plan{c.plan}})
 	if err == nil {
 		w.crash = c
 	}

@@ -125,7 +125,8 @@ func hunt(t *testing.T, program string, m mutant) (seed uint64, verdict string) 
 	if err != nil || verdict == "" {
 		t.Fatalf("not caught by %d seeds (%v)\n%.2000s", mutantSeeds, err, out)
 	}
-	if story, err := replay(seed, true); err != nil || story.Violation != nil {
+	story, err := Config{Unrest: true}.live(seed)
+	if err != nil || story.Violation != nil {
 		t.Errorf("seed %d proves nothing: the engine itself breaks it (%v, %v)", seed, story.Violation, err)
 	}
 	return seed, verdict

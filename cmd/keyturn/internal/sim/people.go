@@ -61,7 +61,7 @@ func (w *world) deleteKey(c *credential) (string, error) {
 func (w *world) removeKey(c *credential, id string) error {
 	ctx := context.Background()
 	if c.kind == rotation.APIKey {
-		_, err := apikeyspb.NewApiKeysClient(w.people).DeleteKey(ctx, &apikeyspb.DeleteKeyRequest{Name: path.Dir(c.target) + "/" + id})
+		_, err := apikeyspb.NewApiKeysClient(w.inside).DeleteKey(ctx, &apikeyspb.DeleteKeyRequest{Name: path.Dir(c.target) + "/" + id})
 		return err
 	}
 	_, err := w.accounts().DeleteServiceAccountKey(ctx, &adminpb.DeleteServiceAccountKeyRequest{Name: c.account + "/keys/" + id})

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ type Config struct {
 	Seeds    int            // how many worlds; zero is none
 	First    uint64         // seed of the first; the others follow
 	Unrest   bool           // calls go wrong also while keys retire, which makes half as many calls again; false: only before
+	Network  bool           // calls over gRPC go through the loopback; false: they end up in process, in half the time and with the same story
 	Workers  int            // worlds at a time; zero is 4, which hides the pauses of clients that try again
 	Progress func(done int) // called after each world, one at a time; nil is nobody
 }
@@ -45,6 +47,7 @@ const defaultWorkers = 4
 // Run simulates until all seeds are done or ctx ends. The error says that the
 // simulation itself broke; violations are in the result.
 func Run(ctx context.Context, c Config) (Result, error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small and short-lived
 	began := time.Now()
 	tally := &tally{config: c}
 	seeds := make(chan uint64)
@@ -73,7 +76,7 @@ type tally struct {
 }
 
 func (t *tally) add(seed uint64) {
-	story, err := replay(seed, t.config.Unrest)
+	story, err := t.config.live(seed)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.found.Seeds++
@@ -113,11 +116,11 @@ type Story struct {
 }
 
 // Replay lives through the world of one seed, without unrest.
-func Replay(seed uint64) (Story, error) { return replay(seed, false) }
+func Replay(seed uint64) (Story, error) { return Config{}.live(seed) }
 
-func replay(seed uint64, unrest bool) (Story, error) {
+func (c Config) live(seed uint64) (Story, error) {
 	settings, chaos := randomWorld(seed)
-	chaos.unrest = unrest
+	settings.network, chaos.unrest = c.Network, c.Unrest
 	w, err := newWorld(settings)
 	if err != nil {
 		return Story{}, err

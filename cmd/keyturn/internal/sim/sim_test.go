@@ -23,14 +23,15 @@ func TestSlice(t *testing.T) {
 	}
 }
 
-// A seed is worth something only if it makes the same world again.
+// A seed is worth something only if it makes the same world again, by whatever
+// way the calls go.
 func TestSameSeedSameStory(t *testing.T) {
-	for seed := range uint64(12) {
+	for _, seed := range []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 232, 802} { // in the last two the reply of a list is lost
 		first, err := Replay(seed)
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := Replay(seed)
+		second, err := Config{Network: true}.live(seed)
 		if err != nil {
 			t.Fatal(err)
 		}

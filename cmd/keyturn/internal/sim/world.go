@@ -27,6 +27,7 @@ type settings struct {
 	seed        uint64
 	keyLag      time.Duration // see localgcp.Config
 	eventualLag time.Duration
+	network     bool // see Config.Network
 	credentials []plan
 }
 
@@ -40,7 +41,7 @@ type world struct {
 	gcp       *localgcp.Cloud
 	cloud     *gcp.Cloud // the function's connection, through the wire
 	transport *http.Transport
-	people    inProcess // everybody else's connection
+	inside    inProcess // the way past the network: people's, and the function's if it need not take it
 	function  *rotate.Function
 	judge     *judge
 	trace     *trace
@@ -63,7 +64,7 @@ var start = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 func newWorld(s settings) (*world, error) {
 	w := &world{
 		settings: s, chance: rand.New(rand.NewPCG(s.seed, 1)), clock: clock.NewFrozen(start),
-		people: inProcess{}, transport: &http.Transport{},
+		inside: inProcess{}, transport: &http.Transport{},
 	}
 	w.trace = &trace{now: w.clock.Now, start: start, names: map[string]string{}}
 	w.judge = &judge{world: w, makers: map[string]maker{}}
@@ -92,15 +93,17 @@ func (w *world) open() (err error) {
 	if err != nil {
 		return err
 	}
-	w.gcp.IAM.Register(w.people)
-	w.gcp.Secrets.Register(w.people)
-	w.gcp.APIKeys.Register(w.people)
-	w.gcp.PubSub.Register(w.people)
+	w.gcp.IAM.Register(w.inside)
+	w.gcp.Secrets.Register(w.inside)
+	w.gcp.APIKeys.Register(w.inside)
+	w.gcp.PubSub.Register(w.inside)
+	w.gcp.Monitoring.Register(w.inside)
+	w.gcp.Logging.Register(w.inside)
 	if w.cloud, err = gcp.New(gcp.Config{Project: project, Endpoint: w.gcp.Addr(), Wire: w.wire()}); err != nil {
 		return err
 	}
 	w.function = w.newFunction()
-	topics := pubsubpb.NewPublisherClient(w.people)
+	topics := pubsubpb.NewPublisherClient(w.inside)
 	for _, id := range event.Topics {
 		if _, err := topics.CreateTopic(context.Background(), &pubsubpb.Topic{Name: "projects/" + project + "/topics/" + id}); err != nil {
 			return err
@@ -204,4 +207,4 @@ func (w *world) deliverAll(mishap func(*actor) fault) {
 	w.queue = later
 }
 
-func (w *world) accounts() adminpb.IAMClient { return adminpb.NewIAMClient(w.people) }
+func (w *world) accounts() adminpb.IAMClient { return adminpb.NewIAMClient(w.inside) }
