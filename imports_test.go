@@ -20,6 +20,7 @@ var layers = []struct {
 	{path: "shared/detect", pure: true},
 	{path: "shared/alerting", pure: true},
 	{path: "shared/event", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
+	{path: "shared/rule", may: []string{"shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/gcp", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/notify", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "functions", may: []string{"functions/door", "shared"}},
@@ -28,7 +29,7 @@ var layers = []struct {
 	{path: "", may: []string{"functions", "shared"}},
 }
 
-// TestImportDirections keeps cmd → functions → shared/{gcp,notify,event} →
+// TestImportDirections keeps cmd → functions → shared/{gcp,notify,event,rule} →
 // shared/{rotation,detect,alerting} → standard library, and deployed code free
 // of internal/.
 func TestImportDirections(t *testing.T) {
@@ -60,6 +61,8 @@ func TestForbiddenImportsAreNoticed(t *testing.T) {
 		{"shared/detect", module + "/shared/event", false},
 		{"shared/event", module + "/shared/detect", true},
 		{"shared/event", module + "/shared/gcp", false},
+		{"shared/rule", module + "/shared/detect", true},
+		{"shared/rule", module + "/shared/event", false},
 		{"functions/rotate", module + "/shared/gcp", true},
 		{"functions/rotate", module + "/internal/localgcp", false},
 		{"internal/localgcp/iam", module + "/shared/gcp", false},
