@@ -85,7 +85,17 @@ func DecodeLogEntry(data []byte) (detect.Entry, error) {
 
 // clearEntry empties e but for the memory of its lists.
 func clearEntry(e *detect.Entry) {
-	*e = detect.Entry{Delegation: e.Delegation[:0], Permissions: e.Permissions[:0], Tested: e.Tested[:0], Grants: e.Grants[:0]}
+	*e = detect.Entry{Delegation: kept(e.Delegation), Permissions: kept(e.Permissions), Tested: kept(e.Tested), Grants: kept(e.Grants)}
+}
+
+// maxKept is how long a list may have been whose memory is used again.
+const maxKept = 128
+
+func kept[T any](list []T) []T {
+	if cap(list) > maxKept {
+		return nil
+	}
+	return list[:0]
 }
 
 // forgetPayload empties what only a payload fills.
