@@ -1,9 +1,6 @@
 package detect
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 var burst = detector(Detector{
 	Name: DenialBurst,
@@ -50,8 +47,10 @@ func burstOut(g *Engine, s *subject, t int64) (verdict, bool) {
 	v.start, _ = run(denials, from)
 	v.last = to
 	v.severity = graded(v.seen, v.score)
-	v.reason = fmt.Sprintf("%s was denied %d distinct permissions within %s, of a weight of %.1f; at this hour of other days it came to %.1f at most, and from %.3g on it is taken for a burst",
-		visible(s.shown(), maxSubject), v.count, short(time.Duration(to-from)*time.Millisecond), float64(most)/weightUnit, float64(usual)/weightUnit, limit/weightUnit)
+	v.reason = func() string {
+		return fmt.Sprintf("%s was denied %d distinct permissions within %s, of a weight of %.1f; at this hour of other days it came to %.1f at most, and from %.3g on it is taken for a burst",
+			visible(s.shown(), maxSubject), v.count, lasting(to-from), float64(most)/weightUnit, float64(usual)/weightUnit, limit/weightUnit)
+	}
 	return v, true
 }
 

@@ -49,8 +49,10 @@ func (g *Engine) judgeDecisive(s *subject, what uint64, t int64, into []Finding)
 	if s.hadBy(what, v.start) || s.hadBy(changesOf(name), v.start) {
 		return into
 	}
-	v.reason = fmt.Sprintf("%s tried %s, which can give away everything, %s and was denied; it was never seen to change anything in %s, and a job with a missing grant would have tried %d times within %s",
-		visible(s.shown(), maxSubject), name, counted(v.count, "time"), prefixOf(name), crownRetry, "1h")
+	v.reason = func() string {
+		return fmt.Sprintf("%s tried %s, which can give away everything, %s and was denied; it was never seen to change anything in %s, and a job with a missing grant would have tried %d times within %s",
+			visible(s.shown(), maxSubject), name, counted(v.count, "time"), prefixOf(name), crownRetry, lasting(crownWait))
+	}
 	return g.tell(s, v, into)
 }
 

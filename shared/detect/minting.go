@@ -35,7 +35,9 @@ func minted(g *Engine, s *subject, t int64) (verdict, bool) {
 		v.severity = Critical
 	}
 	v.start, _ = run(denials, from)
-	v.reason = fmt.Sprintf("%s was denied tokens or signatures of %s within a day; a workload asks for one or two, and from %.3g on it is taken for somebody trying whom to impersonate",
-		visible(s.shown(), maxSubject), counted(most, "service account"), mintingNeed*s.factor())
+	v.reason = func() string {
+		return fmt.Sprintf("%s was denied tokens or signatures of %s within a day; a workload asks for one or two, and from %.3g on it is taken for somebody trying whom to impersonate",
+			visible(s.shown(), maxSubject), counted(most, "service account"), mintingNeed*s.factor())
+	}
 	return v, v.score >= 1
 }

@@ -42,7 +42,9 @@ func (g *Engine) judgePolicy(s *subject, what uint64, today int32, into []Findin
 	n := d.events.size()
 	return g.tell(s, verdict{
 		by: policies, what: what ^ uint64(today), start: d.first.at, last: d.last, score: float64(n), severity: Info, count: n, seen: []sighting{d},
-		reason: fmt.Sprintf("the policy %s denied %s about %s on %s, by where they came from or what nobody may do; told once a day",
-			d.name, visible(s.shown(), maxSubject), counted(n, "call"), instant(d.first.at).Format(time.DateOnly)),
+		reason: func() string {
+			return fmt.Sprintf("the policy %s denied %s about %s on %s, by where they came from or what nobody may do; told once a day",
+				d.name, visible(s.shown(), maxSubject), counted(n, "call"), instant(d.first.at).Format(time.DateOnly))
+		},
 	}, into)
 }

@@ -29,28 +29,46 @@ const (
 
 // probed weighs the denials up to t, or up to the latest where t is only late.
 func probed(g *Engine, s *subject, t int64) (verdict, bool) {
-	denials := slices.Clone(s.of(deniedPermission))
-	slices.SortFunc(denials, func(a, b sighting) int {
-		return cmp.Or(cmp.Compare(a.what, b.what), cmp.Compare(a.first.at, b.first.at))
-	})
+	denials := s.of(deniedPermission)
 	at := latest(denials, t)
-	var seen []sighting
-	sum := float64(g.store.gone.before(s.name)) * float64(weightRead) / weightUnit
-	for i, d := range denials {
-		if i > 0 && denials[i-1].what == d.what || d.first.at > at || g.had(s, &d) {
+	seen := make([]*sighting, 0, len(denials))
+	sum := float64(g.store.gone.before(s.name)*weightRead) / weightUnit
+	for _, d := range firsts(denials) {
+		if d.first.at > at || g.had(s, d) {
 			continue
 		}
 		seen = append(seen, d)
-		age := time.Duration(at-d.first.at) * time.Millisecond
-		sum += float64(weightOf(d.name)) / weightUnit * math.Exp2(-age.Hours()/probingHalfLife.Hours())
+		age := float64(at-d.first.at) / float64(probingHalfLife.Milliseconds())
+		sum += float64(weightOf(d.name)) / weightUnit * math.Exp2(-age)
 	}
 	need := probingNeed * s.factor()
-	v := verdict{by: probing, score: sum / need, count: len(seen), seen: seen}
-	v.start, v.last = run(s.of(deniedPermission), t)
-	v.severity = graded(seen, v.score)
-	v.reason = fmt.Sprintf("%s was denied %d distinct permissions that it was never seen to have, since %s; weighted by danger, and halved every %s, they come to %.1f, and %.3g is taken for probing, because a retry loop repeats the same few",
-		visible(s.shown(), maxSubject), len(seen), instant(earliestOf(seen)).Format(time.DateTime), short(probingHalfLife), sum, need)
-	return v, v.score >= 1
+	v := verdict{by: probing, score: sum / need, count: len(seen)}
+	if v.score < 1 {
+		return v, false
+	}
+	for _, d := range seen {
+		v.seen = append(v.seen, *d)
+	}
+	v.start, v.last = run(denials, t)
+	v.severity = graded(v.seen, v.score)
+	v.reason = func() string {
+		return fmt.Sprintf("%s was denied %d distinct permissions that it was never seen to have, since %s; weighted by danger, and halved every %s, they come to %.1f, and %.3g is taken for probing, because a retry loop repeats the same few",
+			visible(s.shown(), maxSubject), v.count, instant(earliestOf(v.seen)).Format(time.DateTime), short(probingHalfLife), sum, need)
+	}
+	return v, true
+}
+
+// firsts returns the earliest sighting of each thing, in the order of things: sums
+// of fractions depend on it.
+func firsts(list []sighting) []*sighting {
+	all := make([]*sighting, len(list))
+	for i := range list {
+		all[i] = &list[i]
+	}
+	slices.SortFunc(all, func(a, b *sighting) int {
+		return cmp.Or(cmp.Compare(a.what, b.what), cmp.Compare(a.first.at, b.first.at))
+	})
+	return slices.CompactFunc(all, func(a, b *sighting) bool { return a.what == b.what })
 }
 
 // latest is the time of the last sighting that t is not too late for, or t.

@@ -79,7 +79,9 @@ func (g *Engine) hit(h Hit, e *Entry, t int64, into []Finding) []Finding {
 	v := verdict{
 		by:    &Detector{Name: h.Rule.Name, Technique: h.Rule.Technique, Runbook: h.Rule.Runbook, id: uint32(hash(h.Rule.Name))},
 		score: float64(most) / float64(need), severity: h.Rule.Severity, count: most, seen: between(hits, from, to), last: to,
-		reason: fmt.Sprintf("%s: %d within %s, and the rule tells from %d on", visible(h.Rule.Rationale, maxFrom), most, short(time.Duration(width)*time.Millisecond), need),
+		reason: func() string {
+			return fmt.Sprintf("%s: %d within %s, and the rule tells from %d on", visible(h.Rule.Rationale, maxFrom), most, lasting(width), need)
+		},
 	}
 	v.start, _ = run(hits, from)
 	return g.tell(s, v, into)

@@ -54,7 +54,9 @@ func (g *Engine) read(e *Entry, s *subject, t int64, into []Finding) []Finding {
 		return into
 	}
 	s.describe(e, t)
-	v.reason = fmt.Sprintf("%s read %s within a day that it had never read; it is known to read %s, and from %d new ones on it is taken for somebody who takes them all",
-		visible(s.shown(), maxSubject), counted(v.count, "secret"), counted(known, "other"), need)
+	v.reason = func() string {
+		return fmt.Sprintf("%s read %s within a day that it had never read; it is known to read %s, and from %d new ones on it is taken for somebody who takes them all",
+			visible(s.shown(), maxSubject), counted(v.count, "secret"), counted(known, "other"), need)
+	}
 	return g.tell(s, v, into)
 }

@@ -51,7 +51,9 @@ func (g *Engine) tested(e *Entry, s *subject, t int64, into []Finding) []Finding
 	}
 	v := verdict{by: sweep, score: float64(most) / (float64(need) * s.factor()), severity: High, count: most, seen: between(tests, from, to), last: to}
 	v.start, _ = run(tests, from)
-	v.reason = fmt.Sprintf("%s asked which of %d distinct permissions it has, within a day; programs ask about the few that they need, and from %d on it is taken for a sweep",
-		visible(s.shown(), maxSubject), most, need)
+	v.reason = func() string {
+		return fmt.Sprintf("%s asked which of %d distinct permissions it has, within a day; programs ask about the few that they need, and from %d on it is taken for a sweep",
+			visible(s.shown(), maxSubject), most, need)
+	}
 	return g.tell(s, v, into)
 }

@@ -17,7 +17,7 @@ type verdict struct {
 	severity Severity
 	count    int
 	seen     []sighting // the evidence
-	reason   string
+	reason   func() string
 }
 
 // tell appends the finding of a verdict, unless its episode was told and has
@@ -44,16 +44,20 @@ func (g *Engine) tell(s *subject, v verdict, into []Finding) []Finding {
 // run returns when the episode began that t lies in, and when it ended: it goes
 // on until a day passes without a sighting of its kind.
 func run(list []sighting, t int64) (start, last int64) {
-	spans := slices.Clone(list)
-	slices.SortFunc(spans, func(a, b sighting) int { return cmp.Compare(a.first.at, b.first.at) })
+	type span struct{ from, to int64 }
+	spans := make([]span, len(list))
+	for i := range list {
+		spans[i] = span{list[i].first.at, list[i].last}
+	}
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	for _, s := range spans {
-		if s.first.at > last+day {
+		if s.from > last+day {
 			if last != 0 && t <= last {
 				break
 			}
-			start = s.first.at
+			start = s.from
 		}
-		last = max(last, s.last)
+		last = max(last, s.to)
 	}
 	return start, last
 }

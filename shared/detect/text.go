@@ -54,6 +54,9 @@ func short(d time.Duration) string {
 	return s
 }
 
+// lasting is short for milliseconds.
+func lasting(ms int64) string { return short(time.Duration(ms) * time.Millisecond) }
+
 func counted(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

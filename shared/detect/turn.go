@@ -1,9 +1,6 @@
 package detect
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 var turned = detector(Detector{
 	Name: FailureThenSuccess,
@@ -79,15 +76,15 @@ func (g *Engine) judgeTurn(s *subject, what uint64, t int64, into []Finding) []F
 	case other || s.system():
 		return into
 	}
-	v.reason = g.turnReason(s, v, self)
+	v.reason = func() string { return g.turnReason(s, v, self) }
 	return g.tell(s, v, into)
 }
 
 func (g *Engine) turnReason(s *subject, v verdict, self bool) string {
-	how := fmt.Sprintf("no change of a policy was logged up to %s later that explains it", short(time.Duration(g.patience)*time.Millisecond))
+	how := fmt.Sprintf("no change of a policy was logged up to %s later that explains it", lasting(g.patience))
 	if self {
 		how = "the subject changed a policy in its own favour in between"
 	}
 	return fmt.Sprintf("%s was denied %s about %d times within %s, and then it worked; %s",
-		visible(s.shown(), maxSubject), v.seen[0].name, v.count, short(time.Duration(v.last-v.start)*time.Millisecond), how)
+		visible(s.shown(), maxSubject), v.seen[0].name, v.count, lasting(v.last-v.start), how)
 }
