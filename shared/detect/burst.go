@@ -26,7 +26,7 @@ func burstOut(g *Engine, s *subject, t int64) (verdict, bool) {
 	}
 	denials := s.of(deniedPermission)
 	unknown := func(d *sighting) int {
-		if g.had(s, d) {
+		if g.had(s, d, t) {
 			return 0
 		}
 		return weightOf(d.name)

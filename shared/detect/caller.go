@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 )
 
@@ -23,10 +24,22 @@ func masked(principal string) bool { return strings.Contains(principal, "...") }
 // place alone.
 func (e *Entry) stranger() string {
 	from := strings.TrimSpace(e.Principal + " " + e.CallerIP + " " + e.UserAgent)
-	if isMinting(e) && e.CallerIP != "" {
+	if isMinting(e) && e.located() {
 		return from
 	}
-	return strings.TrimSpace(from + " on " + cmp.Or(e.Account, e.Project, e.Resource))
+	return from + " on " + cmp.Or(e.Account, e.Project, e.Resource)
+}
+
+// stranger reports whether the subject is a place and an aim rather than
+// somebody: no identity has a space in it.
+func (s *subject) stranger() bool { return strings.Contains(s.name, " on ") }
+
+// nameOf returns a name of at most maxSubject bytes that is still the only one.
+func nameOf(name string) string {
+	if len(name) <= maxSubject {
+		return name
+	}
+	return fmt.Sprintf("%s…%016x", cut(strings.ToValidUTF8(name, "?"), maxSubject-32), hash(name))
 }
 
 // located reports whether the entry says where on earth the call came from:

@@ -117,7 +117,7 @@ func (g *Engine) consider(e *Entry, name string, t int64, into []Finding) []Find
 	if name == "" {
 		name, strange = g.caller(e, t)
 	}
-	s := g.store.get(name)
+	s := g.store.get(nameOf(name))
 	s.meet(t)
 	switch {
 	case policy:

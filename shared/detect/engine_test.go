@@ -2,7 +2,9 @@ package detect
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -67,11 +69,84 @@ func of(detector string, found []Finding) []Finding {
 	return slices.DeleteFunc(slices.Clone(found), func(f Finding) bool { return f.Detector != detector })
 }
 
-func TestSmoke(t *testing.T) {
-	for _, f := range observe(probe(40, time.Second)) {
-		t.Logf("%s %s %v %s %v %s", f.ID, f.Detector, f.Score, f.Severity, f.Update, f.Reason)
+func TestImplausibleTimesChangeNothing(t *testing.T) {
+	entries := probe(60, time.Second)
+	for i := range entries {
+		entries[i].Time = []time.Time{{}, time.Date(1, 1, 1, 0, 0, i, 0, time.UTC), time.Date(1969, 1, 1, 0, 0, i, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, i, 0, time.UTC)}[i%4]
 	}
-	for _, f := range observe(mints(30, time.Second)) {
-		t.Logf("%s %s %v %s %v %s", f.ID, f.Detector, f.Score, f.Severity, f.Update, f.Reason)
+	if found := observe(entries); len(found) != 0 {
+		t.Errorf("found %+v", found)
+	}
+}
+
+func TestOneEntryAheadDoesNotMoveTheClock(t *testing.T) {
+	var c clock
+	for _, step := range []struct{ t, want int64 }{{100 * hour, 100 * hour}, {99 * hour, 100 * hour}, {101 * hour, 101 * hour}, {500 * hour, 101 * hour}, {102 * hour, 102 * hour}, {500 * hour, 102 * hour}, {500*hour + minute, 500 * hour}} {
+		if c.advance(step.t); c.now != step.want {
+			t.Errorf("after %d h the clock says %d h, want %d", step.t/hour, c.now/hour, step.want/hour)
+		}
+	}
+}
+
+func TestWhatCouldNotBeToldIsToldAgain(t *testing.T) {
+	g, found := seen(probe(8, time.Second))
+	if len(found) != 1 {
+		t.Fatalf("%d findings, want 1", len(found))
+	}
+	g.Again(found...)
+	e := Entry{}
+	if again := g.Observe(&e, nil); !reflect.DeepEqual(again, found) {
+		t.Errorf("found %+v, want the same again", again)
+	}
+	if more := g.Observe(&e, nil); len(more) != 0 {
+		t.Errorf("found %+v, want nothing more", more)
+	}
+}
+
+func TestAdvanceAnswersWhatWasHeldBack(t *testing.T) {
+	g, found := seen(mints(5, time.Second))
+	if len(found) != 0 {
+		t.Fatalf("found %+v before it is known who else was there", found)
+	}
+	if found = g.Advance(start.Add(time.Minute), nil); len(found) != 0 {
+		t.Errorf("found %+v within the time that entries are late", found)
+	}
+	if found = g.Advance(start.Add(time.Hour), nil); len(found) != 1 {
+		t.Errorf("found %+v, want one finding", found)
+	}
+	if found = g.Advance(time.Time{}, nil); len(found) != 0 {
+		t.Errorf("found %+v at no time", found)
+	}
+}
+
+func TestDenied(t *testing.T) {
+	granted, refused := Permission{Name: "a.b.c", Granted: true}, Permission{Name: "a.b.c"}
+	for name, c := range map[string]struct {
+		entry Entry
+		want  bool
+	}{
+		"success":                              {Entry{Audit: true}, false},
+		"success although not said granted":    {Entry{Audit: true, Permissions: []Permission{refused}}, false},
+		"code 7":                               {Entry{Audit: true, Code: 7}, true},
+		"code 7 with everything granted":       {Entry{Audit: true, Code: 7, Permissions: []Permission{granted}}, true},
+		"code 2 with a permission not granted": {Entry{Audit: true, Code: 2, Permissions: []Permission{granted, refused}}, true},
+		"org policy: code 9, granted":          {Entry{Audit: true, Code: 9, Permissions: []Permission{granted}}, false},
+		"failure with a nameless check":        {Entry{Audit: true, Code: 5, Permissions: []Permission{{}}}, false},
+		"not found":                            {Entry{Audit: true, Code: 5}, false},
+		"no audit entry":                       {Entry{Code: 7}, false},
+	} {
+		if got := Denied(c.entry); got != c.want {
+			t.Errorf("%s: Denied = %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestDetectorsAreDescribed(t *testing.T) {
+	names := make(map[string]bool)
+	for _, d := range Detectors() {
+		if d.Name == "" || len(d.Rationale) < 100 || len(d.Runbook) < 100 || !strings.HasPrefix(d.Technique, "T1") || !slices.Contains(severities, d.Severity) || d.Unit == "" || names[d.Name] {
+			t.Errorf("description %+v", d)
+		}
+		names[d.Name] = true
 	}
 }

@@ -1,6 +1,3 @@
-// Package detect finds credential abuse in audit log entries. It is pure: every
-// detector is a function from a state and an entry to the next state and what
-// was found. Nothing here logs, reads a clock or does I/O.
 package detect
 
 import (

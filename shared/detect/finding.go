@@ -101,7 +101,10 @@ func (f *Finding) list(seen []sighting) {
 	})
 	permissions, targets := map[string]bool{}, map[string]bool{}
 	for _, s := range seen {
-		permissions[s.name], targets[s.first.target] = true, true
+		if s.kind != policyDenial {
+			permissions[s.name] = true
+		}
+		targets[s.first.target] = true
 		if id := s.first.id; len(f.Evidence) < maxEvidence && id != "" && !slices.Contains(f.Evidence, id) {
 			f.Evidence = append(f.Evidence, id)
 		}

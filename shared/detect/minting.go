@@ -25,7 +25,7 @@ func minted(g *Engine, s *subject, t int64) (verdict, bool) {
 		return verdict{}, false
 	}
 	most, from, to := densest(denials, t, mintingWidth, func(d *sighting) int {
-		if g.had(s, d) {
+		if g.had(s, d, t) {
 			return 0
 		}
 		return 1

@@ -24,6 +24,7 @@ const (
 	probingHalfLife = 60 * time.Hour // in which a denial loses half its weight
 	late            = 95 * minute    // that entries may be late and still count
 	systemFactor    = 4              // how much more it takes of Google's own
+	strangeFactor   = 2              // and of a stranger, who may be all of an office
 	broad           = 4              // a score from which a subject is broadly active
 )
 
@@ -32,9 +33,9 @@ func probed(g *Engine, s *subject, t int64) (verdict, bool) {
 	denials := s.of(deniedPermission)
 	at := latest(denials, t)
 	seen := make([]*sighting, 0, len(denials))
-	sum := float64(g.store.gone.before(s.name)*weightRead) / weightUnit
+	sum := float64(g.store.gone.before(s.name)*weightWrite) / weightUnit
 	for _, d := range firsts(denials) {
-		if d.first.at > at || g.had(s, d) {
+		if d.first.at > at || g.had(s, d, at) {
 			continue
 		}
 		seen = append(seen, d)
@@ -42,6 +43,9 @@ func probed(g *Engine, s *subject, t int64) (verdict, bool) {
 		sum += float64(weightOf(d.name)) / weightUnit * math.Exp2(-age)
 	}
 	need := probingNeed * s.factor()
+	if s.stranger() {
+		need *= strangeFactor
+	}
 	v := verdict{by: probing, score: sum / need, count: len(seen)}
 	if v.score < 1 {
 		return v, false
@@ -89,9 +93,10 @@ func earliestOf(list []sighting) (t int64) {
 	return t
 }
 
-// had reports whether the subject was seen to have what it was denied, before.
-func (g *Engine) had(s *subject, d *sighting) bool {
-	return s.had(d.what, d.first.at) || g.store.gone.had(s.name, d.what)
+// had reports whether the subject was seen to have what it was denied: then its
+// grant was taken away, or was missing and has been given since.
+func (g *Engine) had(s *subject, d *sighting, t int64) bool {
+	return s.had(d.what, t) || g.store.gone.had(s.name, d.what)
 }
 
 // factor is how much more than of an ordinary subject it takes of this one.

@@ -62,7 +62,7 @@ func (g *Engine) hit(h Hit, e *Entry, t int64, into []Finding) []Finding {
 	if h.Item == "" {
 		item = uint64(t / max(minute, width/(MaxDistinct/2)))
 	}
-	s := g.store.get(ruleName(h.Rule.Name, cmp.Or(h.Group, e.identity(), e.stranger())))
+	s := g.store.get(nameOf(ruleName(h.Rule.Name, cmp.Or(h.Group, e.identity(), e.stranger()))))
 	s.meet(t)
 	s.describe(e, t)
 	s.sight(sightingOf(ruleHit, item, e, t, e.Method, e.Resource))

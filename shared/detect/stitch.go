@@ -13,7 +13,7 @@ func (g *Engine) caller(e *Entry, t int64) (name string, strange bool) {
 		}
 	}
 	name = e.stranger()
-	g.places.stranger(spot, name, seconds)
+	g.places.stranger(spot, nameOf(name), seconds)
 	return name, true
 }
 
@@ -26,7 +26,7 @@ func (g *Engine) stitch(name string, strangers []string, t int64, into []Finding
 		}
 		s.noted(noteName, t, name)
 		seen := s.since(t - stitching*second)
-		known := g.store.get(name)
+		known := g.store.get(nameOf(name))
 		known.join(seen)
 		into = g.judge(known, t, into)
 	}

@@ -1,0 +1,68 @@
+// Package detect finds credential abuse in audit log entries. It is pure: nothing
+// here logs, reads a clock or does I/O. Entries go into an [Engine], in whatever
+// order they come, and findings come out.
+//
+// # What is not normal
+//
+// No detector counts denials. A retry loop makes thousands of them, and a thief
+// who takes a day makes a few; both are told apart by what is denied, to whom.
+// Of every subject it is remembered which permissions it was seen to have, and
+// since when each thing was denied to it, and a subject is judged by that:
+//
+//   - permission-probing: distinct permissions that the subject was never seen to
+//     have, weighted 0.6 (reads), 1.3 (writes), 3 (leads to other identities or
+//     secrets) or 4 (takes over a project). Each halves every 2.5 days, and 10 is
+//     told: 8 writes, or 17 reads, or 3 crown jewels, within some hours. A probe
+//     of five an hour is told after 2 to 4 hours. Google's own service agents
+//     need four times, a place whose caller is not known twice as much.
+//   - denial-burst: the same weights within one hour, of a subject known for a
+//     week, beyond 8 and twice the most that it was denied at this hour (give or
+//     take one) on the last seven days and on this day of the last four weeks.
+//   - token-minting: tokens, signatures or exchanges denied of 4 distinct service
+//     accounts within a day; from 16 on it is critical.
+//   - failure-then-success: 5 failures (3 of a dangerous permission) and then a
+//     success within a day. It waits 10 minutes for the change of a policy that
+//     explains it; one made by the subject itself makes it critical.
+//   - permission-sweep: 100 distinct permissions asked about by testIamPermissions
+//     within a day, which the subject did not ask about before; 400 by a browser.
+//   - mass-secret-read: 12 distinct secrets read within a day that are new to the
+//     reader, or as many as it is known to read, if those are more; three times as
+//     many on the first day of all, when everything is new.
+//   - crown-jewel-denial: fewer than 4 attempts within an hour, so no retry loop,
+//     at a permission that gives away everything, by a subject that never changed
+//     anything in that service. Silent on the first day of all.
+//   - policy-denial: what VPC Service Controls and organisation policies refuse,
+//     for information only: once for each subject, policy and day, and once more
+//     with the number when the day is over.
+//
+// An episode lasts until a day passes without another sighting. It is told once,
+// and again, as an update, each time that its score doubled or its severity rose.
+//
+// # Who
+//
+// A subject is the principal's e-mail, or else its subject, or else its key. Where
+// Google tells none of them, or leaves letters out, the call is taken for that of
+// the one identity that was seen at the same address with the same user agent
+// within ten minutes, before or after. If there was none, or more than one, it is
+// a stranger: a place and an aim, so that strangers are never taken for one; for
+// tokens, which are asked for of one account after another, the place alone.
+// Strangers are judged three minutes later, when all entries of that time have come.
+//
+// # What is remembered
+//
+// Everything kept of a subject is a set, a minimum or a maximum. So an entry that
+// comes twice changes nothing, nor does the order, and what two instances saw
+// joins to what one would have seen; [Engine.Merge] does it. Findings are named
+// by subject, detector and the day on which the episode began. Entries count as
+// long as they come within 95 minutes; what speaks for a subject, such as a grant,
+// must be three minutes older than what it excuses, so that entries which come out
+// of order by less change no finding. An episode that begins in the last three
+// minutes of a day (UTC) is the exception: its name may depend on the order. So may
+// whether a stranger is named at once or in a later finding, if whoever it was is
+// first seen there just when three minutes have passed.
+//
+// A subject takes some 230 bytes. The latest 4096 are kept decoded; of more than a
+// million, the least suspicious and longest unseen are forgotten, but for a sketch
+// of what they had and were denied. An entry of no interest costs some 100 ns and
+// no memory.
+package detect

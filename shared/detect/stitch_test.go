@@ -1,0 +1,130 @@
+package detect
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// at puts somebody's success at the place that the unnamed calls come from.
+func at(principal string, after time.Duration) Entry {
+	e := allowed("storage.objects.get", after)
+	e.Principal, e.CallerIP, e.UserAgent = principal, "192.0.2.7", "python-requests/2"
+	return e
+}
+
+func TestUnnamedCallsAreStitched(t *testing.T) {
+	const place = "192.0.2.7 python-requests/2"
+	log := mints(6, 10*time.Second)
+	masked := by("ro...t@p.iam...m", log)
+	inside := slices.Clone(log)
+	for i := range inside {
+		inside[i].CallerIP = "gce-internal-ip"
+	}
+	for name, c := range map[string]struct {
+		log  []Entry
+		want []string // subjects of what is told first
+	}{
+		"nobody else was there":                    {log, []string{place}},
+		"somebody was before":                      {append([]Entry{at(robot, -9*time.Minute)}, log...), []string{robot}},
+		"and is still":                             {append([]Entry{at(robot, -9*time.Minute), at(robot, 0)}, log...), []string{robot}},
+		"too long before":                          {append([]Entry{at(robot, -12*time.Minute)}, log...), []string{place}},
+		"somebody comes in the middle":             {slices.Insert(slices.Clone(log), 3, at(robot, 25*time.Second)), []string{robot}},
+		"somebody comes right after":               {append(slices.Clone(log), at(robot, 2*time.Minute)), []string{robot}},
+		"somebody comes when it was told":          {append(slices.Clone(log), at(robot, 8*time.Minute)), []string{place, robot}},
+		"somebody comes too late":                  {append(slices.Clone(log), at(robot, 20*time.Minute)), []string{place}},
+		"two were there":                           {append([]Entry{at(robot, -time.Minute), at("other@x", -time.Minute)}, log...), []string{place}},
+		"three were there":                         {append([]Entry{at(robot, -time.Minute), at("other@x", -time.Minute), at("third@x", -time.Minute)}, log...), []string{place}},
+		"one of them long ago":                     {append([]Entry{at("other@x", -30*time.Minute), at(robot, -time.Minute)}, log...), []string{robot}},
+		"letters are left out, and fit":            {append([]Entry{at(robot, -time.Minute)}, masked...), []string{robot}},
+		"letters are left out, and fit afterwards": {append(slices.Clone(masked), at(robot, 2*time.Minute)), []string{robot}},
+		"letters are left out, and do not fit":     {append([]Entry{at("other@x", -time.Minute)}, masked...), []string{"ro...t@p.iam...m " + place}},
+		"nobody is known by an address inside":     {append([]Entry{at(robot, -time.Minute)}, inside...), nil},
+	} {
+		var got []string
+		for _, f := range of(TokenMinting, observe(c.log)) {
+			if !f.Update {
+				got = append(got, f.Subject)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: told of %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestFits(t *testing.T) {
+	for _, c := range []struct {
+		mask, name string
+		want       bool
+	}{
+		{"ri...e@gm...m", "rita.moore@gmail.com", true},
+		{"ri...e@gm...m 192.0.2.7 curl", "rita.moore@gmail.com", true},
+		{"ri...e@gm...m", "rita.moore@example.com", false},
+		{"ri...e@gm...m", "erita.moore@gmail.com", false},
+		{"ri...e@gm...m", "rita.moore@gmail.org", false},
+		{"192.0.2.7 curl", "rita.moore@gmail.com", true},
+		{"", "rita.moore@gmail.com", true},
+	} {
+		if got := fits(c.mask, c.name); got != c.want {
+			t.Errorf("fits(%q, %q) = %v", c.mask, c.name, got)
+		}
+	}
+}
+
+func TestIdentityAndStranger(t *testing.T) {
+	for name, c := range map[string]struct {
+		entry           Entry
+		identity, else_ string
+	}{
+		"e-mail first":              {Entry{Principal: "a@x", PrincipalSubject: "user:a@x", KeyName: "k", Project: "p"}, "a@x", "a@x   on p"},
+		"then subject":              {Entry{PrincipalSubject: "principal://p", KeyName: "k"}, "principal://p", " on "},
+		"then key":                  {Entry{KeyName: "k", CallerIP: "192.0.2.1"}, "k", "192.0.2.1 on "},
+		"masked":                    {Entry{Principal: "a...b@x", CallerIP: "192.0.2.1", Project: "p"}, "", "a...b@x 192.0.2.1 on p"},
+		"then place and project":    {Entry{CallerIP: "192.0.2.1", UserAgent: "curl", Project: "p", Resource: "r"}, "", "192.0.2.1 curl on p"},
+		"then place and resource":   {Entry{CallerIP: "192.0.2.1", Resource: "r"}, "", "192.0.2.1 on r"},
+		"minting goes by place":     {Entry{CallerIP: "192.0.2.1", UserAgent: "curl", Account: "sa", Service: "iamcredentials.googleapis.com", Method: "SignJwt"}, "", "192.0.2.1 curl"},
+		"minting from nowhere":      {Entry{UserAgent: "curl", Account: "sa", Service: "iamcredentials.googleapis.com", Method: "SignBlob"}, "", "curl on sa"},
+		"by a long method":          {Entry{CallerIP: "192.0.2.1", Account: "sa", Service: "iamcredentials.googleapis.com", Method: "google.iam.credentials.v1.IAMCredentials.SignJwt"}, "", "192.0.2.1"},
+		"another method, no tokens": {Entry{CallerIP: "192.0.2.1", Account: "sa", Service: "iamcredentials.googleapis.com", Method: "Other"}, "", "192.0.2.1 on sa"},
+	} {
+		c.entry.Audit, c.entry.Code = true, 7
+		if got := c.entry.identity(); got != c.identity {
+			t.Errorf("%s: identity %q, want %q", name, got, c.identity)
+		}
+		if got := c.entry.stranger(); c.identity == "" && got != c.else_ {
+			t.Errorf("%s: stranger %q, want %q", name, got, c.else_)
+		}
+	}
+}
+
+func TestGooglesOwnAreKnown(t *testing.T) {
+	for name, want := range map[string]bool{
+		"service-123@gcp-sa-scc.iam.gserviceaccount.com":              true,
+		"service-123@container-engine-robot.iam.gserviceaccount.com":  true,
+		"p927005422713-439672@gcp-sa-logging.iam.gserviceaccount.com": true,
+		"123@cloudservices.gserviceaccount.com":                       true,
+		"system:serviceaccount:kube-system:replicaset-controller":     true,
+		"123-compute@developer.gserviceaccount.com":                   false,
+		"service-mesh@prod.iam.gserviceaccount.com":                   false,
+		"somebody@example.com":                                        false,
+		"security-center-service@system.gserviceaccount.com":          true,
+	} {
+		if got := (&subject{name: name}).system(); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestStrangersAreBounded(t *testing.T) {
+	g := New(Config{Subjects: 1000})
+	for i := range 20_000 {
+		e := denied("s.things.get", time.Duration(i)*time.Millisecond)
+		e.Principal, e.CallerIP = "", fmt.Sprintf("2001:db8::%x", i)
+		g.Observe(&e, nil)
+	}
+	if len(g.places.strangers) > maxStrange || len(g.store.keys) > 1000 || len(g.waiting.questions) > maxWaiting {
+		t.Errorf("%d places, %d subjects, %d questions", len(g.places.strangers), len(g.store.keys), len(g.waiting.questions))
+	}
+}
