@@ -1,0 +1,42 @@
+package abuse
+
+import (
+	"time"
+
+	"example.com/keyturn/shared/detect"
+)
+
+// Ledger is what the rotator knows at a time.
+func (w *World) Ledger(at time.Time) *detect.Ledger {
+	l := &detect.Ledger{Rotators: []string{w.of(Rotator)[0].Email}}
+	for _, c := range w.Credentials {
+		l.Secrets = append(l.Secrets, detect.LedgerSecret{
+			Name: c.Secret, Target: "//iam.googleapis.com/projects/" + c.Project.ID + "/serviceAccounts/" + c.Consumer.Email,
+			Readers: []string{c.Consumer.Email},
+		})
+		for _, k := range c.Keys {
+			switch state, since := k.state(at); state {
+			case "":
+			case "deleted":
+				l.Retired = append(l.Retired, detect.RetiredKey{ID: k.ID, Secret: c.Secret, Deleted: since})
+			default:
+				l.Keys = append(l.Keys, detect.LedgerKey{ID: k.ID, Secret: c.Secret, Kind: "service-account-key", State: state, Since: since, Given: k.Promoted})
+			}
+		}
+	}
+	return l
+}
+
+// state is the phase of its rotation that the key is in, and since when; "" while
+// the rotator has not made it yet.
+func (k Key) state(at time.Time) (state string, since time.Time) {
+	for _, step := range []struct {
+		state string
+		since time.Time
+	}{{"deleted", k.Deleted}, {"quarantined", k.Disabled}, {"overlapping", k.Superseded}, {"active", k.Promoted}} {
+		if !step.since.IsZero() && !at.Before(step.since) {
+			return step.state, step.since
+		}
+	}
+	return "", time.Time{}
+}
