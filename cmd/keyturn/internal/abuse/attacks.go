@@ -7,12 +7,13 @@ import (
 	"example.com/keyturn/shared/detect"
 )
 
-// intruder picks whose credential was stolen: in two of three cases a service
-// account's, with its key or just a token of it, and else a person's.
-func (s *scene) intruder() *Principal {
+// intruder picks whose credential was stolen before a time: in two of three
+// cases a service account's, with its key or just a token of it, and else a
+// person's.
+func (s *scene) intruder(at time.Time) *Principal {
 	stolen := *s.victim([]Role{Workload, Pipeline, Person}[s.attempt%3])
 	if c := stolen.credential; c != nil && s.attempt%2 == 0 {
-		stolen.Key = c.Keys[c.current(Start.Add(warmUp))].Name
+		stolen.Key = c.Keys[c.current(at)].Name
 	}
 	stolen.Chain = nil
 	return &stolen
@@ -20,13 +21,10 @@ func (s *scene) intruder() *Principal {
 
 // probe has 500 endpoints refuse the intruder, one after each pause.
 func (s *scene) probe(length, shortest, longest time.Duration) {
-	p := s.intruder()
+	at := s.anytime(length)
+	p := s.intruder(at)
 	ip, agent := s.thief()
 	project := pick(s.r, p.Projects)
-	at := s.anytime(length)
-	if p.credential != nil && p.Key != "" {
-		p.Key = p.credential.Keys[p.credential.current(at)].Name
-	}
 	for _, e := range s.shuffled(p)[:500] {
 		s.emit(at, from(p.refused(e, project, e.resource(project, 0)), ip, agent))
 		at = at.Add(between(s.r, shortest, longest))
@@ -130,9 +128,9 @@ func foreignKey(s *scene) {
 // granted on the sixteenth, which nobody had granted meanwhile: secrets, buckets,
 // or tokens of accounts.
 func failureThenSuccess(s *scene) {
-	p := s.intruder()
-	ip, agent := s.thief()
 	at := s.anytime(2 * time.Hour)
+	p := s.intruder(at)
+	ip, agent := s.thief()
 	project := pick(s.r, p.Projects)
 	accounts := s.w.accounts()
 	order := s.r.Perm(len(accounts))
@@ -142,7 +140,7 @@ func failureThenSuccess(s *scene) {
 		if refused {
 			how = p.refused
 		}
-		switch s.attempt % 3 {
+		switch (s.attempt + s.attempt/3) % 3 {
 		case 0:
 			return how(accessSecret, project, fmt.Sprintf("projects/%d/secrets/app-%d/versions/latest", project.Number, n))
 		case 1:
@@ -162,13 +160,13 @@ func failureThenSuccess(s *scene) {
 // massSecretRead lists the secrets of a project and reads all of them, every
 // other time from where the victim itself works.
 func massSecretRead(s *scene) {
-	p := s.intruder()
+	at := s.anytime(2 * time.Hour)
+	p := s.intruder(at)
 	ip, agent := s.thief()
 	if s.attempt%2 == 0 {
 		ip, agent = p.place(s.r), p.Agent
 	}
 	project := pick(s.r, p.Projects)
-	at := s.anytime(2 * time.Hour)
 	s.emit(at, from(p.call(listSecrets, project, "projects/"+project.ID), ip, agent))
 	longest := between(s.r, 2*time.Second, 40*time.Second)
 	for n := range 25 + s.r.IntN(35) {
@@ -179,9 +177,9 @@ func massSecretRead(s *scene) {
 
 // permissionSweep asks testIamPermissions about everything, a hundred a call.
 func permissionSweep(s *scene) {
-	p := s.intruder()
-	ip, agent := s.thief()
 	at := s.anytime(time.Hour)
+	p := s.intruder(at)
+	ip, agent := s.thief()
 	project := pick(s.r, p.Projects)
 	order := s.r.Perm(len(s.w.catalogue))
 	for len(order) > 0 {

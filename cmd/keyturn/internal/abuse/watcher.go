@@ -25,24 +25,21 @@ type Watcher interface {
 	Flush(into []Alert) []Alert
 }
 
-// engine is what keyturn's detectors offer.
-type engine interface {
-	Observe(e *detect.Entry, into []detect.Finding) []detect.Finding
-	Flush(into []detect.Finding) []detect.Finding
-}
-
 // keyturn tells each finding once; an update is only told when what it updates
 // was not worth calling anybody.
 type keyturn struct {
-	engine engine
+	engine *detect.Engine
 	told   map[string]bool // ids
 	called map[string]bool // detector and subject of the latest finding that was no update
 	found  []detect.Finding
 }
 
 // Keyturn is keyturn's own detectors, all of them, with the world's ledger.
-func Keyturn(*World) Watcher {
-	return &keyturn{engine: &bursts{states: make(map[detect.Key]detect.State)}, told: make(map[string]bool), called: make(map[string]bool)}
+func Keyturn(w *World) Watcher {
+	return &keyturn{
+		engine: detect.New(detect.Config{Ledger: w.Ledger(Start.Add(Days * day))}),
+		told:   make(map[string]bool), called: make(map[string]bool),
+	}
 }
 
 func (k *keyturn) Observe(e *Event, into []Alert) []Alert {
@@ -67,18 +64,3 @@ func (k *keyturn) alerts(into []Alert) []Alert {
 	}
 	return into
 }
-
-// bursts is keyturn's detector of bursts.
-type bursts struct{ states map[detect.Key]detect.State }
-
-func (b *bursts) Observe(e *detect.Entry, into []detect.Finding) []detect.Finding {
-	key, ok := detect.KeyOf(*e)
-	if !ok {
-		return into
-	}
-	next, found := detect.Observe(detect.Limits{}, b.states[key], *e)
-	b.states[key] = next
-	return append(into, found...)
-}
-
-func (b *bursts) Flush(into []detect.Finding) []detect.Finding { return into }
