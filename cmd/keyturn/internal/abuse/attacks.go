@@ -102,7 +102,8 @@ func stolenOldKey(s *scene) {
 // retiredKey is the use of a key that was disabled, or deleted, long ago.
 func retiredKey(s *scene) {
 	c, k := s.leak()
-	s.misuse(c.Consumer, k.Name, k.Disabled.Add(between(s.r, 3*time.Hour, 9*day)), 1+s.r.IntN(10))
+	longest := min(9*day, Start.Add(Days*day-time.Hour).Sub(k.Disabled))
+	s.misuse(c.Consumer, k.Name, k.Disabled.Add(between(s.r, 3*time.Hour, longest)), 1+s.r.IntN(10))
 }
 
 // foreignKey is a key of a managed account that keyturn did not make: made by a

@@ -98,11 +98,10 @@ func (c *Credential) inUse(t time.Time) (key Key, episode int) {
 
 // rotations are the rotator's entries of one day.
 func (w *World) rotations(n int, put func(time.Time, detect.Entry, int)) {
-	p := w.of(Rotator)[0]
 	from, to := Start.Add(time.Duration(n)*day), Start.Add(time.Duration(n+1)*day)
 	for _, c := range w.Credentials {
 		for _, k := range c.Keys {
-			for _, step := range c.steps(p, k) {
+			for _, step := range c.steps(w.of(Rotator)[0], k) {
 				if !step.Time.Before(from) && step.Time.Before(to) {
 					put(step.Time, step, 0)
 				}

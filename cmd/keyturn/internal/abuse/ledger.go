@@ -8,7 +8,10 @@ import (
 
 // Ledger is what the rotator knows at a time.
 func (w *World) Ledger(at time.Time) *detect.Ledger {
-	l := &detect.Ledger{Rotators: []string{w.of(Rotator)[0].Email}}
+	l := &detect.Ledger{}
+	for _, p := range w.of(Rotator) {
+		l.Rotators = append(l.Rotators, p.Email)
+	}
 	for _, c := range w.Credentials {
 		l.Secrets = append(l.Secrets, detect.LedgerSecret{
 			Name: c.Secret, Target: "//iam.googleapis.com/projects/" + c.Project.ID + "/serviceAccounts/" + c.Consumer.Email,
