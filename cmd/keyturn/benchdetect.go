@@ -123,9 +123,13 @@ func detectTable(r abuse.Result) string {
 	}
 	others(table.Row{"all", percent(r.Recall), "", ""}, func(c abuse.ComparatorResult) any { return percent(c.Equal.Recall) })
 	others(table.Row{"as published", "", "", ""}, func(c abuse.ComparatorResult) any { return percent(c.Recall) })
-	others(table.Row{"FALSE ALERTS", "", "", ""}, func(abuse.ComparatorResult) any { return "" })
+	t.AppendRow(table.Row{"FALSE ALERTS"})
 	for _, b := range r.Benign {
-		others(table.Row{b.Name, b.Alerts, "", ""}, func(c abuse.ComparatorResult) any { return c.Equal.Benign[b.Name] })
+		name := b.Name
+		if b.Episodes > 0 {
+			name = fmt.Sprintf("%s ×%d", b.Name, b.Episodes)
+		}
+		others(table.Row{name, b.Alerts, "", ""}, func(c abuse.ComparatorResult) any { return c.Equal.Benign[b.Name] })
 	}
 	others(table.Row{"per 100 and week", rate(r.FalseAlerts), "", ""}, func(c abuse.ComparatorResult) any { return rate(c.Equal.FalseAlerts) })
 	others(table.Row{"as published", "", "", ""}, func(c abuse.ComparatorResult) any { return rate(c.FalseAlerts) })

@@ -98,7 +98,8 @@ func deniedServiceAgent(s *scene) {
 }
 
 // narrowedRun is Terraform whose role was narrowed: a run is refused much of
-// what every run before it did, and a few new things, and is started again twice.
+// what every run before it did, and a few new things; it is started again twice,
+// and then the role is widened.
 func narrowedRun(s *scene) {
 	p := s.victim(Pipeline)
 	at := s.atWork(p, 3*time.Hour)
@@ -113,6 +114,7 @@ func narrowedRun(s *scene) {
 		lost = append(lost, p.refused(e, p.Projects[0], e.resource(p.Projects[0], 3)))
 	}
 	s.emit(at, s.grant(p.Projects[0], "serviceAccount:other@"+p.Projects[0].ID+".iam.gserviceaccount.com"))
+	p.pause.from = at
 	for range 3 {
 		at = at.Add(between(s.r, 5*time.Minute, 40*time.Minute))
 		place := p.place(s.r)
@@ -121,6 +123,8 @@ func narrowedRun(s *scene) {
 			at = at.Add(between(s.r, 0, 3*time.Second))
 		}
 	}
+	p.pause.to = at.Add(between(s.r, time.Minute, 20*time.Minute))
+	s.emit(p.pause.to, s.grant(p.Projects[0], "serviceAccount:"+p.Email))
 }
 
 // perimeterBurst is a batch outside of a VPC Service Controls perimeter.

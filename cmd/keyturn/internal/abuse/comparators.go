@@ -123,7 +123,7 @@ func sigma() Comparator {
 		name := cmp.Or(e.Principal, e.PrincipalSubject)
 		return name, name != ""
 	}
-	return Comparator{"mean+3σ", "GoogleCloudPlatform/security-analytics 4.01: unusually high API usage, over 7 days", []Rule{
+	return Comparator{"mean+3sd", "GoogleCloudPlatform/security-analytics 4.01: unusually high API usage, over 7 days", []Rule{
 		{"sigmas of calls a day", []float64{3, 4, 5, 6, 8, 12, 20, 50, 200}, func(settings []float64) Watcher { return &baseline{group: named, sigmas: settings} }},
 	}}
 }

@@ -86,7 +86,7 @@ func TestComparators(t *testing.T) {
 		"Elastic: a key":                   {elastic(), "key created", 1, []*Event{success(0, "a@p.iam.gserviceaccount.com", "google.iam.admin.v1.CreateServiceAccountKey", "r")}, 1},
 		"Elastic: a key that was not made": {elastic(), "key created", 1, []*Event{denial(0, "a", "iam.googleapis.com", "google.iam.admin.v1.CreateServiceAccountKey")}, 0},
 		"sigma: a loud day":                {sigma(), "sigmas", 3, uneven(8*24*3600, 100), 1},
-		"sigma: an ordinary day":           {sigma(), "sigmas", 3, uneven(8*24*3600, 5), 0},
+		"sigma: an ordinary day":           {sigma(), "sigmas", 3, uneven(8*24*3600, 2), 0},
 		"sigma: too early":                 {sigma(), "sigmas", 3, uneven(3*24*3600, 100), 0},
 		"sigma: nobody":                    {sigma(), "sigmas", 3, times(90, month/90, func(_, s int) *Event { return denial(s, "", "s", "m") }), 0},
 	} {

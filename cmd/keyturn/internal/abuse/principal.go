@@ -44,8 +44,14 @@ type Principal struct {
 	offset     time.Duration
 	pace       float64   // how busy, around 1
 	since      time.Time // from when on it works; zero from the beginning
+	pause      span      // in which it does nothing but what an episode says
 	episode    int       // that its everyday work belongs to; 0 for none
 }
+
+// span is a time from and up to; the zero span is none.
+type span struct{ from, to time.Time }
+
+func (s span) has(t time.Time) bool { return !t.Before(s.from) && t.Before(s.to) }
 
 // call is the entry of a call of p that went through, but for time, place and id.
 func (p *Principal) call(e Endpoint, project *Project, resource string) detect.Entry {

@@ -164,6 +164,7 @@ func benign(worlds []*World, outcomes []Outcome, principalWeeks float64) []Benig
 
 // mistakes lists what keyturn missed and what it told wrongly.
 func mistakes(worlds []*World, outcomes []Outcome) (missed []Missed, wrong []Wrong) {
+	missed, wrong = []Missed{}, []Wrong{}
 	for n, w := range worlds {
 		for i, e := range w.Episodes {
 			if _, found := outcomes[n].Found[i]; e.Attack && !found {

@@ -56,7 +56,7 @@ func (d *desk) work() {
 
 // put writes down one call at a time.
 func (d *desk) put(at time.Time, e detect.Entry, episode int) {
-	if at.Before(d.p.since) {
+	if at.Before(d.p.since) || d.p.pause.has(at) {
 		return
 	}
 	e.Time = at
