@@ -164,9 +164,9 @@ func TestJournalThatIsFull(t *testing.T) {
 	secret, account := e.account("full", rotation.Upload)
 	turn, err := e.f.observe(e.ctx, secret)
 	must(t, err)
-	full := turn.cred.Journal
+	full, more := turn.cred.Journal, turn.cred.Journal
 	for i := range 200 {
-		more := full
+		more = full
 		more.Retiring = append(slices.Clone(full.Retiring), rotation.Key{
 			ID: fmt.Sprintf("%040x", i), Version: "1", Phase: rotation.Overlapping, Since: e.clock.Now(),
 		})
@@ -175,9 +175,10 @@ func TestJournalThatIsFull(t *testing.T) {
 		}
 		full = more
 	}
+	says(t, turn.save(e.ctx, more), "keys wait to be retired", "keyturn status")
 	must(t, turn.save(e.ctx, full))
 	_, err = e.f.Do(e.ctx, event.Command{Verb: event.Rotate, Secret: secret})
-	says(t, err, "begin", "keys wait to be retired", "keyturn status")
+	says(t, err, "rotating", "superseded keys", "keyturn status")
 	if n := len(e.accountKeys(account)); n != 1 {
 		t.Errorf("%d keys", n)
 	}

@@ -129,6 +129,10 @@ func (t *turn) mustBePossible(want rotation.Intent) error {
 		return fmt.Errorf("revoking %s: %w: %s knows %s; 'keyturn status' shows them", want.Revoke, ErrUnknownKey, t.cred.Secret, keyIDs(j))
 	case (want.Rotate || want.Rollback) && want.After == j.Rotation && j.Suspended():
 		return fmt.Errorf("rotating %s: %w until %s, so that nothing can be verified; ask again then", t.cred.Secret, errSuspended, j.Suspend.Until.Format(time.RFC3339))
+	case want.Rotate && want.After == j.Rotation && j.Incoming == nil && j.Crowded() != "":
+		return fmt.Errorf("rotating %s: %w: %s; see 'keyturn status', and move their users or revoke them first", t.cred.Secret, errImpossible, j.Crowded())
+	case want.Rollback && want.After == j.Rotation && j.WornOut():
+		return fmt.Errorf("rolling back %s: %w: its keys were brought back so often that their versions fill the journal; rotate instead", t.cred.Secret, errImpossible)
 	case want.Rollback && want.After == j.Rotation:
 		if _, ok := j.Previous(t.now()); !ok {
 			return fmt.Errorf("rolling back %s: %w: it has no superseded key that could be brought back; 'keyturn status' shows its keys", t.cred.Secret, errImpossible)

@@ -17,6 +17,7 @@ type Concern struct {
 // The kinds of concern.
 const (
 	RotationOverdue = "rotation-overdue" // the time for a rotation has passed, and no new version came
+	RotationBlocked = "rotation-blocked" // no rotation is begun any more, because the journal is crowded
 	RotationStuck   = "rotation-stuck"   // a key coming in has been in one phase for a day
 	RetirementStuck = "retirement-stuck" // a key going out should have taken its next step a day ago
 	KeyHeld         = "key-held"         // a key going out is still used, or may be, beyond the straggler limit
@@ -44,6 +45,9 @@ func Concerns(now time.Time, p Policy, j Journal) []Concern {
 			add(KeyExpires, cur.ID, cur.Expires.Add(-p.overlap()), "the key in use stops at %s", stamp(cur.Expires))
 		}
 	}
+	if crowd := j.Crowded(); crowd != "" {
+		add(RotationBlocked, "", j.latestChange(), "no rotation is begun any more, but for a revocation: %s; 'keyturn status' shows them", crowd)
+	}
 	for _, k := range j.Retiring {
 		if k.Held(now, p) {
 			add(KeyHeld, k.ID, p.holdUntil(k.Since), "%s key: %s", k.Phase, k.Evidence.Reason)
@@ -53,4 +57,15 @@ func Concerns(now time.Time, p Policy, j Journal) []Concern {
 		add(RetirementStuck, k.ID, due.Add(patience), "since %s it is due that %s", stamp(due), what)
 	}
 	return all
+}
+
+// latestChange is when the latest rotation ended, well or badly.
+func (j Journal) latestChange() time.Time {
+	switch {
+	case j.Current != nil:
+		return j.Current.Since
+	case j.Failure != nil:
+		return j.Failure.At
+	}
+	return time.Time{}
 }

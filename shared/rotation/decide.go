@@ -148,7 +148,7 @@ func bringIn(now time.Time, p Policy, in Key) Step {
 func rollBack(now time.Time, j Journal) (Step, bool) {
 	k, ok := j.Previous(now)
 	switch {
-	case !ok || j.Incoming != nil && j.Incoming.Back:
+	case !ok || j.WornOut() || j.Incoming != nil && j.Incoming.Back:
 		return Step{}, false
 	case j.Incoming != nil:
 		return Step{Action: Discard, Key: *j.Incoming, Reason: "the previous key is to be brought back"}, true
@@ -178,7 +178,9 @@ func (j Journal) Previous(now time.Time) (Key, bool) {
 func due(now time.Time, p Policy, j Journal, want Intent) (string, bool) {
 	switch {
 	case j.Current != nil && j.Current.Revoked:
-		return "the key in use is to be revoked", true
+		return "the key in use is to be revoked", !j.full()
+	case j.Crowded() != "":
+		return "", false
 	case want.Rotate && want.After == j.Rotation:
 		return "asked for", true
 	case now.Before(j.Failure.retryAt()):
@@ -220,6 +222,9 @@ func Next(now time.Time, p Policy, j Journal) (time.Time, string) {
 		return now, "the next sweep goes on with the new key"
 	}
 	at, what := NextDue(p, j), "the next rotation is due"
+	if crowd := j.Crowded(); crowd != "" {
+		at, what = time.Time{}, "no rotation is begun: "+crowd
+	}
 	for _, k := range j.Retiring {
 		t, then := k.leaves(p)
 		if at.IsZero() || t.Before(at) {

@@ -51,9 +51,9 @@ type Suspension struct {
 const (
 	journalFormat = 2
 	// maxJournal keeps the journal, with the policy and what the owner adds,
-	// under Secret Manager's 16 KiB for all annotations together.
-	maxJournal = 8 << 10
-	maxReason  = 300
+	// under Secret Manager's 16 KiB for all annotations together. Crowded keeps
+	// it from being reached.
+	maxJournal = 10 << 10
 )
 
 // ErrJournal means that a journal annotation cannot be understood. It is never
@@ -91,17 +91,30 @@ func (j Journal) upgrade() Journal {
 
 func endOf(dec *json.Decoder) error { return check(!dec.More(), "more than one JSON value") }
 
-// Encode writes the journal as ParseJournal reads it.
+// Encode writes the journal as ParseJournal reads it. One that would be too
+// large goes without what can be spared.
 func (j Journal) Encode() (string, error) {
 	j.Format = journalFormat
-	b, err := json.Marshal(j)
+	text, err := inJSON(j)
+	if err == nil && len(text) > maxJournal {
+		text, err = inJSON(j.lean())
+	}
 	if err != nil {
 		return "", fmt.Errorf("encoding the journal: %w", err)
 	}
-	if len(b) > maxJournal {
-		return "", fmt.Errorf("journal has %d bytes, more than %d: %d keys wait to be retired; see 'keyturn status'", len(b), maxJournal, len(j.Retiring))
+	if len(text) > maxJournal {
+		return "", fmt.Errorf("journal has %d bytes, more than %d: %d keys wait to be retired; see 'keyturn status'", len(text), maxJournal, len(j.Retiring))
 	}
-	return string(b), nil
+	return text, nil
+}
+
+// inJSON leaves <, > and & as they are: no browser reads a journal.
+func inJSON(v any) (string, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
 func (j Journal) validate() error {

@@ -69,7 +69,7 @@ func (j *Journal) introduced(now time.Time, s Step, o Outcome) {
 		j.stage(o.Staged)
 	case FallBack:
 		j.leave(in.Staged) // the private half of a key that never was
-		*in = Key{Phase: Intended, Since: now, Mode: Create, Denied: o.Denied, Tried: now}
+		*in = Key{Phase: Intended, Since: now, Mode: Create, Denied: clip(o.Denied, briefReason), Tried: now}
 	case Verify:
 		in.Phase, in.Since = Verified, now
 	case Promote:
@@ -321,13 +321,4 @@ func (j Journal) clone() Journal {
 	}
 	j.Retiring = slices.Clone(j.Retiring)
 	return j
-}
-
-// shorten bounds a reason, at a character's edge.
-func shorten(s string) string {
-	s = strings.ToValidUTF8(s, "�")
-	if r := []rune(s); len(r) > maxReason {
-		return string(r[:maxReason-1]) + "…"
-	}
-	return s
 }
