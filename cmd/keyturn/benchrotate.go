@@ -67,6 +67,10 @@ func rotateTable(r bench.RotateResult) string {
 	for _, c := range r.Calls {
 		calls = append(calls, fmt.Sprintf("%s %.1f", c.Stage, c.PerRotation))
 	}
+	quota := ""
+	if r.Quota != "" {
+		quota = fmt.Sprintf("Half of the quota of %s allows %.1f rotations/min.\n", r.Quota, r.CeilingPerMin)
+	}
 	return fmt.Sprintf(`%s
 
 %.1f times as fast as one after another, with %g ms for each remote call and
@@ -74,6 +78,5 @@ this machine busy for %.0f %% of the time.
 %.1f remote calls per rotation:
 %s.
 RSA alone would take this machine to %.0f rotations/min.
-Half of the quota of %s allows %.1f rotations/min.
-%.0f MB at most, %.0f s`, t.Render(), r.Ratio, r.LatencyMS, 100*r.CPUBusy, r.CallsPerRotation, strings.Join(calls, ", "), r.RSAPerMin, r.Quota, r.CeilingPerMin, r.PeakMB, r.Seconds)
+%s%.0f MB at most, %.0f s`, t.Render(), r.Ratio, r.LatencyMS, 100*r.CPUBusy, r.CallsPerRotation, strings.Join(calls, ", "), r.RSAPerMin, quota, r.PeakMB, r.Seconds)
 }

@@ -5,23 +5,43 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/rotation"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 )
 
-// comesNext tells what is going to happen, and first of all if a leaked key is
-// still alive.
+// comesNext tells what is going to happen, and first of all what a leaked key can
+// still do, and what is down.
 func comesNext(r rotate.Report) string {
-	next := "next: " + r.Then
-	if !strings.Contains(r.Then, "sweep") {
-		next += ", " + due(r.Next)
-	}
+	var out strings.Builder
+	replaced := "as soon as its replacement has authenticated" + about(r.Until)
 	if r.Alive != "" {
-		return "key " + r.Alive + " STILL WORKS until its replacement has authenticated\n" + next
+		fmt.Fprintf(&out, "key %s STILL WORKS; it is disabled %s\n", rotation.ShortID(r.Alive), replaced)
 	}
-	return next
+	switch s := r.Suspend; {
+	case s == nil:
+	case s.Pending && r.Alive != "":
+		fmt.Fprintf(&out, "tokens of the key STILL WORK; the account is disabled %s\n", replaced)
+	case s.Pending:
+		out.WriteString("tokens of the revoked key STILL WORK; the next sweep disables the account\n")
+	default:
+		fmt.Fprintf(&out, "ACCOUNT DISABLED until %s, so that tokens of a revoked key die\n", due(s.Until))
+	}
+	fmt.Fprintf(&out, "next: %s, %s", r.Then, due(r.Next))
+	return out.String()
+}
+
+// about is a time of day that is expected; empty if none is.
+func about(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return ", about " + at.UTC().Format("15:04Z")
 }
 
 func (a *app) rotateCommand() *cobra.Command {
@@ -45,7 +65,9 @@ func (a *app) rollbackCommand() *cobra.Command {
 		Long: `rollback brings the previous key back: it is enabled if it was disabled, tried,
 and added as the newest version, so that readers of latest and of current both
 get it. The key in use goes on its way out like any other that was superseded.
-An API key can be brought back for 30 days after its deletion, too.`,
+An API key can be brought back for 30 days after its deletion, too. A key that
+was revoked never comes back; and while 'revoke --kill-tokens' is being carried
+out there is no rollback.`,
 		Example: "  keyturn rollback billing-key",
 		Args:    exactArgs("SECRET"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,7 +77,6 @@ An API key can be brought back for 30 days after its deletion, too.`,
 }
 
 // command carries out a command in this process and prints what was done.
-// Revoking no key in particular revokes the one in use.
 func (a *app) command(ctx context.Context, c event.Command) error {
 	f, cloud, err := a.rotator()
 	if err != nil {
@@ -65,11 +86,10 @@ func (a *app) command(ctx context.Context, c event.Command) error {
 	if err := checkSecret(c.Secret); err != nil {
 		return err
 	}
-	if c.Verb == event.Revoke && c.Key == "" {
-		if c.Key, err = keyInUse(ctx, f, c.Secret); err != nil {
-			return err
-		}
-	}
+	return a.do(ctx, f, c)
+}
+
+func (a *app) do(ctx context.Context, f *rotate.Function, c event.Command) error {
 	report, err := f.Do(ctx, c)
 	if err != nil && len(report.Steps) == 0 {
 		return err
@@ -80,34 +100,29 @@ func (a *app) command(ctx context.Context, c event.Command) error {
 	return errors.Join(err, a.printSteps(report, err))
 }
 
-// keyInUse is the id of the key that consumers are given.
-func keyInUse(ctx context.Context, f *rotate.Function, secret string) (string, error) {
-	report, err := f.Do(ctx, event.Command{Verb: event.Status, Secret: secret})
-	if err != nil {
-		return "", err
-	}
-	if report.Journal.Current == nil {
-		return "", errors.New("the credential has no key yet: there is nothing to revoke")
-	}
-	for _, k := range report.Journal.Retiring {
-		if k.Revoked { // whoever asks twice does not mean the fresh key
-			return "", fmt.Errorf("key %s of this credential was revoked already and is %s; to revoke the one in use, too, give --key %s", k.ID, k.Phase, report.Journal.Current.ID)
-		}
-	}
-	return report.Journal.Current.ID, nil
-}
-
 func (a *app) printSteps(report rotate.Report, failure error) error {
-	var text strings.Builder
-	for _, s := range report.Steps {
-		fmt.Fprintf(&text, "%-8s %-8s %s\n", s.Step, s.Result, shortID(s.Key))
+	var out strings.Builder
+	if len(report.Steps) > 0 {
+		out.WriteString(stepsTable(report.Steps) + "\n")
+	} else if failure == nil {
+		out.WriteString("nothing to do\n")
 	}
-	if failure == nil && len(report.Steps) == 0 {
-		text.WriteString("nothing to do\n")
-	}
-	_, err := fmt.Fprintf(a.stdout, "%s%s\n", &text, comesNext(report))
+	_, err := fmt.Fprintf(a.stdout, "%s%s\n", &out, comesNext(report))
 	return err
 }
 
-// shortID is the last part of a key's name; a key that is yet to be made has none.
-func shortID(key string) string { return key[strings.LastIndex(key, "/")+1:] }
+// stepsTable says what was done, and why. What failed is told in full as the
+// command's error.
+func stepsTable(steps []rotate.StepReport) string {
+	t := table.NewWriter()
+	t.SetStyle(plain)
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, WidthMax: 47, WidthMaxEnforcer: text.WrapSoft}})
+	for _, s := range steps {
+		result := s.Result
+		if result != "done" && result != "waiting" {
+			result = "FAILED"
+		}
+		t.AppendRow(table.Row{s.Step, result, text.Snip(rotation.ShortID(s.Key), 10, "…"), plainly(s.Why)})
+	}
+	return t.Render()
+}

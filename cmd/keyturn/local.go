@@ -37,7 +37,9 @@ Google Cloud that gcloud and Google's clients can talk to:
 
   eval "$(keyturn local env)"
 
-points a shell at it. Its state is in memory and ends with the process.`,
+points a shell at it. Its state is in memory and ends with the process. In what
+it logs, "time" is this machine's clock; rotations and alerts tell the time of
+the world, which 'keyturn local advance' moves.`,
 		Example: "  keyturn local\n  keyturn local env\n  keyturn local advance 720h",
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.local(cmd.Context(), flags) },
@@ -189,8 +191,8 @@ propagation are read from. Jobs that fall due on the way run.`,
 		Args:    exactArgs("DURATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := time.ParseDuration(args[0])
-			if err != nil || d <= 0 {
-				return fmt.Errorf("%w: %q is not a positive duration such as 24h", errUsage, args[0])
+			if err != nil || d <= 0 || d > farthest {
+				return fmt.Errorf("%w: %q is not a positive duration such as 24h, of at most %v", errUsage, args[0], farthest)
 			}
 			now, err := a.advance(cmd.Context(), "http://"+a.localAddr(cmd, flags), d)
 			if err != nil {
@@ -205,6 +207,10 @@ propagation are read from. Jobs that fall due on the way run.`,
 	}
 }
 
+// farthest is how far the clock is moved by one command: further than certificates
+// are valid.
+const farthest = 20 * 365 * 24 * time.Hour
+
 // stride is how far the clock moves at once: a sweep's interval, so that what
 // one sweep started has settled before the next one comes.
 const stride = 10 * time.Minute
@@ -216,7 +222,11 @@ func (a *app) advance(ctx context.Context, base string, d time.Duration) (now ti
 		progress.Stage("hours", int(d/time.Hour))
 	}
 	for moved := time.Duration(0); moved < d; moved += stride {
-		if now, err = localgcp.Advance(ctx, base, min(stride, d-moved)); err != nil {
+		now, err = localgcp.Advance(ctx, base, min(stride, d-moved))
+		if err != nil && ctx.Err() != nil { // the stride that was under way may have been finished
+			return now, fmt.Errorf("interrupted: %v of %v are over, and the clock stands at %s", moved, d, localgcp.RemoteClock(base)().Format(time.RFC3339))
+		}
+		if err != nil {
 			return now, err
 		}
 		progress.Advance(int((moved + stride) / time.Hour))

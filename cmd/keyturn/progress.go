@@ -21,22 +21,29 @@ type progress struct {
 
 func newProgress(out io.Writer) *progress { return &progress{out: out} }
 
-// Stage begins a part of the work with total units.
+// Stage begins a part of the work with total units; the one before is done.
 func (p *progress) Stage(name string, total int) {
+	if p.bar != nil {
+		_ = p.bar.Finish() // a bar that cannot be drawn is no reason to stop
+	}
 	p.finish()
 	p.name, p.total, p.tenth = name, total, 0
 	if isTerminal(p.out) {
-		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription(fmt.Sprintf("%-22s", name)),
-			progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(true))
+		p.bar = newBar(p.out, name, total)
 		return
 	}
 	fmt.Fprintf(p.out, "%s: 0 of %d\n", name, total)
 }
 
+func newBar(out io.Writer, name string, total int) *progressbar.ProgressBar {
+	return progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(fmt.Sprintf("%-22s", name)),
+		progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(true))
+}
+
 // Advance says how many units of the stage are done by now.
 func (p *progress) Advance(done int) {
 	if p.bar != nil {
-		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
+		_ = p.bar.Set(done) // as above
 		return
 	}
 	if p.name == "" {
@@ -48,10 +55,9 @@ func (p *progress) Advance(done int) {
 	}
 }
 
-// finish ends the bar's line.
+// finish ends the bar's line, however far the bar is.
 func (p *progress) finish() {
 	if p.bar != nil {
-		_ = p.bar.Finish() // as above
 		fmt.Fprintln(p.out)
 		p.bar = nil
 	}

@@ -63,7 +63,7 @@ func TestREADME(t *testing.T) {
 		t.Errorf("only %d commands in %d blocks were run", ran, len(blocks))
 	}
 	if _, err := exec.LookPath("gcloud"); err == nil {
-		for _, want := range []string{"adopted projects/local/secrets/billing-key", "old key overlapping", "STILL WORKS until"} {
+		for _, want := range []string{"adopted projects/local/secrets/billing-key", "old key overlapping", "STILL WORKS; it is disabled as soon as", " revoked ", "disable  done  gemini"} {
 			if !strings.Contains(printed, want) {
 				t.Errorf("the commands did not print %q:\n%s", want, printed)
 			}

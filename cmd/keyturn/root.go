@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -63,7 +64,8 @@ audit logs for abuse, and raises alerts.
 
 KEYTURN_PROJECT and KEYTURN_ENDPOINT stand in for --project and --endpoint.
 
-Exit codes: 0 done, 1 could not be done, 2 command line not understood.`,
+Exit codes: 0 done, or accepted where sweeps go on with it; 1 could not be done;
+2 command line not understood.`,
 		Example:           "  keyturn demo\n  keyturn status --project acme",
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -127,8 +129,14 @@ func (a *app) complain(err error) {
 	if a.json && !errors.As(err, &already) {
 		_ = a.printJSON(map[string]string{"error": err.Error()})
 	}
-	fmt.Fprintln(a.stderr, "keyturn:", err)
+	fmt.Fprintln(a.stderr, "keyturn:", plainly(err.Error()))
 }
+
+// wire is how gRPC writes down that a call failed; what Google said comes after it.
+var wire = regexp.MustCompile(`rpc error: code = \w+ desc = `)
+
+// plainly leaves out of a message what only machines read.
+func plainly(message string) string { return wire.ReplaceAllString(message, "") }
 
 func (a *app) printJSON(v any) error {
 	enc := json.NewEncoder(a.stdout)

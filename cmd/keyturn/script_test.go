@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -29,7 +30,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"freeaddr": freeAddr, "appears": appears, "silent": silent, "seed": seed,
-			"exit": checkExit, "json": checkJSON, "narrow": narrow,
+			"exit": checkExit, "json": checkJSON, "note": note, "narrow": narrow,
 		},
 	})
 }
@@ -110,6 +111,18 @@ func checkJSON(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		args = args[2:]
 	}
+}
+
+// note VARIABLE PATH sets a variable to what the last standard output, one JSON
+// object, holds there.
+func note(ts *testscript.TestScript, _ bool, args []string) {
+	var object map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &object))
+	value, ok := lookup(object, strings.Split(args[1], "."))
+	if !ok {
+		ts.Fatalf("there is no %s", args[1])
+	}
+	ts.Setenv(args[0], fmt.Sprint(value))
 }
 
 func lookup(v any, path []string) (any, bool) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -17,39 +18,42 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	return &cobra.Command{
+	var key string
+	c := &cobra.Command{
 		Use:   "status [SECRET]",
 		Short: "Show how every credential stands, or each key of one",
 		Long: `status lists every credential of the project: the state of its keys, the number
 of the latest rotation, and what comes next, in UTC. With SECRET it lists the
-keys of that credential, by the ids that 'keyturn revoke --key' takes.`,
-		Example: "  keyturn status\n  keyturn status billing-key\n  keyturn status --json",
+keys of that credential, by the ids that 'keyturn revoke --key' takes. With --key
+it finds the credential that has a key, such as one that a leak notice names.`,
+		Example: "  keyturn status\n  keyturn status billing-key\n  keyturn status --key 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b\n  keyturn status --json",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return exactArgs("at most one SECRET")(c, args)
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				return a.statusOf(cmd.Context(), a.secretName(args[0]))
-			}
-			return a.status(cmd.Context())
-		},
 	}
+	c.Flags().StringVar(&key, "key", "", "id of a key whose credential is to be shown, in full or the last part of it")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case key != "" && len(args) > 0:
+			return fmt.Errorf("%w: give either SECRET or --key", errUsage)
+		case key != "":
+			return a.statusOfKey(cmd.Context(), key)
+		case len(args) == 1:
+			return a.statusOf(cmd.Context(), a.secretName(args[0]))
+		}
+		return a.status(cmd.Context())
+	}
+	return c
 }
 
 func (a *app) status(ctx context.Context) error {
-	f, cloud, err := a.rotator()
+	all, err := a.statusAll(ctx)
 	if err != nil {
 		return err
 	}
-	defer cloud.Close()
-	all, err := f.StatusAll(ctx)
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(all, func(a, b rotate.Report) int { return strings.Compare(a.Secret, b.Secret) })
 	if a.json {
 		if all == nil {
 			all = []rotate.Report{}
@@ -62,6 +66,48 @@ func (a *app) status(ctx context.Context) error {
 	}
 	_, err = fmt.Fprintln(a.stdout, statusTable(all))
 	return err
+}
+
+// statusAll is how every credential stands, by name.
+func (a *app) statusAll(ctx context.Context) ([]rotate.Report, error) {
+	f, cloud, err := a.rotator()
+	if err != nil {
+		return nil, err
+	}
+	defer cloud.Close()
+	all, err := f.StatusAll(ctx)
+	slices.SortFunc(all, func(a, b rotate.Report) int { return strings.Compare(a.Secret, b.Secret) })
+	return all, err
+}
+
+// statusOfKey shows the credential that has the key.
+func (a *app) statusOfKey(ctx context.Context, id string) error {
+	all, err := a.statusAll(ctx)
+	if err != nil {
+		return err
+	}
+	secret, err := secretOf(all, id)
+	if err != nil {
+		return fmt.Errorf("looking for a key %s in project %s: %w", id, a.project, err)
+	}
+	return a.statusOf(ctx, a.secretName(secret))
+}
+
+// secretOf is the one secret whose credential has the key.
+func secretOf(all []rotate.Report, id string) (string, error) {
+	var having []string
+	for _, r := range all {
+		if r.Journal != nil && slices.ContainsFunc(keysOf(*r.Journal), func(k rotation.Key) bool { return k.IsCalled(id) }) {
+			having = append(having, path.Base(r.Secret))
+		}
+	}
+	switch len(having) {
+	case 0:
+		return "", errors.New("no credential has it: keyturn has not made it, or has deleted it; 'gcloud iam service-accounts keys list' shows whether it lives")
+	case 1:
+		return having[0], nil
+	}
+	return "", fmt.Errorf("the credentials %s both have one; give the key's full name, or a SECRET", strings.Join(having, " and "))
 }
 
 // statusOf shows each key of one credential, with the ids that revoke takes.
@@ -78,26 +124,30 @@ func (a *app) statusOf(ctx context.Context, secret string) error {
 	if a.json {
 		return a.printJSON(report)
 	}
+	_, err = fmt.Fprintln(a.stdout, details(report))
+	return err
+}
+
+// details are the keys of one credential, and what there is to know of them.
+func details(r rotate.Report) string {
+	var out strings.Builder
 	t := table.NewWriter()
 	t.SetStyle(plain)
 	t.AppendHeader(table.Row{"KEY", "STATE", "VERSION", "SINCE"})
-	for _, k := range keysOf(*report.Journal) {
-		t.AppendRow(table.Row{shortID(k.ID), k.Phase, k.Version, due(k.Since)})
+	for _, k := range keysOf(*r.Journal) {
+		t.AppendRow(table.Row{rotation.ShortID(k.ID), phase(k), k.Version, due(k.Since)})
 	}
-	fmt.Fprintln(a.stdout, t.Render())
-	for _, k := range report.Journal.Retiring {
+	fmt.Fprintf(&out, "%s: %s of %s\n%s\n", path.Base(r.Secret), r.Kind, path.Base(r.Journal.Target), t.Render())
+	for _, k := range r.Journal.Retiring {
 		if k.Evidence != nil {
-			fmt.Fprintf(a.stdout, "%s: %s: %s\n", shortID(k.ID), k.Evidence.Use, k.Evidence.Reason)
+			fmt.Fprintf(&out, "%s: %s: %s\n", rotation.ShortID(k.ID), k.Evidence.Use, plainly(k.Evidence.Reason))
 		}
 	}
-	if s := report.Journal.Suspend; s != nil && !s.Until.IsZero() {
-		fmt.Fprintf(a.stdout, "account disabled until %s, so that tokens of a revoked key die\n", due(s.Until))
+	if failure := r.Journal.Failure; failure != nil {
+		fmt.Fprintf(&out, "failed %d times at %s: %s\n", failure.Count, failure.Step, plainly(failure.Reason))
 	}
-	if failure := report.Journal.Failure; failure != nil {
-		fmt.Fprintf(a.stdout, "failed %d times at %s: %s\n", failure.Count, failure.Step, failure.Reason)
-	}
-	_, err = fmt.Fprintln(a.stdout, comesNext(report))
-	return err
+	out.WriteString(comesNext(r))
+	return out.String()
 }
 
 // keysOf lists the newest key first.
@@ -113,11 +163,14 @@ func keysOf(s rotate.Standing) []rotation.Key {
 	return append(keys, old...)
 }
 
+// stateWidth keeps the table on a terminal, and what is urgent on one line.
+const stateWidth = 29
+
 func statusTable(all []rotate.Report) string {
 	t := table.NewWriter()
 	t.SetStyle(plain)
 	t.SetColumnConfigs([]table.ColumnConfig{
-		{Name: "STATE", WidthMax: 24, WidthMaxEnforcer: text.WrapSoft},
+		{Name: "STATE", WidthMax: stateWidth, WidthMaxEnforcer: text.WrapSoft},
 		{Name: "NO.", Align: text.AlignRight},
 	})
 	t.AppendHeader(table.Row{"SECRET", "KIND", "STATE", "NO.", "NEXT"})
@@ -126,7 +179,7 @@ func statusTable(all []rotate.Report) string {
 			t.AppendRow(table.Row{path.Base(r.Secret), "", "unreadable: " + r.Broken[0], "", ""})
 			continue
 		}
-		t.AppendRow(table.Row{path.Base(r.Secret), r.Kind, state(*r.Journal), r.Journal.Rotation, due(r.Next)})
+		t.AppendRow(table.Row{path.Base(r.Secret), r.Kind, state(r), r.Journal.Rotation, due(r.Next)})
 	}
 	return t.Render()
 }
@@ -140,20 +193,41 @@ var plain = func() table.Style {
 	return s
 }()
 
-func state(s rotate.Standing) string {
+// state is what there is to know of a credential in a few words. What is down or
+// in the wrong hands comes before all else.
+func state(r rotate.Report) string {
+	s := *r.Journal
 	switch {
+	case r.Suspend != nil && !r.Suspend.Pending:
+		return "ACCOUNT DISABLED until " + r.Suspend.Until.UTC().Format("15:04Z")
+	case r.Alive != "":
+		return "revoking: key STILL WORKS"
+	case r.Suspend != nil:
+		return "revoking: tokens STILL WORK"
 	case s.Incoming != nil && s.Failure != nil:
 		return "failing at " + string(s.Failure.Step)
 	case s.Incoming != nil:
 		return "rotating: " + string(s.Incoming.Phase)
 	case len(s.Retiring) == 1:
-		return "old key " + string(s.Retiring[0].Phase)
+		return "old key " + phase(s.Retiring[0])
 	case len(s.Retiring) > 1:
 		return fmt.Sprintf("%d old keys", len(s.Retiring))
 	case s.Current == nil:
 		return "new"
 	}
 	return string(rotation.Active)
+}
+
+// phase is where a key stands, for people: a revoked one cannot be brought back,
+// as one in quarantine can.
+func phase(k rotation.Key) string {
+	switch {
+	case k.Doomed():
+		return string(k.Phase) + ", to be revoked"
+	case k.Revoked:
+		return "revoked"
+	}
+	return string(k.Phase)
 }
 
 func due(at time.Time) string {

@@ -122,9 +122,17 @@ func (f *Function) Do(ctx context.Context, c event.Command) (Report, error) {
 		}
 		return rotation.Intent{
 			Rotate: c.Verb == event.Rotate, Rollback: c.Verb == event.Rollback, After: after,
-			Revoke: c.Key, KillTokens: c.KillTokens,
+			Revoke: fullID(j, c.Key), KillTokens: c.KillTokens,
 		}
 	})
+}
+
+// fullID completes the short id of a key; one that calls no key stays as it is.
+func fullID(j rotation.Journal, id string) string {
+	if k, ok := j.Find(id); ok {
+		return k.ID
+	}
+	return id
 }
 
 // hopeless reports whether delivering the same command again cannot help.

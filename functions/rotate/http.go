@@ -34,7 +34,7 @@ func (f *Function) answer(ctx context.Context, c event.Command) (int, any) {
 // statusOf is the one place where errors become HTTP codes.
 func statusOf(err error) int {
 	switch {
-	case errors.Is(err, ErrBusy), errors.Is(err, errSuspended):
+	case errors.Is(err, ErrBusy), errors.Is(err, errSuspended), errors.Is(err, errSuspending):
 		return http.StatusConflict
 	case errors.Is(err, ErrUnknownKey), gcp.IsNotFound(err):
 		return http.StatusNotFound

@@ -151,7 +151,7 @@ func TestReportSaysWhatComesNext(t *testing.T) {
 	secret, _ := e.account("next", rotation.Upload)
 	old := e.standing(secret).Current.ID
 	r := e.do(event.Command{Verb: event.Revoke, Secret: secret, Key: old})
-	if r.Alive != old || !strings.Contains(r.Then, "next sweep") {
+	if r.Alive != old || !strings.Contains(r.Then, "a sweep") {
 		t.Errorf("while the replacement propagates: alive %q, then %q", r.Alive, r.Then)
 	}
 	e.clock.Advance(lag)

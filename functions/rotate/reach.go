@@ -1,50 +1,62 @@
 package rotate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
+	"strings"
 	"time"
 
+	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
 )
 
 // Reach is what stops working while a service account is disabled: everything
 // that authenticates as it, with whichever key or without one.
 type Reach struct {
-	Account     string   `json:"account"`     // its e-mail
-	Credentials []string `json:"credentials"` // secrets of this project that hold keys of it
-	Keys        []string `json:"keys"`        // ids of its user-managed keys
-	Users       []string `json:"users"`       // who was seen using one of those keys in the last day, as far as audit logs say
+	Account     string       `json:"account"`     // its e-mail
+	Waits       bool         `json:"waits"`       // it is disabled only once the new key has authenticated, and else at once
+	Credentials []string     `json:"credentials"` // secrets of this project that keyturn manages with keys of it
+	Keys        []ReachedKey `json:"keys"`        // its user-managed keys
+	Users       []string     `json:"users"`       // who was seen using one of those keys in the last day, as far as audit logs say
+	Uses        string       `json:"uses"`        // how far Cloud Monitoring knows of the keys' uses
 }
 
-// reachBack is how far back the users of an account are looked for.
+// ReachedKey is one key of the account.
+type ReachedKey struct {
+	ID   string    `json:"id"`
+	Is   string    `json:"is"`            // what it is to keyturn, such as "in use", and in which secret if it is another one
+	Used time.Time `json:"used,omitzero"` // when it was last used in the last day, as far as Cloud Monitoring says
+}
+
+// reachBack is how far back the uses of an account are looked for.
 const reachBack = 24 * time.Hour
 
-// Reach finds out what killing the tokens of a credential would break.
-func (f *Function) Reach(ctx context.Context, secret string) (Reach, error) {
-	t, err := f.observe(ctx, secret)
+// Reach finds out what a command to revoke a key and to kill its tokens would
+// break. It refuses what Do would refuse.
+func (f *Function) Reach(ctx context.Context, c event.Command) (Reach, error) {
+	t, err := f.observe(ctx, c.Secret)
 	if err != nil {
 		return Reach{}, err
 	}
-	if err := t.mustBePossible(rotation.Intent{KillTokens: true}); err != nil {
+	key := fullID(t.cred.Journal, c.Key)
+	if err := t.mustBePossible(rotation.Intent{Revoke: key, KillTokens: true}); err != nil {
 		return Reach{}, err
 	}
-	r := Reach{Account: path.Base(t.cred.Target), Credentials: []string{}, Keys: []string{}, Users: []string{}}
-	for other, err := range f.cloud.Secrets(ctx, managed) {
-		if err != nil {
-			return r, err
-		}
-		if other.Annotations[rotation.AnnotationTarget] == t.secret.Annotations[rotation.AnnotationTarget] {
-			r.Credentials = append(r.Credentials, path.Base(other.Name))
-		}
+	cur := t.cred.Journal.Current
+	r := Reach{Account: path.Base(t.cred.Target), Waits: cur != nil && (cur.Revoked || cur.ID == key), Credentials: []string{}, Keys: []ReachedKey{}, Users: []string{}}
+	known, err := t.siblings(ctx, &r)
+	if err != nil {
+		return r, err
 	}
+	known[key] = strings.TrimPrefix(known[key]+", TO BE REVOKED", ", ")
 	listed, err := f.cloud.AccountKeys(ctx, t.cred.Target)
 	if err != nil {
 		return r, err
 	}
 	for _, k := range listed {
-		r.Keys = append(r.Keys, k.ID)
+		r.Keys = append(r.Keys, ReachedKey{ID: k.ID, Is: cmp.Or(known[k.ID], "not keyturn's")})
 		users, err := t.keys.users(ctx, k.ID, t.now().Add(-reachBack))
 		if err != nil {
 			return r, err
@@ -53,5 +65,68 @@ func (f *Function) Reach(ctx context.Context, secret string) (Reach, error) {
 			r.Users = append(r.Users, fmt.Sprintf("%s from %s with %s", u.Principal, u.CallerIP, u.UserAgent))
 		}
 	}
+	t.lastUses(ctx, &r)
 	return r, nil
+}
+
+// siblings finds the credentials of the account, and what each of their keys is.
+func (t *turn) siblings(ctx context.Context, r *Reach) (known map[string]string, err error) {
+	known = map[string]string{}
+	for s, err := range t.cloud.Secrets(ctx, managed) {
+		if err != nil {
+			return nil, err
+		}
+		if s.Annotations[rotation.AnnotationTarget] != t.secret.Annotations[rotation.AnnotationTarget] {
+			continue
+		}
+		name := path.Base(s.Name)
+		cred, err := rotation.ParseCredential(s.Name, s.Labels, s.Annotations)
+		if err != nil {
+			name += ", whose annotations cannot be read: its keys are not known"
+		}
+		r.Credentials = append(r.Credentials, name)
+		for _, k := range cred.Journal.Keys() { // none, if it cannot be read
+			known[k.ID] = standingOf(k)
+			if s.Name != t.cred.Secret {
+				known[k.ID] += " in " + name
+			}
+		}
+	}
+	return known, nil
+}
+
+// standingOf says in one or two words what a key is.
+func standingOf(k rotation.Key) string {
+	switch {
+	case k.Phase == rotation.Active:
+		return "in use"
+	case k.Revoked && !k.Doomed():
+		return "revoked"
+	case k.Phase == rotation.Overlapping, k.Phase == rotation.Quarantined:
+		return string(k.Phase)
+	}
+	return "coming in"
+}
+
+// lastUses says when the keys were used, by keyturn's own tests, too. What Cloud
+// Monitoring does not say is no reason not to answer.
+func (t *turn) lastUses(ctx context.Context, r *Reach) {
+	var ids []string
+	for _, k := range r.Keys {
+		ids = append(ids, k.ID)
+	}
+	uses, err := t.cloud.AccountKeyUses(ctx, t.cred.Target, ids, t.now().Add(-reachBack), t.now())
+	switch {
+	case err != nil:
+		r.Uses = "Cloud Monitoring does not answer: " + err.Error()
+	case uses.Through.IsZero():
+		r.Uses = "Cloud Monitoring knows of no use in the last day"
+	default:
+		r.Uses = "uses as Cloud Monitoring knows them, up to " + uses.Through.UTC().Format("2006-01-02 15:04Z")
+	}
+	for i, k := range r.Keys {
+		if of := uses.Of[k.ID]; len(of) > 0 {
+			r.Keys[i].Used = of[len(of)-1].To
+		}
+	}
 }

@@ -1,11 +1,16 @@
 package rotate
 
 import (
+	"cmp"
+	"errors"
+	"maps"
 	"path"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
 	"google.golang.org/grpc/codes"
 )
@@ -20,23 +25,85 @@ func TestReach(t *testing.T) {
 	e.adopt(Adoption{Secret: second, Kind: rotation.ServiceAccountKey, Target: account, Policy: watched})
 	e.account("bystander", rotation.Upload)
 	e.consumer(second).use()
-	r, err := e.f.Reach(e.ctx, secret)
+	foreign := path.Base(e.newKey(account).GetName())
+	e.clock.Advance(20 * time.Minute) // until the lists and Cloud Monitoring know
+	kill := event.Command{Verb: event.Revoke, Secret: secret, Key: e.standing(secret).Current.ID, KillTokens: true}
+	r, err := e.f.Reach(e.ctx, kill)
 	must(t, err)
+	is := map[string]string{}
+	for _, k := range r.Keys {
+		is[k.ID] = k.Is
+		if k.ID == e.standing(second).Current.ID && k.Used.IsZero() {
+			t.Error("the use of a key is not known")
+		}
+	}
 	slices.Sort(r.Credentials)
-	slices.Sort(r.Keys)
-	if r.Account != path.Base(account) || !slices.Equal(r.Credentials, []string{"second", "shared"}) || !slices.Equal(r.Keys, e.accountKeys(account)) {
-		t.Errorf("reach %+v", r)
+	want := map[string]string{kill.Key: "in use, TO BE REVOKED", e.standing(second).Current.ID: "in use in second", foreign: "not keyturn's"}
+	if r.Account != path.Base(account) || !r.Waits || !slices.Equal(r.Credentials, []string{"second", "shared"}) || !maps.Equal(is, want) {
+		t.Errorf("reach %+v, want the keys %v", r, want)
 	}
 	if len(r.Users) != 1 || !strings.Contains(r.Users[0], "10.1.2.3") || !strings.Contains(r.Users[0], "payroll/2.1") {
 		t.Errorf("users %q", r.Users)
 	}
-	key, _ := e.apiKey("none")
-	_, err = e.f.Reach(e.ctx, key)
-	says(t, err, "an API key mints none")
+	if !strings.Contains(r.Uses, "up to 2030-01-01") {
+		t.Errorf("uses %q", r.Uses)
+	}
 	for _, method := range []string{"/GetSecret", "/ListSecrets", "/ListServiceAccountKeys", "/ListLogEntries"} {
 		lift := e.refuse(codes.PermissionDenied, method)
-		_, err = e.f.Reach(e.ctx, secret)
+		_, err = e.f.Reach(e.ctx, kill)
 		says(t, err, "refused on purpose")
 		lift()
+	}
+	defer e.refuse(codes.PermissionDenied, "/ListTimeSeries")()
+	if r, err = e.f.Reach(e.ctx, kill); err != nil || !strings.Contains(r.Uses, "does not answer") {
+		t.Errorf("without Cloud Monitoring: %q, error %v", r.Uses, err)
+	}
+}
+
+// TestReachRefusesWhatRevokeWould tells nobody what a command would break that
+// cannot be carried out.
+func TestReachRefusesWhatRevokeWould(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, _ := e.account("known", rotation.Upload)
+	_, err := e.f.Reach(e.ctx, event.Command{Verb: event.Revoke, Secret: secret, Key: "nosuch", KillTokens: true})
+	if !errors.Is(err, ErrUnknownKey) {
+		t.Errorf("an unknown key: %v", err)
+	}
+	other, key := e.apiKey("none")
+	_, err = e.f.Reach(e.ctx, event.Command{Verb: event.Revoke, Secret: other, Key: path.Base(key), KillTokens: true})
+	says(t, err, "an API key mints none")
+}
+
+// TestReachTellsWhatEachKeyIs, those included that are on their way.
+func TestReachTellsWhatEachKeyIs(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, account := e.account("many", rotation.Upload)
+	first := e.standing(secret).Current.ID
+	e.replace(secret)
+	second := e.standing(secret).Current.ID
+	broken := e.secret("broken", e.newKey(account).GetPrivateKeyData())
+	e.clock.Advance(lag)
+	e.adopt(Adoption{Secret: broken, Kind: rotation.ServiceAccountKey, Target: account, Policy: policy})
+	e.annotate(broken, rotation.AnnotationJourn, "{")
+	e.do(event.Command{Verb: event.Rotate, Secret: secret})
+	coming := e.standing(secret).Incoming.ID
+	kill := event.Command{Verb: event.Revoke, Secret: secret, Key: first, KillTokens: true}
+	for _, want := range []map[string]string{
+		{first: "overlapping, TO BE REVOKED", second: "in use", coming: "coming in"},
+		{first: "revoked, TO BE REVOKED", second: "in use", coming: "coming in"},
+	} {
+		r, err := e.f.Reach(e.ctx, kill)
+		must(t, err)
+		for _, k := range r.Keys {
+			if k.Is != cmp.Or(want[k.ID], "not keyturn's") {
+				t.Errorf("key %s is %q, want %q", k.ID, k.Is, want[k.ID])
+			}
+		}
+		if r.Waits || !slices.ContainsFunc(r.Credentials, func(c string) bool { return strings.HasPrefix(c, "broken, whose annotations cannot be read") }) {
+			t.Errorf("reach %+v", r)
+		}
+		e.do(event.Command{Verb: event.Revoke, Secret: secret, Key: first})
 	}
 }

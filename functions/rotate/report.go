@@ -18,14 +18,16 @@ type Report struct {
 	Secret   string       `json:"secret,omitempty"`
 	Kind     string       `json:"kind,omitempty"`
 	Steps    []StepReport `json:"steps,omitempty"`
-	Next     time.Time    `json:"next,omitzero"`      // when the next step falls due; not later than now for the next sweep
-	Then     string       `json:"then,omitempty"`     // what that step is
-	Alive    string       `json:"alive,omitempty"`    // id of a key that is to be revoked and still works
-	Journal  *Standing    `json:"standing,omitempty"` // of status
-	Swept    int          `json:"swept,omitempty"`    // of sweep: credentials looked at
-	Sent     int          `json:"sent,omitempty"`     // of sweep: credentials that have something due
-	Broken   []string     `json:"broken,omitempty"`   // of sweep: secrets whose annotations cannot be read
-	Warnings []string     `json:"warnings,omitempty"` // of inspect: what is wrong
+	Next     time.Time    `json:"next,omitzero"`       // when the next step falls due, which the first sweep from then on takes; zero for the next sweep
+	Then     string       `json:"then,omitempty"`      // what that step is
+	Alive    string       `json:"alive,omitempty"`     // id of a key that is to be revoked and still works
+	Until    time.Time    `json:"aliveUntil,omitzero"` // about when Alive stops working; zero where that is not known
+	Suspend  *Suspension  `json:"suspend,omitempty"`   // the service account is, or is to be, disabled
+	Journal  *Standing    `json:"standing,omitempty"`  // of status
+	Swept    int          `json:"swept,omitempty"`     // of sweep: credentials looked at
+	Sent     int          `json:"sent,omitempty"`      // of sweep: credentials that have something due
+	Broken   []string     `json:"broken,omitempty"`    // of sweep: secrets whose annotations cannot be read
+	Warnings []string     `json:"warnings,omitempty"`  // of inspect: what is wrong
 }
 
 // StepReport is one step and how it went: "done", "waiting" or what failed.
@@ -36,14 +38,29 @@ type StepReport struct {
 	Result string          `json:"result"`
 }
 
+// Suspension is the disabling of a service account, so that the tokens of a
+// revoked key die.
+type Suspension struct {
+	Pending bool      `json:"pending,omitempty"` // until the key has been replaced the account works, and so do the tokens
+	Until   time.Time `json:"until,omitzero"`    // when the account is enabled again
+}
+
 // foresee says what comes next, and whether a leaked key still works.
 func (r *Report) foresee(now time.Time, c rotation.Credential) {
 	r.Next, r.Then = rotation.Next(now, c.Policy, c.Journal)
+	r.Suspend = suspension(c.Journal)
 	for _, k := range c.Journal.Keys() {
-		if k.Revoked && k.Phase != rotation.Quarantined {
-			r.Alive = k.ID
+		if k.Doomed() {
+			r.Alive, r.Until = k.ID, rotation.Replaced(now, c.Policy, c.Journal)
 		}
 	}
+}
+
+func suspension(j rotation.Journal) *Suspension {
+	if j.Suspend == nil {
+		return nil
+	}
+	return &Suspension{Pending: !j.Suspended(), Until: j.Suspend.Until}
 }
 
 func (r *Report) add(s rotation.Step, result string) {

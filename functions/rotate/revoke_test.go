@@ -148,3 +148,94 @@ func TestRevokeNamesTheKeysThereAre(t *testing.T) {
 		}
 	}
 }
+
+// TestTheShortIDOfAnAPIKeyWillDo takes what status shows and people type.
+func TestTheShortIDOfAnAPIKeyWillDo(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, key := e.apiKey("leaky")
+	for _, c := range []event.Command{
+		{Verb: event.Revoke, Secret: secret, Key: "leak"},
+		{Verb: event.Revoke, Secret: secret, Key: "keys/leaky"},
+	} {
+		if _, err := e.f.Do(e.ctx, c); !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("key %s: %v, want %v", c.Key, err, ErrUnknownKey)
+		}
+	}
+	r := e.do(event.Command{Verb: event.Revoke, Secret: secret, Key: "leaky"})
+	if r.Alive != key || r.Steps[0].Key != key {
+		t.Errorf("alive %q, steps %+v", r.Alive, r.Steps)
+	}
+}
+
+// TestWhatIsStillToComeIsTold until the leaked key, and then its tokens, are dead.
+func TestWhatIsStillToComeIsTold(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, account := e.account("leaky", rotation.Upload)
+	second := e.secret("second", e.newKey(account).GetPrivateKeyData())
+	e.clock.Advance(lag)
+	e.adopt(Adoption{Secret: second, Kind: rotation.ServiceAccountKey, Target: account, Policy: policy})
+	revoke := event.Command{Verb: event.Revoke, Secret: secret, Key: e.standing(secret).Current.ID, KillTokens: true}
+	status := event.Command{Verb: event.Status, Secret: secret}
+	e.do(revoke)
+	known := e.clock.Now().Add(10 * time.Minute)
+	e.clock.Advance(lag / 2)
+	if r := e.do(status); r.Suspend == nil || !r.Suspend.Pending || !r.Journal.Suspend.Pending || !r.Until.Equal(known) || !r.Next.Equal(known) {
+		t.Errorf("before: %+v, suspension %+v", r, r.Suspend)
+	}
+	e.clock.Advance(lag / 2)
+	if r := e.proceed(secret); r.Alive != "" || !r.Until.IsZero() || r.Suspend.Pending || !r.Suspend.Until.Equal(e.clock.Now().Add(time.Hour)) {
+		t.Errorf("while the account is disabled: %+v, suspension %+v", r, r.Suspend)
+	}
+	all, err := e.f.StatusAll(e.ctx)
+	must(t, err)
+	for _, r := range all {
+		if r.Suspend == nil || r.Suspend.Pending { // it is down as well
+			t.Errorf("%s: suspension %+v", r.Secret, r.Suspend)
+		}
+	}
+	e.clock.Advance(time.Hour)
+	if r := e.proceed(secret); r.Suspend != nil {
+		t.Errorf("afterwards: suspension %+v", r.Suspend)
+	}
+}
+
+// TestNoRollbackWhileTokensAreToDie would disable the account on the spot, because
+// the previous key takes the place of the leaked one.
+func TestNoRollbackWhileTokensAreToDie(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, _ := e.account("leaky", rotation.Upload)
+	e.replace(secret)
+	e.do(event.Command{Verb: event.Revoke, Secret: secret, Key: e.standing(secret).Current.ID, KillTokens: true})
+	after := e.standing(secret).Rotation
+	back := event.Command{Verb: event.Rollback, Secret: secret, After: &after}
+	_, err := e.f.Do(e.ctx, back)
+	says(t, err, "about to be disabled", "tokens of a revoked key are to die", "ask again")
+	if statusOf(err) != http.StatusConflict {
+		t.Errorf("answered HTTP %d", statusOf(err))
+	}
+	if err := e.byTopic(back); !errors.Is(err, door.ErrRedeliver) {
+		t.Errorf("by topic: %v, want the message again", err)
+	}
+	if s := e.standing(secret); s.Incoming == nil || s.Incoming.Back || !s.Suspend.Pending {
+		t.Errorf("after the refusal: %+v", s)
+	}
+}
+
+// TestARevokedKeyNeverComesBack by a rollback, which says why.
+func TestARevokedKeyNeverComesBack(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, _ := e.account("leaky", rotation.Upload)
+	var revoked []string
+	for _, want := range []string{"its only previous key, ", "its previous keys, "} {
+		revoked = append(revoked, e.standing(secret).Current.ID)
+		e.do(event.Command{Verb: event.Revoke, Secret: secret, Key: e.standing(secret).Current.ID})
+		e.clock.Advance(lag)
+		e.proceed(secret)
+		_, err := e.f.Do(e.ctx, event.Command{Verb: event.Rollback, Secret: secret})
+		says(t, err, want+strings.Join(revoked, " and ")+", w", "revoked", "'keyturn status' shows")
+	}
+}

@@ -165,7 +165,7 @@ func TestRollbackThatCannotBeIsRefused(t *testing.T) {
 			e.replace(secret)
 			e.do(event.Command{Verb: event.Revoke, Secret: secret, Key: leaked})
 			return secret
-		}, "no superseded key that could be brought back"},
+		}, "its only previous key"},
 		"the previous key is deleted": {func(e *env) string {
 			secret, _ := e.account("gone", rotation.Upload)
 			e.replace(secret)

@@ -9,15 +9,15 @@ import (
 
 // Standing is how a credential stands.
 type Standing struct {
-	Target   string               `json:"target"`
-	Rotation int                  `json:"rotation"` // number of the latest rotation begun
-	Due      time.Time            `json:"due,omitzero"`
-	Incoming *rotation.Key        `json:"incoming,omitempty"`
-	Current  *rotation.Key        `json:"current,omitempty"`
-	Retiring []rotation.Key       `json:"retiring,omitempty"`
-	Suspend  *rotation.Suspension `json:"suspend,omitempty"`
-	Failure  *rotation.Failure    `json:"failure,omitempty"`
-	Policy   rotation.Policy      `json:"policy"`
+	Target   string            `json:"target"`
+	Rotation int               `json:"rotation"` // number of the latest rotation begun
+	Due      time.Time         `json:"due,omitzero"`
+	Incoming *rotation.Key     `json:"incoming,omitempty"`
+	Current  *rotation.Key     `json:"current,omitempty"`
+	Retiring []rotation.Key    `json:"retiring,omitempty"`
+	Suspend  *Suspension       `json:"suspend,omitempty"`
+	Failure  *rotation.Failure `json:"failure,omitempty"`
+	Policy   rotation.Policy   `json:"policy"`
 }
 
 func (f *Function) status(ctx context.Context, secret string) (Report, error) {
@@ -33,7 +33,7 @@ func (f *Function) status(ctx context.Context, secret string) (Report, error) {
 func standing(c rotation.Credential) *Standing {
 	return &Standing{
 		Target: c.Target, Rotation: c.Journal.Rotation, Due: rotation.NextDue(c.Policy, c.Journal),
-		Incoming: c.Journal.Incoming, Current: c.Journal.Current, Retiring: c.Journal.Retiring, Suspend: c.Journal.Suspend,
+		Incoming: c.Journal.Incoming, Current: c.Journal.Current, Retiring: c.Journal.Retiring, Suspend: suspension(c.Journal),
 		Failure: c.Journal.Failure, Policy: c.Policy,
 	}
 }
@@ -42,6 +42,7 @@ func standing(c rotation.Credential) *Standing {
 // annotations cannot be read is in Report.Broken.
 func (f *Function) StatusAll(ctx context.Context) ([]Report, error) {
 	var all []Report
+	now := f.now()
 	for secret, err := range f.cloud.Secrets(ctx, managed) {
 		if err != nil {
 			return all, err
@@ -52,8 +53,24 @@ func (f *Function) StatusAll(ctx context.Context) ([]Report, error) {
 			continue
 		}
 		r := Report{Secret: secret.Name, Kind: string(cred.Kind), Journal: standing(cred)}
-		r.foresee(f.now(), cred)
+		r.foresee(now, cred)
 		all = append(all, r)
 	}
+	shareSuspensions(all)
 	return all, nil
+}
+
+// shareSuspensions tells every credential of a disabled account that it is.
+func shareSuspensions(all []Report) {
+	disabled := map[string]*Suspension{}
+	for _, r := range all {
+		if r.Suspend != nil && !r.Suspend.Pending {
+			disabled[r.Journal.Target] = r.Suspend
+		}
+	}
+	for i, r := range all {
+		if r.Journal != nil && disabled[r.Journal.Target] != nil {
+			all[i].Suspend = disabled[r.Journal.Target]
+		}
+	}
 }

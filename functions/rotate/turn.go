@@ -48,6 +48,9 @@ var (
 	errUnmet = errors.New("it was not carried out")
 	// errSuspended means that nothing can be verified while the account is disabled.
 	errSuspended = errors.New("the service account is disabled")
+	// errSuspending means that the account is disabled as soon as the leaked key
+	// has been replaced.
+	errSuspending = errors.New("the service account is about to be disabled")
 )
 
 const (
@@ -134,11 +137,36 @@ func (t *turn) mustBePossible(want rotation.Intent) error {
 	case want.Rollback && want.After == j.Rotation && j.WornOut():
 		return fmt.Errorf("rolling back %s: %w: its keys were brought back so often that their versions fill the journal; rotate instead", t.cred.Secret, errImpossible)
 	case want.Rollback && want.After == j.Rotation:
-		if _, ok := j.Previous(t.now()); !ok {
-			return fmt.Errorf("rolling back %s: %w: it has no superseded key that could be brought back; 'keyturn status' shows its keys", t.cred.Secret, errImpossible)
-		}
+		return t.mustHavePrevious()
 	}
 	return nil
+}
+
+// mustHavePrevious refuses a rollback to nothing, and one that would put the
+// previous key in the place of a leaked one: that disables the account on the spot.
+func (t *turn) mustHavePrevious() error {
+	j := t.cred.Journal
+	if j.Suspend != nil {
+		return fmt.Errorf("rolling back %s: %w, because tokens of a revoked key are to die, and a rollback would bring that on at once; ask again when it is enabled again, which 'keyturn status' shows", t.cred.Secret, errSuspending)
+	}
+	if _, ok := j.Previous(t.now()); ok {
+		return nil
+	}
+	why := "it has no superseded key that could be brought back"
+	var revoked []string
+	for _, k := range j.Retiring {
+		if k.Revoked {
+			revoked = append(revoked, rotation.ShortID(k.ID))
+		}
+	}
+	switch len(revoked) {
+	case 0:
+	case 1:
+		why = "its only previous key, " + revoked[0] + ", was revoked"
+	default:
+		why = "its previous keys, " + strings.Join(revoked, " and ") + ", were revoked"
+	}
+	return fmt.Errorf("rolling back %s: %w: %s; 'keyturn status' shows its keys", t.cred.Secret, errImpossible, why)
 }
 
 // observe reads the credential from its secret.

@@ -31,7 +31,7 @@ type Command struct {
 	Verb   Verb   `json:"command"`
 	Secret string `json:"secret,omitempty"` // projects/P/secrets/S; Sweep takes none, Inspect may have one, every other verb needs it
 	After  *int   `json:"after,omitempty"`  // Rotate, Rollback: only if this is the latest rotation's number, so that a duplicate does nothing; nil is whatever it is
-	Key    string `json:"key,omitempty"`    // Revoke: the id of the key: 40 hex digits, or an API key's full name
+	Key    string `json:"key,omitempty"`    // Revoke: the id of the key: 40 hex digits, or an API key's full name or its last part
 	// KillTokens, of Revoke, also disables the service account for the life of
 	// the tokens that the key has minted.
 	KillTokens bool `json:"killTokens,omitempty"`

@@ -212,14 +212,23 @@ func NextDue(p Policy, j Journal) time.Time {
 	return at
 }
 
-// Next is when the next step falls due, and what for: at or before now when the
-// next trigger, such as a sweep, goes on with what is in hand.
+// Next is when the next step falls due, never before now, and what for. The sweep
+// that comes first from then on takes it. It is zero for a credential that has no
+// key yet.
 func Next(now time.Time, p Policy, j Journal) (time.Time, string) {
+	at, what := next(now, p, j)
+	if !at.IsZero() {
+		at = latest(now, at)
+	}
+	return at, what
+}
+
+func next(now time.Time, p Policy, j Journal) (time.Time, string) {
 	switch {
 	case j.Suspended():
 		return j.Suspend.Until, "the service account is enabled again"
 	case j.Incoming != nil:
-		return now, "the next sweep goes on with the new key"
+		return latest(j.Incoming.known(now, p), j.Failure.retryAt()), "a sweep goes on once the new key has propagated"
 	}
 	at, what := NextDue(p, j), "the next rotation is due"
 	if crowd := j.Crowded(); crowd != "" {
@@ -232,6 +241,15 @@ func Next(now time.Time, p Policy, j Journal) (time.Time, string) {
 		}
 	}
 	return at, what
+}
+
+// Replaced is about when the key coming in will have authenticated, and the one in
+// use can go: zero if none is coming in, and while it fails.
+func Replaced(now time.Time, p Policy, j Journal) time.Time {
+	if j.Incoming == nil || j.Failure != nil {
+		return time.Time{}
+	}
+	return latest(now, j.Incoming.known(now, p))
 }
 
 // misplaced reports whether an alias is not where the journal puts it, which

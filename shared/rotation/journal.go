@@ -154,6 +154,15 @@ func (j Journal) Names(id string) bool {
 	return id != "" && slices.ContainsFunc(j.Keys(), func(k Key) bool { return k.ID == id })
 }
 
+// Find is the key that id, in full or short, calls: one key, or none.
+func (j Journal) Find(id string) (Key, bool) {
+	called := slices.DeleteFunc(j.Keys(), func(k Key) bool { return !k.IsCalled(id) })
+	if len(called) != 1 {
+		return Key{}, false
+	}
+	return called[0], true
+}
+
 // Claim takes the lease for holder until wall+ttl. It fails while another
 // holder's lease lasts; one that ends later than any lease could, from a clock
 // that was ahead, does not count.

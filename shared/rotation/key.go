@@ -3,6 +3,7 @@ package rotation
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -54,6 +55,29 @@ const maxTests = 24
 func (k *Key) test(now time.Time, uses int) {
 	tests := append(slices.Clone(k.Tests), slices.Repeat([]time.Time{now.UTC().Truncate(time.Second)}, uses)...)
 	k.Tests = tests[max(0, len(tests)-maxTests):]
+}
+
+// ShortID is the last part of a key's id, by which people call it: the id itself,
+// but of an API key.
+func ShortID(id string) string { return id[strings.LastIndex(id, "/")+1:] }
+
+// IsCalled reports whether id, in full or short, is the key's.
+func (k Key) IsCalled(id string) bool {
+	return k.ID != "" && (id == k.ID || id == ShortID(k.ID))
+}
+
+// Doomed reports whether the key is to be revoked and works until then.
+func (k Key) Doomed() bool { return k.Revoked && k.Phase != Quarantined }
+
+// known is when Google knows a key coming in everywhere, if it is published by now.
+func (k Key) known(now time.Time, p Policy) time.Time {
+	switch k.Phase {
+	case Published:
+		return k.Since.Add(p.propagation())
+	case Verified:
+		return k.Since
+	}
+	return now.Add(p.propagation())
 }
 
 // Versions are the numbers of the versions that hold the key.

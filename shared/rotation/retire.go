@@ -107,11 +107,10 @@ const tokenLife = time.Hour
 // suspend disables the service account once the leaked key can mint no more
 // tokens, and enables it again when those that it had minted have died.
 func suspend(now time.Time, j Journal) (Step, bool) {
-	alive := func(k Key) bool { return k.Revoked && k.Phase != Quarantined }
 	switch {
 	case j.Suspend == nil:
 		return Step{}, false
-	case !j.Suspended() && !slices.ContainsFunc(j.Keys(), alive):
+	case !j.Suspended() && !slices.ContainsFunc(j.Keys(), Key.Doomed):
 		return Step{Action: Suspend, Reason: "the tokens that the revoked key has minted are to die"}, true
 	case j.Suspended() && !now.Before(j.Suspend.Until):
 		return Step{Action: Reinstate, Reason: "the tokens that the revoked key had minted have died"}, true
