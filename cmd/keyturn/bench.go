@@ -16,6 +16,7 @@ func (a *app) benchCommand() *cobra.Command {
 		a.benchDetectCommand(),
 		a.benchDowntimeCommand(),
 		a.benchRotateCommand(),
+		a.benchScanCommand(),
 		a.benchSimCommand(),
 	)
 	return c
