@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -15,29 +16,42 @@ type progress struct {
 	out   io.Writer
 	bar   *progressbar.ProgressBar // nil elsewhere than on a terminal
 	name  string
-	total int
-	tenth int // the last one told
+	unit  string // what stands behind the numbers of a line
+	total int    // below 0 is not known
+	tenth int    // the last one told
 }
 
 func newProgress(out io.Writer) *progress { return &progress{out: out} }
 
 // Stage begins a part of the work with total units; the one before is done.
 func (p *progress) Stage(name string, total int) {
+	p.begin(name, "", total)
+}
+
+// Bytes is Stage for total bytes; below 1, it is not known how many.
+func (p *progress) Bytes(name string, total int) {
+	if total < 1 {
+		total = -1
+	}
+	p.begin(name, " bytes", total, progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond))
+}
+
+func (p *progress) begin(name, unit string, total int, options ...progressbar.Option) {
 	if p.bar != nil {
 		_ = p.bar.Finish() // a bar that cannot be drawn is no reason to stop
 	}
 	p.finish()
-	p.name, p.total, p.tenth = name, total, 0
+	p.name, p.unit, p.total, p.tenth = name, unit, total, 0
 	if isTerminal(p.out) {
-		p.bar = newBar(p.out, name, total)
+		p.bar = newBar(p.out, name, total, options...)
 		return
 	}
-	fmt.Fprintf(p.out, "%s: 0 of %d\n", name, total)
+	p.line(0)
 }
 
-func newBar(out io.Writer, name string, total int) *progressbar.ProgressBar {
-	return progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(fmt.Sprintf("%-22s", name)),
-		progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(true))
+func newBar(out io.Writer, name string, total int, options ...progressbar.Option) *progressbar.ProgressBar {
+	return progressbar.NewOptions(total, append(options, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(fmt.Sprintf("%-22s", name)),
+		progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(true))...)
 }
 
 // Advance says how many units of the stage are done by now.
@@ -46,13 +60,21 @@ func (p *progress) Advance(done int) {
 		_ = p.bar.Set(done) // as above
 		return
 	}
-	if p.name == "" {
+	if p.name == "" || p.total < 0 {
 		return
 	}
 	if tenth := 10 * done / max(p.total, 1); tenth > p.tenth {
 		p.tenth = tenth
-		fmt.Fprintf(p.out, "%s: %d of %d\n", p.name, done, p.total)
+		p.line(done)
 	}
+}
+
+func (p *progress) line(done int) {
+	if p.total < 0 {
+		fmt.Fprintf(p.out, "%s\n", p.name)
+		return
+	}
+	fmt.Fprintf(p.out, "%s: %d of %d%s\n", p.name, done, p.total, p.unit)
 }
 
 // finish ends the bar's line, however far the bar is.

@@ -23,6 +23,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // the command could not do what was asked
 	exitUsage  = 2 // the command line was not understood
+	exitFound  = 2 // of 'audit replay', whose usage errors are failures: there are findings
 )
 
 // app is what every command shares.
@@ -36,6 +37,9 @@ type app struct {
 // errUsage marks a mistake on the command line.
 var errUsage = errors.New("usage")
 
+// errFound ends a command that has told its findings already.
+var errFound = errors.New("there are findings")
+
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a := &app{stdout: stdout, stderr: stderr}
@@ -44,8 +48,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		return exitOK
+	case errors.Is(err, errFound):
+		return exitFound
 	}
 	a.json = a.json || slices.Contains(args, "--json") // the command line may not have been understood
 	a.complain(a.hint(err))
@@ -65,7 +72,8 @@ audit logs for abuse, and raises alerts.
 KEYTURN_PROJECT and KEYTURN_ENDPOINT stand in for --project and --endpoint.
 
 Exit codes: 0 done, or accepted where sweeps go on with it; 1 could not be done;
-2 command line not understood.`,
+2 command line not understood. Of 'audit replay': 0 nothing found, 2 findings,
+1 anything else.`,
 		Example:           "  keyturn demo\n  keyturn status --project acme",
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -78,7 +86,7 @@ Exit codes: 0 done, or accepted where sweeps go on with it; 1 could not be done;
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see '%s --help'", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.rollbackCommand(), a.statusCommand(), a.benchCommand(), a.functionsCommand())
+	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.rollbackCommand(), a.statusCommand(), a.auditCommand(), a.benchCommand(), a.functionsCommand())
 	return root
 }
 

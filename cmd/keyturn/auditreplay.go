@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"example.com/keyturn/cmd/keyturn/internal/replay"
+	"example.com/keyturn/shared/detect"
+	"example.com/keyturn/shared/rule"
+	"github.com/spf13/cobra"
+)
+
+// replayFlags are those of 'audit replay', as they were given.
+type replayFlags struct {
+	rules, ledger              string
+	since, until               string
+	findings, records, rejects string
+}
+
+func (a *app) auditReplayCommand() *cobra.Command {
+	var f replayFlags
+	c := &cobra.Command{
+		Use:   "replay FILE...|-",
+		Short: "Run all detectors over log files, with no cloud and no credentials",
+		Long: `replay reads log entries from files, or from standard input (-), runs all
+detectors over them, and sums up what they found. It reads what 'gcloud logging
+read --format=json' writes, what a log sink writes to Cloud Storage, and lines of
+JSON, each as it is or compressed by gzip or zstd. Give files in the order in
+which they were written, and have gcloud write with --order=asc.
+
+--findings, --records and --rejects name files to which it writes a line of JSON
+each: for a finding, for a log entry that was read, and for what is no log entry.
+They are written whole or not at all. --rules names a YAML file of rules of your
+own, each a CEL expression over the fields that --records writes. --ledger names
+a JSON file of what the rotator knows of its keys: {"keys": [{"id", "secret",
+"kind", "state", "since", "given"}], "secrets": [{"name", "target", "readers"}],
+"retired": [{"id", "secret", "deleted"}], "rotators": [...]}.
+
+--since and --until are times such as 2026-01-31T08:00:00Z, or days such as
+2026-01-31, which begin at midnight UTC. Entries from --until on are left out.
+
+Exit codes: 0 nothing found, 2 findings, 1 anything else, such as a file that is
+cut off: what was found until then is told all the same.`,
+		Example: "  keyturn audit replay export.json\n  keyturn audit replay logs/*.json.gz --findings findings.ndjson --rules rules.yaml",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return fmt.Errorf("want FILE, or - for standard input; see '%s --help'", c.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.auditReplay(cmd.Context(), args, f) },
+	}
+	// 2 stands for findings here, not for the usage.
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("command line: %w; see '%s --help'", err, c.CommandPath())
+	})
+	flags := c.Flags()
+	flags.StringVar(&f.findings, "findings", "", "file to write the findings to")
+	flags.StringVar(&f.records, "records", "", "file to write the entries to")
+	flags.StringVar(&f.rejects, "rejects", "", "file to write what is no entry to")
+	flags.StringVar(&f.rules, "rules", "", "YAML file of custom rules")
+	flags.StringVar(&f.ledger, "ledger", "", "JSON file of the rotator's keys")
+	flags.StringVar(&f.since, "since", "", "leave out the entries before this time")
+	flags.StringVar(&f.until, "until", "", "leave out the entries from this time on")
+	return c
+}
+
+func (a *app) auditReplay(ctx context.Context, files []string, f replayFlags) error {
+	config, err := f.config(files)
+	if err != nil {
+		return err
+	}
+	outputs, err := f.open(&config)
+	if err != nil {
+		return err
+	}
+	progress := newProgress(a.stderr)
+	config.Progress = func(read, total int64) {
+		if read == 0 {
+			progress.Bytes("reading", int(total))
+		}
+		progress.Advance(int(read))
+	}
+	result, err := replay.Run(ctx, config)
+	progress.finish()
+	if err = errors.Join(interrupted(ctx, err), outputs.end(err)); err == nil && result.Findings > 0 {
+		err = errFound
+	}
+	return a.printReplay(result, err)
+}
+
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted: this is what was found until then")
+	}
+	return err
+}
+
+// config checks what was asked for, and tells all that is wrong with it.
+func (f replayFlags) config(files []string) (replay.Config, error) {
+	c := replay.Config{Files: files}
+	var errs [4]error
+	c.Since, errs[0] = parseTime("--since", f.since)
+	c.Until, errs[1] = parseTime("--until", f.until)
+	if f.rules != "" {
+		c.Rules, errs[2] = rule.Load(f.rules)
+	}
+	if f.ledger != "" {
+		c.Ledger, errs[3] = readLedger(f.ledger)
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		return c, err
+	}
+	if f.since != "" && f.until != "" && !c.Since.Before(c.Until) {
+		return c, fmt.Errorf("--since %s is not before --until %s: no entry is between them", f.since, f.until)
+	}
+	return c, nil
+}
+
+// parseTime reads a time or a day; "" is the zero time.
+func parseTime(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%s %q is no time: want one such as 2026-01-31T08:00:00Z, or a day such as 2026-01-31", flag, text)
+}
+
+func readLedger(name string) (*detect.Ledger, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the ledger: %w", err)
+	}
+	defer file.Close() // it was only read
+	decoder := json.NewDecoder(file)
+	decoder.DisallowUnknownFields()
+	var ledger *detect.Ledger
+	if err := decoder.Decode(&ledger); err != nil {
+		return nil, fmt.Errorf("reading the ledger %s: byte %d: %w", name, decoder.InputOffset(), err)
+	}
+	if _, err := decoder.Token(); ledger == nil || !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("reading the ledger %s: want one JSON object and nothing after it", name)
+	}
+	return ledger, nil
+}
+
+// outputs are the files that a replay writes.
+type outputs []*replay.Output
+
+// open creates the files that are to be written.
+func (f replayFlags) open(c *replay.Config) (outputs, error) {
+	var opened outputs
+	taken := map[string]string{f.rules: "--rules", f.ledger: "--ledger"}
+	for _, name := range c.Files {
+		taken[name] = "a file to read"
+	}
+	for _, o := range []struct {
+		flag, name string
+		to         *io.Writer
+	}{{"--findings", f.findings, &c.Findings}, {"--records", f.records, &c.Records}, {"--rejects", f.rejects, &c.Rejects}} {
+		if o.name == "" {
+			continue
+		}
+		if other, ok := taken[o.name]; ok {
+			opened.discard()
+			return nil, fmt.Errorf("%s %s is %s, too: name another file", o.flag, o.name, other)
+		}
+		taken[o.name] = o.flag
+		out, err := replay.Create(o.name)
+		if err != nil {
+			opened.discard()
+			return nil, fmt.Errorf("%s: %w", o.flag, err)
+		}
+		opened, *o.to = append(opened, out), out
+	}
+	return opened, nil
+}
+
+// end keeps what was written, unless something could not be.
+func (o outputs) end(err error) error {
+	if errors.Is(err, replay.ErrOutput) || errors.Is(err, replay.ErrNothing) {
+		o.discard()
+		return nil
+	}
+	var errs []error
+	for _, out := range o {
+		errs = append(errs, out.Keep())
+	}
+	return errors.Join(errs...)
+}
+
+func (o outputs) discard() {
+	for _, out := range o {
+		out.Discard()
+	}
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"example.com/keyturn/cmd/keyturn/internal/replay"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// Bounds of what is shown: --findings and --rejects have the rest.
+const (
+	maxShown  = 50 // groups of findings
+	maxAdvice = 5
+)
+
+// printReplay shows what a replay came to, and returns err or what kept it from
+// being shown.
+func (a *app) printReplay(r replay.Result, err error) error {
+	for _, warning := range r.Warnings {
+		fmt.Fprintln(a.stderr, "keyturn: warning:", warning)
+	}
+	if r.Rejected > 0 {
+		fmt.Fprintf(a.stderr, "keyturn: warning: %d of %d entries could not be decoded, such as\n  %s\n--rejects FILE keeps them\n", r.Rejected, r.Entries, strings.Join(r.Samples, "\n  "))
+	}
+	switch {
+	case a.json && (err == nil || errors.Is(err, errFound)):
+		return errors.Join(err, a.printJSON(r))
+	case a.json:
+		return a.printWithError(r, err)
+	}
+	_, printErr := fmt.Fprintln(a.stdout, replaySummary(r))
+	return errors.Join(err, printErr)
+}
+
+func replaySummary(r replay.Result) string {
+	var b strings.Builder
+	if len(r.Groups) > 0 {
+		b.WriteString(groupTable(r.Groups[:min(len(r.Groups), maxShown)]) + "\n")
+	}
+	if more := len(r.Groups) - maxShown; more > 0 {
+		fmt.Fprintf(&b, "and %d more subjects: --findings FILE has them all\n", more)
+	}
+	for _, g := range r.Groups[:min(len(r.Groups), maxAdvice)] {
+		fmt.Fprintf(&b, "\n%s\n", text.WrapSoft(g.Reason+".", 78))
+		fmt.Fprintf(&b, "  next: %s\n", g.Advice)
+	}
+	if len(r.Groups) > 0 {
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(&b, "%d entries", r.Entries)
+	if !r.First.IsZero() {
+		fmt.Fprintf(&b, " from %s to %s", due(r.First), due(r.Last))
+	}
+	fmt.Fprintf(&b, "\n%d decoded, %d rejected, %d left out, %d denials, %d findings, %.1f s, %.0f MB/s", r.Decoded, r.Rejected, r.Outside, r.Denials, r.Findings, r.Seconds, r.MBPerS)
+	return b.String()
+}
+
+func groupTable(groups []replay.Group) string {
+	t := table.NewWriter()
+	t.SetStyle(plain)
+	t.SetColumnConfigs([]table.ColumnConfig{
+		{Name: "SUBJECT", WidthMax: 30, WidthMaxEnforcer: text.WrapText},
+		{Name: "DETECTOR", WidthMax: 16, WidthMaxEnforcer: text.WrapSoft},
+		{Name: "NO.", Align: text.AlignRight},
+	})
+	t.AppendHeader(table.Row{"SEVERITY", "DETECTOR", "SUBJECT", "NO.", "FIRST SEEN"})
+	for _, g := range groups {
+		t.AppendRow(table.Row{g.Severity, g.Detector, g.Subject, g.Findings, due(g.FirstSeen)})
+	}
+	return t.Render()
+}

@@ -1,0 +1,244 @@
+// Package replay runs all detectors over files of log entries, with no cloud.
+package replay
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"example.com/keyturn/shared/detect"
+	"example.com/keyturn/shared/event/logfile"
+	"example.com/keyturn/shared/rule"
+)
+
+// Config says what to replay, and where to. Only Files is required.
+type Config struct {
+	Files    []string                // names, in the order in which they were written; "-" is standard input
+	Since    time.Time               // entries before it are left out; zero leaves out none
+	Until    time.Time               // entries from it on are left out; zero leaves out none
+	Rules    *rule.Set               // custom rules; nil is none
+	Ledger   *detect.Ledger          // what the rotator knows of its credentials; nil is nothing
+	Findings io.Writer               // takes each finding as a line of JSON; nil does not
+	Records  io.Writer               // takes each entry that was decoded and not left out, likewise
+	Rejects  io.Writer               // takes what could not be decoded, likewise
+	Progress func(read, total int64) // is told how many bytes of the files were read; total is 0 when it is not known. nil is not told
+}
+
+// Run replays the files. The Result holds what was found until an error, which
+// joins those of single files: the other files are replayed all the same. When
+// ctx ends, so does Run, with ctx's error.
+func Run(ctx context.Context, c Config) (Result, error) {
+	total, err := check(c.Files)
+	if err != nil {
+		return Result{Groups: []Group{}}, fmt.Errorf("%w; %w", err, ErrNothing)
+	}
+	began := time.Now()
+	r := replay{Config: c, total: total, tally: newTally(), engine: detect.New(detect.Config{Ledger: c.Ledger, Rules: rules(c.Rules)})}
+	r.progress(0)
+	var failed []error
+	for _, name := range c.Files {
+		err := r.file(ctx, name)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		if ctx.Err() != nil || errors.Is(err, ErrOutput) {
+			break
+		}
+	}
+	failed = append(failed, r.found(r.engine.Flush(nil)))
+	for _, err := range c.Rules.Failures() {
+		r.Warnings = append(r.Warnings, err.Error())
+	}
+	return r.result(time.Since(began)), errors.Join(failed...)
+}
+
+// rules is the nil interface, rather than a nil Set in one, when there are none.
+func rules(s *rule.Set) detect.RuleSet {
+	if s == nil {
+		return nil
+	}
+	return s
+}
+
+// check reports what cannot be a log file before any is read, and how many bytes
+// all have together; 0 when that is not known.
+func check(files []string) (total int64, err error) {
+	var failed []error
+	known := true
+	for _, name := range files {
+		if name == "-" {
+			known = false
+			continue
+		}
+		info, err := os.Stat(name)
+		switch {
+		case err != nil:
+			failed = append(failed, fmt.Errorf("opening a log file: %w", err))
+		case info.IsDir():
+			failed = append(failed, fmt.Errorf("%s is a directory: name the files in it, such as %s/*.json", name, name))
+		default:
+			known = known && info.Mode().IsRegular()
+			total += info.Size()
+		}
+	}
+	if !known {
+		total = 0
+	}
+	return total, errors.Join(failed...)
+}
+
+// How Run may fail as a whole.
+var (
+	ErrNothing = errors.New("nothing was replayed")      // there is a file that cannot be replayed
+	ErrOutput  = errors.New("nothing more was replayed") // something could not be written
+)
+
+type replay struct {
+	Config
+	*tally
+	total  int64 // bytes of all files
+	before int64 // bytes of the files that were read
+	engine *detect.Engine
+	line   []byte
+	batch  []detect.Finding
+}
+
+func (r *replay) file(ctx context.Context, name string) error {
+	in, err := logfile.Open(name, logfile.Config{})
+	if err != nil {
+		return err
+	}
+	defer in.Close() // it was only read
+	before := r.Result
+	logs := r.logs
+	err = logfile.Each(ctx, in, func(b *logfile.Batch) error {
+		if err := r.observe(b); err != nil {
+			return err
+		}
+		read, _ := in.Progress()
+		r.progress(r.before + read)
+		return nil
+	})
+	read, _ := in.Progress()
+	r.before += read
+	switch decoded, rejected := r.Decoded-before.Decoded, r.Rejected-before.Rejected; {
+	case err != nil:
+		return err
+	case decoded == 0 && rejected > 0:
+		return fmt.Errorf("%s holds no log entry: all that is in it, %d in number, was rejected; %s", in.Name(), rejected, want)
+	case decoded > 0 && r.logs == logs:
+		return fmt.Errorf("%s holds JSON, but no log entries: none of its %d objects has a logName; %s", in.Name(), decoded, want)
+	}
+	return nil
+}
+
+// want is the next step after a file that holds no log entries.
+const want = "give what 'gcloud logging read --format=json' or a log sink writes"
+
+func (r *replay) progress(read int64) {
+	if r.Progress != nil {
+		r.Progress(read, r.total)
+	}
+}
+
+// observe takes in a batch of entries, in order.
+func (r *replay) observe(b *logfile.Batch) error {
+	r.Bytes += b.Bytes
+	for i := range b.Entries {
+		e := &b.Entries[i]
+		r.entry(e)
+		if !r.within(e.Time) {
+			r.Outside++
+			continue
+		}
+		if detect.Denied(*e) {
+			r.Denials++
+		}
+		if err := r.record(b.File, b.Line(i), e); err != nil {
+			return err
+		}
+		r.batch = r.engine.Observe(e, r.batch[:0])
+		if err := r.found(r.batch); err != nil {
+			return err
+		}
+	}
+	return r.reject(b.Rejects)
+}
+
+// within reports whether entries of a time are not left out.
+func (c Config) within(t time.Time) bool {
+	return (c.Since.IsZero() || !t.Before(c.Since)) && (c.Until.IsZero() || t.Before(c.Until))
+}
+
+// found tells of findings.
+func (r *replay) found(findings []detect.Finding) error {
+	for _, f := range findings {
+		r.add(f)
+		// Whoever reads the lines may count on all of these.
+		line := struct {
+			detect.Finding
+			Credential string   `json:"credential"`
+			Evidence   []string `json:"evidence"`
+		}{f, f.Credential, slices.Concat([]string{}, f.Evidence)}
+		if err := writeLine(r.Findings, "finding", line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *replay) record(file string, line int64, e *detect.Entry) error {
+	if r.Records == nil {
+		return nil
+	}
+	var err error
+	if r.line, err = appendRecord(r.line[:0], file, line, e); err == nil {
+		_, err = r.Records.Write(r.line)
+	}
+	return outputError("record", err)
+}
+
+func (r *replay) reject(rejects []logfile.Reject) error {
+	for _, reject := range rejects {
+		r.Rejected++
+		if len(r.Samples) < maxSamples {
+			r.Samples = append(r.Samples, reject.Error())
+		}
+		if err := writeLine(r.Rejects, "reject", reject); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeLine writes v as a line of JSON, unless w is nil.
+func writeLine(w io.Writer, what string, v any) error {
+	if w == nil {
+		return nil
+	}
+	line, err := json.Marshal(v)
+	if err == nil {
+		_, err = w.Write(append(line, '\n'))
+	}
+	return outputError(what, err)
+}
+
+func outputError(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("writing a %s: %w; %w", what, err, ErrOutput)
+}
+
+// bySeverity orders the most severe first.
+func bySeverity(a, b detect.Severity) int { return cmp.Compare(rank(b), rank(a)) }
+
+func rank(s detect.Severity) int {
+	return slices.Index([]detect.Severity{detect.Info, detect.Warning, detect.High, detect.Critical}, s)
+}

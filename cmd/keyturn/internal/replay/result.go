@@ -1,0 +1,116 @@
+package replay
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/keyturn/shared/detect"
+)
+
+// Result is what a replay came to.
+type Result struct {
+	Entries  int64     `json:"entries"`  // what was decoded, and what was rejected
+	Decoded  int64     `json:"decoded"`  // that are log entries
+	Rejected int64     `json:"rejected"` // that cannot be decoded
+	Outside  int64     `json:"outside"`  // decoded, but left out for their time
+	Audit    int64     `json:"audit"`    // decoded, of audit logs
+	Denials  int64     `json:"denials"`  // not left out, and refused for lack of permission
+	Findings int64     `json:"findings"`
+	Bytes    int64     `json:"bytes"` // of the files, unpacked
+	Seconds  float64   `json:"seconds"`
+	MBPerS   float64   `json:"mb_per_s"`           // millions of bytes, unpacked, a second
+	Groups   []Group   `json:"groups"`             // of findings, the most severe first
+	First    time.Time `json:"first"`              // time of the earliest entry that was decoded; zero when there is none
+	Last     time.Time `json:"last"`               // likewise
+	Samples  []string  `json:"rejects,omitempty"`  // where the first ones are, and why
+	Warnings []string  `json:"warnings,omitempty"` // of rules that could not be evaluated for some entries
+}
+
+// Group is what one detector found about one subject.
+type Group struct {
+	Severity  detect.Severity `json:"severity"` // the highest
+	Detector  string          `json:"detector"`
+	Subject   string          `json:"subject"`
+	Findings  int             `json:"findings"`
+	FirstSeen time.Time       `json:"first_seen"`
+	LastSeen  time.Time       `json:"last_seen"`
+	Reason    string          `json:"reason"` // of the latest finding of the highest severity
+	Advice    string          `json:"advice"`
+}
+
+// Bounds of a Result, whatever the files hold.
+const (
+	maxGroups  = 10_000 // findings of further ones are counted alone
+	maxSamples = 3
+)
+
+// tally makes a Result.
+type tally struct {
+	Result
+	groups map[[2]string]*Group // by detector and subject
+	logs   int64                // entries that say which log they are of
+}
+
+func newTally() *tally { return &tally{groups: make(map[[2]string]*Group)} }
+
+// entry counts an entry that was decoded.
+func (t *tally) entry(e *detect.Entry) {
+	t.Decoded++
+	if e.Audit {
+		t.Audit++
+	}
+	if e.LogName != "" || e.Audit {
+		t.logs++
+	}
+	if e.Time.IsZero() {
+		return
+	}
+	if t.First.IsZero() || e.Time.Before(t.First) {
+		t.First = e.Time
+	}
+	if e.Time.After(t.Last) {
+		t.Last = e.Time
+	}
+}
+
+// add counts a finding.
+func (t *tally) add(f detect.Finding) {
+	t.Findings++
+	key := [2]string{f.Detector, f.Subject}
+	g, ok := t.groups[key]
+	if !ok {
+		if len(t.groups) >= maxGroups {
+			return
+		}
+		g = &Group{Severity: f.Severity, Detector: f.Detector, Subject: f.Subject, FirstSeen: f.FirstSeen, LastSeen: f.LastSeen}
+		t.groups[key] = g
+	}
+	g.Findings++
+	if f.FirstSeen.Before(g.FirstSeen) {
+		g.FirstSeen = f.FirstSeen
+	}
+	if f.LastSeen.After(g.LastSeen) {
+		g.LastSeen = f.LastSeen
+	}
+	if rank(f.Severity) >= rank(g.Severity) {
+		g.Severity, g.Reason, g.Advice = f.Severity, f.Reason, f.Advice
+	}
+}
+
+func (t *tally) result(took time.Duration) Result {
+	r := t.Result
+	r.Entries = r.Decoded + r.Rejected
+	r.Seconds = took.Seconds()
+	r.MBPerS = float64(r.Bytes) / 1e6 / max(r.Seconds, 1e-9)
+	r.Groups = make([]Group, 0, len(t.groups))
+	for g := range maps.Values(t.groups) {
+		r.Groups = append(r.Groups, *g)
+	}
+	slices.SortFunc(r.Groups, func(a, b Group) int {
+		return cmp.Or(bySeverity(a.Severity, b.Severity), a.FirstSeen.Compare(b.FirstSeen), strings.Compare(a.Detector, b.Detector), strings.Compare(a.Subject, b.Subject))
+	})
+	return r
+}
