@@ -1,9 +1,11 @@
 package rule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"cel.dev/cel-go/cel"
 	"github.com/goccy/go-yaml"
@@ -50,8 +52,8 @@ func Load(name string) (*Set, error) {
 func Parse(name string, data []byte) (*Set, error) {
 	l := loader{file: name, source: newSource(data), names: make(map[string]int)}
 	nodes := l.nodes(data)
-	if len(l.problems) > 0 {
-		return nil, errors.Join(l.problems...)
+	if err := l.err(); err != nil {
+		return nil, err
 	}
 	env, err := newEnvironment()
 	if err != nil {
@@ -62,8 +64,8 @@ func Parse(name string, data []byte) (*Set, error) {
 	for _, node := range nodes {
 		set.rules = append(set.rules, l.rule(node))
 	}
-	if len(l.problems) > 0 {
-		return nil, errors.Join(l.problems...)
+	if err := l.err(); err != nil {
+		return nil, err
 	}
 	return set, nil
 }
@@ -74,7 +76,19 @@ type loader struct {
 	source   source
 	env      *cel.Env
 	names    map[string]int // line of each rule
-	problems []error
+	problems []Problem
+}
+
+// err joins the problems, in the order of the file.
+func (l *loader) err() error {
+	slices.SortStableFunc(l.problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	var errs []error
+	for _, p := range l.problems {
+		errs = append(errs, p)
+	}
+	return errors.Join(errs...)
 }
 
 func (l *loader) problem(at position, format string, args ...any) {

@@ -66,7 +66,7 @@ func TestProblemsAreTold(t *testing.T) {
 		{"a rule is no mapping", "rules:\n- 5\n", []string{"r.yaml:2:3: "}},
 		{"another field beside", "rules: []\nrule: []\n", []string{`r.yaml:2:1: unknown field "rule"`}},
 		{"unknown field, and more", rules("name: a", "wehn: denied", "window: 5"), []string{
-			`r.yaml:3:3: unknown field "wehn"`, "r.yaml:4:11: window", `r.yaml:2:3: rule "a" has no condition`}},
+			`r.yaml:2:3: rule "a" has no condition`, `r.yaml:3:3: unknown field "wehn"`, "r.yaml:4:11: window"}},
 		{"field twice", rules("name: a", "name: b", "when: denied"), []string{`r.yaml:3:3: mapping key "name" already defined`}},
 		{"no name", rules("when: denied"), []string{"r.yaml:2:3: the rule has no name"}},
 		{"bad name", rules("name: My Rule", "when: denied"), []string{`r.yaml:2:9: name "My Rule"`}},
