@@ -223,7 +223,7 @@ func (t *turn) promote(ctx context.Context, k rotation.Key) (rotation.Outcome, e
 		if err != nil {
 			return rotation.Outcome{}, err
 		}
-		if version, err = t.cloud.AddVersion(ctx, t.cred.Secret, payload); err != nil {
+		if version, err = addVersion(ctx, t.cloud, t.now, t.cred.Secret, payload); err != nil {
 			return rotation.Outcome{}, err
 		}
 	}

@@ -66,11 +66,11 @@ func (a *accountKeys) remember(version string, file []byte) { a.staged, a.file =
 
 // store puts a key file into the staging secret, making that at first use.
 func (a *accountKeys) store(ctx context.Context, keyFile []byte) (string, error) {
-	staged, err := a.cloud.AddVersion(ctx, a.cred.StagingSecret(), keyFile)
+	staged, err := addVersion(ctx, a.cloud, a.now, a.cred.StagingSecret(), keyFile)
 	if gcp.IsNotFound(err) {
 		labels := map[string]string{rotation.Label: rotation.Staging}
 		if err = a.cloud.EnsureSecret(ctx, a.cred.StagingSecret(), labels); err == nil {
-			staged, err = a.cloud.AddVersion(ctx, a.cred.StagingSecret(), keyFile)
+			staged, err = addVersion(ctx, a.cloud, a.now, a.cred.StagingSecret(), keyFile)
 		}
 	}
 	if err == nil {

@@ -214,6 +214,9 @@ func (t *turn) round(ctx context.Context, steps []rotation.Step) (progress bool,
 			t.report.add(s, "waiting")
 		default:
 			problems = append(problems, t.fail(ctx, s, err))
+			if isClock(err) {
+				return false, errors.Join(problems...) // nothing else is to be done by it
+			}
 		}
 	}
 	return progress, errors.Join(problems...)
@@ -283,8 +286,8 @@ func (t *turn) fail(ctx context.Context, s rotation.Step, cause error) error {
 	t.report.add(s, cause.Error())
 	t.log.ErrorContext(ctx, "step failed", "secret", t.cred.Secret, "step", s.Action, "key", s.Key.ID, "error", cause.Error())
 	t.tell(ctx, event.Failed, s, cause.Error())
-	if s.Action == rotation.Begin {
-		return fmt.Errorf("%s: %w", s.Action, cause) // the wish stands nowhere but in the message
+	if s.Action == rotation.Begin || t.rectify(s, cause) {
+		return fmt.Errorf("%s: %w", s.Action, cause) // it stands nowhere but in the message
 	}
 	if s.Action.Introduces() {
 		t.cred.Journal = t.cred.Journal.Fail(t.now(), s, cause.Error())

@@ -73,7 +73,7 @@ func secretAdapters() map[string]adapter {
 		"EnsureSecret": {func(ctx context.Context, c *Cloud) error { return c.EnsureSecret(ctx, someSecret+"2", nil) },
 			"Secret Manager", []string{"CreateSecret"}, someSecret + "2"},
 		"AddVersion": {func(ctx context.Context, c *Cloud) error {
-			_, err := c.AddVersion(ctx, someSecret, []byte(canary))
+			_, _, err := c.AddVersion(ctx, someSecret, []byte(canary))
 			return err
 		},
 			"Secret Manager", []string{"AddSecretVersion"}, someSecret},

@@ -200,7 +200,7 @@ func TestDiagnosesOfTheEmbeddedCloud(t *testing.T) {
 	must(t, w.DestroyVersion(t.Context(), secret, "1"))
 	_, destroyed := w.AccessVersion(t.Context(), secret, "1")
 	_, stale := w.UpdateSecret(t.Context(), Change{Name: secret, Etag: `"stale"`, Labels: map[string]string{"a": "b"}})
-	_, empty := w.AddVersion(t.Context(), secret, nil)
+	_, _, empty := w.AddVersion(t.Context(), secret, nil)
 	_, missing := w.AccountKeyPublic(t.Context(), account, "k")
 	for range 10 {
 		_, _, err := w.CreateAccountKey(t.Context(), account)

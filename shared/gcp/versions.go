@@ -20,21 +20,22 @@ type Version struct {
 	Destroyed bool
 }
 
-// AddVersion stores payload as a new version and returns its number. It is not
-// idempotent: after a lost reply, look for the payload before adding it again.
-func (c *Cloud) AddVersion(ctx context.Context, secret string, payload []byte) (string, error) {
+// AddVersion stores payload as a new version and returns its number, and when it
+// was created by Google's clock. It is not idempotent: after a lost reply, look
+// for the payload before adding it again.
+func (c *Cloud) AddVersion(ctx context.Context, secret string, payload []byte) (number string, created time.Time, err error) {
 	client, err := c.secretManager(ctx)
 	if err != nil {
-		return "", err
+		return "", time.Time{}, err
 	}
 	sum := int64(crc32.Checksum(payload, crc32.MakeTable(crc32.Castagnoli)))
 	v, err := client.AddSecretVersion(ctx, &secretmanagerpb.AddSecretVersionRequest{
 		Parent: secret, Payload: &secretmanagerpb.SecretPayload{Data: payload, DataCrc32C: &sum},
 	})
 	if err != nil {
-		return "", fmt.Errorf("adding a version to %s: %w", secret, err)
+		return "", time.Time{}, fmt.Errorf("adding a version to %s: %w", secret, err)
 	}
-	return path.Base(v.GetName()), nil
+	return path.Base(v.GetName()), v.GetCreateTime().AsTime(), nil
 }
 
 // AccessVersion reads the payload of a version, given by number or alias.

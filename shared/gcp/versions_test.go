@@ -24,10 +24,10 @@ func TestVersions(t *testing.T) {
 		t.Errorf("versions of a new secret: %v, %v", versions, err)
 	}
 	for n := 1; n <= 4; n++ {
-		number, err := w.AddVersion(t.Context(), name, []byte("payload "+strconv.Itoa(n)))
+		number, created, err := w.AddVersion(t.Context(), name, []byte("payload "+strconv.Itoa(n)))
 		must(t, err)
-		if number != strconv.Itoa(n) {
-			t.Errorf("version %s was added, want %d", number, n)
+		if number != strconv.Itoa(n) || !created.Equal(w.clock.Now()) {
+			t.Errorf("version %s was added at %v, want %d at %v", number, created, n, w.clock.Now())
 		}
 		w.clock.Advance(time.Minute)
 	}
@@ -66,7 +66,7 @@ func TestAccessVersion(t *testing.T) {
 	if !IsNotFound(err) {
 		t.Errorf("version that is not there: error %v", err)
 	}
-	_, err = w.AddVersion(t.Context(), name, []byte(strings.Repeat(canary, 65<<10/len(canary))))
+	_, _, err = w.AddVersion(t.Context(), name, []byte(strings.Repeat(canary, 65<<10/len(canary))))
 	fails(t, err, codes.InvalidArgument)
 	if err != nil && strings.Contains(err.Error(), canary) {
 		t.Error("the error holds the payload")

@@ -96,7 +96,7 @@ func (w *world) secret(id string, payloads ...string) string {
 	name := "projects/" + testProject + "/secrets/" + id
 	must(w.T, w.EnsureSecret(w.Context(), name, nil))
 	for _, p := range payloads {
-		_, err := w.AddVersion(w.Context(), name, []byte(p))
+		_, _, err := w.AddVersion(w.Context(), name, []byte(p))
 		must(w.T, err)
 	}
 	return name

@@ -273,6 +273,17 @@ func (j Journal) Answer(now time.Time, refused bool) Journal {
 	return j
 }
 
+// Rectify has the key coming in date from now: a wrong clock wrote its times.
+func (j Journal) Rectify(now time.Time) Journal {
+	j = j.clone()
+	for _, at := range []*time.Time{&j.Incoming.Since, &j.Incoming.Tried, &j.Incoming.Answered} {
+		if !at.IsZero() {
+			*at = now.UTC()
+		}
+	}
+	return j
+}
+
 // TrySuspend notes, before it is done, that keyturn disables the service account.
 func (j Journal) TrySuspend() Journal {
 	j.Suspend = &Suspension{Tried: true}
