@@ -38,7 +38,7 @@ func repeated(permission string, n int, from, step time.Duration) []Entry {
 func granting(actor, member string, at time.Duration) Entry {
 	e := allowed("resourcemanager.projects.setIamPolicy", at)
 	e.Service, e.Method, e.Principal = "cloudresourcemanager.googleapis.com", "SetIamPolicy", actor
-	e.Grants = []Grant{{"roles/editor", member}}
+	e.Resource, e.Grants = "projects/p", []Grant{{"roles/editor", member}}
 	return e
 }
 
@@ -89,6 +89,12 @@ func attacks() map[string][]Entry {
 		"masked":      append(masked, named),
 		"exchange":    exchange,
 		"turned":      append(repeated("secretmanager.versions.access", 15, 0, 4*time.Minute), allowed("secretmanager.versions.access", 61*time.Minute)),
+		"doors": append(append(each(5*24, 0, time.Hour, func(i int, at time.Duration) Entry { return reading(0, at) }),
+			each(15, 5*oneDay, time.Minute, func(i int, at time.Duration) Entry {
+				e := reading(i+1, at)
+				e.Code, e.Permissions[0].Granted = 7, false
+				return e
+			})...), reading(99, 5*oneDay+20*time.Minute)),
 		"self-grant": append(repeated("compute.instances.create", 8, 0, 4*time.Minute), granting(thief, "serviceAccount:"+thief, 40*time.Minute),
 			allowed("compute.instances.create", 45*time.Minute)),
 		"sweep":   append(slices.Clone(history), each(3, 10*oneDay, 5*time.Second, testing100)...),
@@ -119,6 +125,7 @@ func TestAttacksAreFound(t *testing.T) {
 		"masked":      {TokenMinting, "rita.moore@gmail.com", High, 10 * time.Minute},
 		"exchange":    {TokenMinting, "192.0.2.7 python-requests/2", High, 5 * time.Minute},
 		"turned":      {FailureThenSuccess, thief, High, 2 * time.Hour},
+		"doors":       {FailureThenSuccess, thief, High, 5*oneDay + time.Hour},
 		"self-grant":  {FailureThenSuccess, thief, Critical, 2 * time.Hour},
 		"sweep":       {PermissionSweep, thief, High, 10*oneDay + time.Minute},
 		"harvest":     {MassSecretRead, thief, High, 10*oneDay + 2*time.Minute},

@@ -79,8 +79,8 @@ func heap() uint64 {
 // A million subjects, one in ten of whom was denied something, and one in ten of
 // whom reads two secrets.
 func TestAMillionSubjectsFit(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
+	if testing.Short() || raced {
+		t.Skip("takes some seconds, and a minute while the race detector looks on")
 	}
 	const subjects = 1_000_000
 	before := heap()

@@ -14,17 +14,27 @@ type change struct {
 	actor   string
 	member  string // such as user:somebody@example.com; "" when the entry does not say whom
 	project string // "" when it is not of one project
+	on      string // the resource; "" when it is a whole project or more
 }
 
 const maxChanges = 8192
 
+// add notes a change. One of a whole project says in its entry whom it added, so
+// one that says nothing has added nobody.
 func (c changes) add(e *Entry, actor string, t int64) {
-	project := ""
-	if !strings.HasPrefix(e.Resource, "organizations/") && !strings.HasPrefix(e.Resource, "folders/") {
-		project = visible(e.Project, maxName)
+	made := change{at: t, actor: visible(actor, maxSubject)}
+	resource := e.Resource
+	if host, ok := strings.CutPrefix(resource, "//"); ok {
+		_, resource, _ = strings.Cut(host, "/")
 	}
-	made := change{at: t, actor: visible(actor, maxSubject), project: project}
-	if len(e.Grants) == 0 {
+	switch {
+	case strings.HasSuffix(e.Method, "Role"), strings.HasPrefix(resource, "projects/") && strings.Count(resource, "/") == 1:
+		made.project = visible(e.Project, maxName)
+	case strings.HasPrefix(resource, "organizations/"), strings.HasPrefix(resource, "folders/"):
+	default:
+		made.project, made.on = visible(e.Project, maxName), visible(resource, maxName)
+	}
+	if len(e.Grants) == 0 && (made.on != "" || strings.HasSuffix(e.Method, "Role")) {
 		c[made] = struct{}{}
 	}
 	for _, g := range e.Grants {
@@ -52,26 +62,32 @@ func (c changes) bound() {
 }
 
 // explain looks for changes from a to b by which name may have been granted
-// something in a project: by somebody else, or by itself.
-func (c changes) explain(name, project string, a, b int64) (other, self bool) {
+// what it got on a target: by somebody else, or, beyond doubt, by itself.
+func (c changes) explain(name, project, target string, a, b int64) (other, self bool) {
 	for made := range c {
-		if made.at < a || made.at > b || !made.concerns(name, project) {
+		if made.at < a || made.at > b {
 			continue
 		}
-		self = self || made.actor == name
-		other = other || made.actor != name
+		named, concerned := made.concerns(name, project, target)
+		self = self || named && made.actor == name
+		other = other || concerned && made.actor != name
 	}
 	return other, self
 }
 
-func (c change) concerns(name, project string) bool {
+// concerns reports whether the change names the subject, and whether the subject
+// may be among those whom it concerns: the members of a group or a domain,
+// everybody, or the holders of a role that changed.
+func (c change) concerns(name, project, target string) (named, concerned bool) {
 	kind, member, _ := strings.Cut(c.member, ":")
-	switch kind {
-	case "user", "serviceAccount", "deleted":
-		return strings.EqualFold(member, name)
-	case "principal":
-		return c.member == name
+	switch {
+	case kind == "user", kind == "serviceAccount", kind == "deleted":
+		named = strings.EqualFold(member, name)
+		return named, named
+	case kind == "principal":
+		return c.member == name, c.member == name
+	case c.on != "":
+		return false, strings.HasPrefix(target, c.on) || strings.HasPrefix(c.on, target)
 	}
-	// A group, a domain, everybody, a role that changed: the subject may be among them.
-	return c.project == "" || project == "" || c.project == project
+	return false, c.project == "" || project == "" || c.project == project
 }

@@ -39,11 +39,8 @@ func (s *subject) encode(b []byte) []byte {
 	b = appendText(b, s.name)
 	b = binary.AppendVarint(b, s.born)
 	b = binary.AppendUvarint(b, uint64(s.seen-s.born))
-	b = binary.AppendUvarint(b, uint64(len(s.granted)))
-	for _, g := range s.granted {
-		b = binary.LittleEndian.AppendUint32(b, g.pair)
-		b = binary.AppendVarint(b, int64(g.since)-s.born/minute)
-	}
+	b = s.appendGrants(b, s.granted)
+	b = s.appendGrants(b, s.refused)
 	b = binary.AppendUvarint(b, uint64(len(s.sightings)))
 	for i := range s.sightings {
 		b = s.sightings[i].encode(b, s.born)
@@ -61,6 +58,23 @@ func (s *subject) encode(b []byte) []byte {
 		}
 	}
 	return b
+}
+
+func (s *subject) appendGrants(b []byte, list []grant) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, g := range list {
+		b = binary.LittleEndian.AppendUint32(b, g.pair)
+		b = binary.AppendVarint(b, int64(g.since)-s.born/minute)
+	}
+	return b
+}
+
+func (r *reader) grants(born int64) []grant {
+	list := make([]grant, r.length(5, maxGranted))
+	for i := range list {
+		list[i] = grant{r.uint32(), int32(r.varint() + born/minute)}
+	}
+	return list
 }
 
 func (s *sighting) encode(b []byte, born int64) []byte {
@@ -106,10 +120,7 @@ func decodeSubject(record string) (*subject, error) {
 	s := &subject{name: r.text()}
 	s.born = r.varint()
 	s.seen = s.born + int64(r.uvarint())
-	s.granted = make([]grant, r.length(5, maxGranted))
-	for i := range s.granted {
-		s.granted[i] = grant{r.uint32(), int32(r.varint() + s.born/minute)}
-	}
+	s.granted, s.refused = r.grants(s.born), r.grants(s.born)
 	s.sightings = make([]sighting, r.length(16, int(kinds)*MaxDistinct))
 	for i := range s.sightings {
 		s.sightings[i] = r.sighting(s.born)
@@ -131,9 +142,11 @@ func decodeSubject(record string) (*subject, error) {
 
 // check refuses what encode cannot have written, for searches rely on the order.
 func (s *subject) check() error {
-	for i := 1; i < len(s.granted); i++ {
-		if s.granted[i-1].pair >= s.granted[i].pair {
-			return fmt.Errorf("permissions: %w", errRecord)
+	for _, list := range [][]grant{s.granted, s.refused} {
+		for i := 1; i < len(list); i++ {
+			if list[i-1].pair >= list[i].pair {
+				return fmt.Errorf("permissions: %w", errRecord)
+			}
 		}
 	}
 	for i := range s.sightings {

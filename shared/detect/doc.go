@@ -21,9 +21,10 @@
 //   - token-minting: tokens, signatures or exchanges denied of 4 distinct service
 //     accounts within a day; from 16 on it is critical.
 //   - failure-then-success: 5 failures (3 of a dangerous permission) and then a
-//     success within a day. It waits 10 minutes for the change of a policy that
+//     success within a day; of a permission that the subject has elsewhere, on what
+//     was denied, or after 5 other secrets, buckets, datasets or accounts were. It waits 10 minutes for the change of a policy that
 //     explains it; one made by the subject itself makes it critical.
-//   - permission-sweep: 100 distinct permissions asked about by testIamPermissions
+//   - permission-sweep: 250 distinct permissions asked about by testIamPermissions
 //     within a day, which the subject did not ask about before; 400 by a browser.
 //   - mass-secret-read: 12 distinct secrets read within a day that are new to the
 //     reader, or as many as it is known to read, if those are more; three times as
@@ -35,7 +36,7 @@
 //     for information only: once for each subject, policy and day, and once more
 //     with the number when the day is over.
 //
-// An episode lasts until a day passes without another sighting. It is told once,
+// An episode lasts until 30 hours pass without another sighting. It is told once,
 // and again, as an update, each time that its score doubled or its severity rose.
 //
 // # Who

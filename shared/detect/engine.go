@@ -22,6 +22,7 @@ type Engine struct {
 	config      Config
 	patience    int64             // in milliseconds
 	credentials map[string]string // secret of each key id in the ledger
+	rotators    map[string]bool   // whose business all secrets are
 	born        int64             // time of the earliest entry, in milliseconds of Unix time
 	clock       clock
 	store       *store
@@ -38,7 +39,7 @@ func New(c Config) *Engine {
 	c.Subjects, c.Hot = cmp.Or(max(c.Subjects, 0), 1_000_000), cmp.Or(max(c.Hot, 0), 4096)
 	seed := maphash.MakeSeed()
 	return &Engine{
-		config: c, patience: cmp.Or(max(c.Patience, 0), 10*time.Minute).Milliseconds(), credentials: c.Ledger.credentials(),
+		config: c, patience: cmp.Or(max(c.Patience, 0), 10*time.Minute).Milliseconds(), credentials: c.Ledger.credentials(), rotators: c.Ledger.rotators(),
 		store: newStore(seed, c.Subjects, c.Hot), places: newPlaces(seed), familiar: newFamiliar(seed), changes: make(changes), waiting: newWaiting(),
 	}
 }

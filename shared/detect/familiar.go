@@ -37,8 +37,8 @@ func (f *familiar) knows(e *Entry, who uint64, t int64) bool {
 		return false
 	}
 	today := uint64(t / day)
-	if isSecretRead(e) {
-		today = blend(today, maphash.String(f.seed, e.Resource))
+	if door := doorOf(e); door != "" {
+		today = blend(today, maphash.String(f.seed, door))
 	}
 	if len(e.Permissions) == 0 {
 		return f.has(blend(who, blend(maphash.String(f.seed, e.Service), maphash.String(f.seed, e.Method))), today)
@@ -78,8 +78,8 @@ func (f *familiar) keep(h uint64) {
 // learn makes a success known, unless it follows a denial.
 func (f *familiar) learn(e *Entry, who uint64, t int64) {
 	today := uint64(t / day)
-	if isSecretRead(e) {
-		today = blend(today, maphash.String(f.seed, e.Resource))
+	if door := doorOf(e); door != "" {
+		today = blend(today, maphash.String(f.seed, door))
 	}
 	f.pairs(e, who, true, func(pair uint64) { f.keep(blend(pair, today)) })
 }

@@ -20,6 +20,7 @@ func anySubject(r *rand.Rand) *subject {
 		switch r.IntN(5) {
 		case 0:
 			s.grant(r.Uint64N(700)*0x9e3779b9, t)
+			s.refuse(r.Uint64N(700)*0x9e3779b9, t)
 		case 1:
 			s.tell(told{uint32(r.IntN(3)), r.Uint64N(2), start.UnixMilli() + r.Int64N(100)*day, int8(r.IntN(5)), int8(r.IntN(4))})
 		case 2:
@@ -48,6 +49,7 @@ func crowded(r *rand.Rand) *subject {
 		t := start.UnixMilli() + r.Int64N(35)*day
 		s.meet(t)
 		s.grant(r.Uint64(), t)
+		s.refuse(r.Uint64(), t)
 		s.tell(told{detector: r.Uint32(), start: t})
 		s.sight(sighting{mark: mark{kind(1 + i%(int(kinds)-1)), r.Uint64N(2000), dayOf(t)}, first: stamp{t, "id", ""}, last: t})
 	}

@@ -49,3 +49,14 @@ func (l *Ledger) credentials() map[string]string {
 	}
 	return secrets
 }
+
+// rotators returns the principals that the rotator acts as.
+func (l *Ledger) rotators() map[string]bool {
+	names := make(map[string]bool)
+	if l != nil {
+		for _, name := range l.Rotators {
+			names[name] = true
+		}
+	}
+	return names
+}

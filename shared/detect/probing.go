@@ -39,7 +39,7 @@ func probed(g *Engine, s *subject, t int64) (verdict, bool) {
 			continue
 		}
 		seen = append(seen, d)
-		age := float64(at-d.first.at) / float64(probingHalfLife.Milliseconds())
+		age := float64(at-s.refusedSince(d)) / float64(probingHalfLife.Milliseconds())
 		sum += float64(weightOf(d.name)) / weightUnit * math.Exp2(-age)
 	}
 	need := probingNeed * s.factor()

@@ -36,10 +36,12 @@ func (s *subject) sightDenial(e *Entry, t int64) (news bool) {
 	for i := range e.Permissions {
 		if p := &e.Permissions[i]; !p.Granted && p.Name != "" {
 			named = true
-			news = s.sight(sightingOf(deniedPermission, hash(p.Name), e, t, p.Name, cmp.Or(p.Resource, e.Resource))) || news
+			s.refuse(hash(p.Name), t)
+			news = s.sight(sightingOf(deniedPermission, hash(p.Name), e, t, p.Name, cmp.Or(doorOf(e), p.Resource, e.Resource))) || news
 		}
 	}
 	if !named {
+		s.refuse(hash(e.Service, e.Method), t)
 		news = s.sight(sightingOf(deniedPermission, hash(e.Service, e.Method), e, t, e.Service+"/"+e.Method, e.Resource))
 	}
 	if isMinting(e) {
@@ -56,6 +58,9 @@ func (s *subject) sightGrants(e *Entry, t int64) {
 	for i := range e.Permissions {
 		if p := &e.Permissions[i]; p.Granted && p.Name != "" {
 			s.grant(hash(p.Name), t)
+			if door := doorOf(e); door != "" {
+				s.grant(hash(p.Name, door), t)
+			}
 			if !reads(p.Name) {
 				s.grant(changesOf(p.Name), t)
 			}
@@ -67,6 +72,27 @@ func (s *subject) sightGrants(e *Entry, t int64) {
 	if isMinting(e) {
 		s.grant(tokenOf(cmp.Or(e.Account, e.Resource)), t)
 	}
+}
+
+// doorOf is the secret, bucket, dataset or account that the call is about: what a
+// thief tries one after another with the same permission. "" is none of them.
+func doorOf(e *Entry) string {
+	parts := 4 // projects/P/secrets/S/…
+	switch e.Service {
+	case "secretmanager.googleapis.com", "storage.googleapis.com", "bigquery.googleapis.com":
+	case "iamcredentials.googleapis.com":
+		return cmp.Or(e.Account, e.Resource)
+	default:
+		return ""
+	}
+	for i := range len(e.Resource) {
+		if e.Resource[i] == '/' {
+			if parts--; parts == 0 {
+				return e.Resource[:i]
+			}
+		}
+	}
+	return e.Resource
 }
 
 // describe notes who the subject is and where it came from.

@@ -128,14 +128,14 @@ func (c changes) encode() []byte {
 	var b []byte
 	for made := range c {
 		b = binary.AppendVarint(b, made.at)
-		b = appendText(appendText(appendText(b, made.actor), made.member), made.project)
+		b = appendText(appendText(appendText(appendText(b, made.actor), made.member), made.project), made.on)
 	}
 	return b
 }
 
 func (c changes) decode(r *reader) {
 	for r.rest != "" {
-		c[change{r.varint(), r.text(), r.text(), r.text()}] = struct{}{}
+		c[change{r.varint(), r.text(), r.text(), r.text(), r.text()}] = struct{}{}
 	}
 }
 

@@ -40,6 +40,9 @@ func (s *subject) since(t int64) *subject {
 	for _, n := range s.sightings {
 		if n.last >= t {
 			seen.sightings = append(seen.sightings, n)
+			if n.kind == deniedPermission {
+				seen.refuse(n.what, n.first.at)
+			}
 		}
 	}
 	return seen

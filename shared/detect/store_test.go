@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -98,7 +99,7 @@ func TestChangesAreBounded(t *testing.T) {
 		e := granting("admin@x", fmt.Sprint("user:", i), 0)
 		c.add(&e, "admin@x", start.UnixMilli()+int64(i))
 	}
-	if other, self := c.explain(fmt.Sprint(3*maxChanges-1), "p", 0, latestTime); len(c) > maxChanges || !other || self {
+	if other, self := c.explain(fmt.Sprint(3*maxChanges-1), "p", "projects/p/t", 0, latestTime); len(c) > maxChanges || !other || self {
 		t.Errorf("%d changes; the latest explains %v, %v", len(c), other, self)
 	}
 }
@@ -118,16 +119,19 @@ func TestChangesExplain(t *testing.T) {
 		"to a group":                {"projects/p", "admin@x", []Grant{{"r", "group:all@x"}}, [2]bool{true, false}},
 		"to a group elsewhere":      {"projects/q", "admin@x", []Grant{{"r", "group:all@x"}}, [2]bool{}},
 		"of a folder":               {"folders/1", "admin@x", []Grant{{"r", "group:all@x"}}, [2]bool{true, false}},
-		"of which nothing is known": {"projects/p", "admin@x", nil, [2]bool{true, false}},
+		"that added nobody":         {"projects/p", "admin@x", nil, [2]bool{}},
+		"on the target":             {"projects/p/secrets/s", "admin@x", nil, [2]bool{true, false}},
+		"to a group, on the target": {"//secretmanager.googleapis.com/projects/p/secrets/s", "admin@x", []Grant{{"r", "group:all@x"}}, [2]bool{true, false}},
+		"on something else":         {"projects/p/secrets/t", "admin@x", nil, [2]bool{}},
 	} {
 		changed := make(changes)
 		e := granting(c.actor, "", 0)
-		e.Resource, e.Grants, e.Project = c.resource, c.grants, c.resource[len("projects/"):]
+		e.Resource, e.Grants, e.Project = c.resource, c.grants, strings.Split(c.resource, "/")[1]
 		changed.add(&e, c.actor, at)
-		if other, self := changed.explain(thief, "p", at, at); other != c.want[0] || self != c.want[1] {
+		if other, self := changed.explain(thief, "p", "projects/p/secrets/s", at, at); other != c.want[0] || self != c.want[1] {
 			t.Errorf("%s: explained by others %v, by itself %v", name, other, self)
 		}
-		if other, self := changed.explain(thief, "p", at+1, at+2); other || self {
+		if other, self := changed.explain(thief, "p", "projects/p/secrets/s", at+1, at+2); other || self {
 			t.Errorf("%s: explains what was before", name)
 		}
 	}

@@ -10,8 +10,9 @@ import (
 // from two instances, join: see join.
 type subject struct {
 	name       string
-	born, seen int64 // Unix time in milliseconds of its earliest and latest entry
-	granted    []grant
+	born, seen int64      // Unix time in milliseconds of its earliest and latest entry
+	granted    []grant    // permissions it was seen to have
+	refused    []grant    // permissions it was denied, since the first time
 	sightings  []sighting // ordered
 	told       []told     // ordered
 	notes      [noteKinds]note
@@ -19,15 +20,15 @@ type subject struct {
 	heat // where the store keeps it
 }
 
-// grant is one permission that the subject is known to have, by a hash of 32
-// bits, and the minute since when.
+// grant is one permission, by a hash of 32 bits, and the minute since when it is
+// known to be granted, or refused.
 type grant struct {
 	pair  uint32
 	since int32
 }
 
 const (
-	maxGranted = 512 // permissions known of one subject; of more, those of the smallest hashes
+	maxGranted = 512 // permissions that are known to be granted, or refused; of more, those of the smallest hashes
 	maxTold    = 64
 )
 
@@ -74,6 +75,7 @@ const chainSeparator = " > "
 func (s *subject) join(other *subject) {
 	s.born, s.seen = earliest(s.born, other.born), max(s.seen, other.seen)
 	s.granted = joinGranted(s.granted, other.granted)
+	s.refused = joinGranted(s.refused, other.refused)
 	s.sightings = joined(s.sightings, other.sightings)
 	for _, t := range other.told {
 		s.tell(t)
@@ -111,21 +113,32 @@ func (s *subject) tell(t told) {
 // meet notes that the subject was seen at t.
 func (s *subject) meet(t int64) { s.born, s.seen = earliest(s.born, t), max(s.seen, t) }
 
-// grant notes that the subject had a permission at t.
-func (s *subject) grant(pair uint64, t int64) {
+// grant notes that the subject had a permission at t, and refuse that it had not.
+func (s *subject) grant(pair uint64, t int64)  { s.granted = noteGrant(s.granted, pair, t) }
+func (s *subject) refuse(pair uint64, t int64) { s.refused = noteGrant(s.refused, pair, t) }
+
+func noteGrant(list []grant, pair uint64, t int64) []grant {
 	since := int32(t / minute)
-	i, ok := s.findGrant(pair)
+	i, ok := findGrant(list, pair)
 	switch {
 	case ok:
-		s.granted[i].since = min(s.granted[i].since, since)
+		list[i].since = min(list[i].since, since)
 	case i < maxGranted:
-		s.granted = slices.Insert(s.granted, i, grant{uint32(pair), since})
-		s.granted = s.granted[:min(len(s.granted), maxGranted)]
+		list = slices.Insert(list, i, grant{uint32(pair), since})
 	}
+	return list[:min(len(list), maxGranted)]
 }
 
-func (s *subject) findGrant(pair uint64) (int, bool) {
-	return slices.BinarySearchFunc(s.granted, uint32(pair), func(g grant, pair uint32) int { return cmp.Compare(g.pair, pair) })
+func findGrant(list []grant, pair uint64) (int, bool) {
+	return slices.BinarySearchFunc(list, uint32(pair), func(g grant, pair uint32) int { return cmp.Compare(g.pair, pair) })
+}
+
+// refusedSince returns when the subject was first denied what is in a sighting.
+func (s *subject) refusedSince(d *sighting) int64 {
+	if i, ok := findGrant(s.refused, d.what); ok {
+		return min(d.first.at, int64(s.refused[i].since)*minute)
+	}
+	return d.first.at
 }
 
 // had reports whether the subject was seen to have a permission before t, by
@@ -135,7 +148,7 @@ func (s *subject) had(pair uint64, t int64) bool { return s.hadBy(pair, t-slack-
 // hadBy is had for those who have waited for all entries up to t: it goes by the
 // minute.
 func (s *subject) hadBy(pair uint64, t int64) bool {
-	i, ok := s.findGrant(pair)
+	i, ok := findGrant(s.granted, pair)
 	return ok && int64(s.granted[i].since)*minute <= t
 }
 

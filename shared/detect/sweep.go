@@ -18,7 +18,7 @@ var sweep = detector(Detector{
 
 const (
 	sweepWidth   = day
-	sweepNeed    = 100
+	sweepNeed    = 250
 	sweepBrowser = 400 // of somebody who seems to use the console
 )
 

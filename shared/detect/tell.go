@@ -28,7 +28,7 @@ func (g *Engine) tell(s *subject, v verdict, into []Finding) []Finding {
 	}
 	t := told{v.by.id, v.what, v.start, int8(min(math.Log2(v.score), 100)), v.severity.rank()}
 	known := slices.IndexFunc(s.told, func(k told) bool {
-		return k.detector == t.detector && k.what == t.what && k.start >= v.start-day && k.start <= v.last
+		return k.detector == t.detector && k.what == t.what && k.start >= v.start-pause && k.start <= v.last
 	})
 	if known >= 0 {
 		k := s.told[known]
@@ -41,8 +41,11 @@ func (g *Engine) tell(s *subject, v verdict, into []Finding) []Finding {
 	return append(into, g.finding(s, v, t, known >= 0))
 }
 
+// pause ends an episode. It is longer than a day, for what comes every night.
+const pause = 30 * hour
+
 // run returns when the episode began that t lies in, and when it ended: it goes
-// on until a day passes without a sighting of its kind.
+// on until a pause without a sighting of its kind.
 func run(list []sighting, t int64) (start, last int64) {
 	type span struct{ from, to int64 }
 	spans := make([]span, len(list))
@@ -51,7 +54,7 @@ func run(list []sighting, t int64) (start, last int64) {
 	}
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	for _, s := range spans {
-		if s.from > last+day {
+		if s.from > last+pause {
 			if last != 0 && t <= last {
 				break
 			}
