@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
@@ -24,10 +25,16 @@ func (f *Function) inspect(ctx context.Context, secret string) (Report, error) {
 	if t.cred.Journal.Suspended() {
 		return t.report, nil // Google would say of every key that it does not work
 	}
+	known := len(t.report.Warnings)
 	if t.cred.Kind == rotation.APIKey {
-		return t.report, t.inspectAPIKey(ctx)
+		err = t.inspectAPIKey(ctx)
+	} else {
+		err = t.inspectAccount(ctx)
 	}
-	return t.report, t.inspectAccount(ctx)
+	if err != nil || len(t.report.Warnings) > known {
+		return t.report, err // what holds a broken key is no news
+	}
+	return t.report, t.inspectVersions(ctx)
 }
 
 // inspectAccount looks for keys that Google has found in public, and for a key
@@ -84,6 +91,48 @@ func (t *turn) inspectAPIKey(ctx context.Context) error {
 		t.warn(ctx, event.Broken, "unusable", cur.ID, fmt.Sprintf("the key in use, %s, was deleted or blocked by somebody else than keyturn", path.Base(cur.ID)))
 	}
 	return err
+}
+
+// inspectVersions looks whether consumers get a key that works, whichever way
+// they read it, once what keyturn itself has written is known everywhere.
+func (t *turn) inspectVersions(ctx context.Context) error {
+	cur := t.cred.Journal.Current
+	if cur == nil || cur.Revoked || !t.cred.Policy.Settled(t.now(), cur.Since) {
+		return nil
+	}
+	for _, v := range [][2]string{{rotation.AliasCurrent, cur.Version}, {"latest", "latest"}} {
+		alias, version := v[0], v[1] // by number, the answer is never an old one
+		wrong, err := t.wrongWith(ctx, version)
+		if err != nil {
+			return err
+		}
+		if wrong != "" {
+			t.warn(ctx, event.Broken, alias, cur.ID, fmt.Sprintf("consumers that read %s are cut off: somebody else than keyturn has %s; 'keyturn rotate %s' gives them a new key", alias, wrong, path.Base(t.cred.Secret)))
+		}
+	}
+	return nil
+}
+
+// wrongWith is why consumers of a version cannot work; empty if they can.
+func (t *turn) wrongWith(ctx context.Context, version string) (string, error) {
+	payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, version)
+	if gcp.IsGone(err) {
+		return "disabled or destroyed that version, which may be enabled again", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	keys := t.cred.Journal.Keys()
+	slices.Reverse(keys) // the likeliest come first
+	for _, k := range keys {
+		if k.ID == "" || k.Phase == rotation.Quarantined {
+			continue
+		}
+		if held, err := t.keys.holds(ctx, payload, k.ID); held || err != nil {
+			return "", err
+		}
+	}
+	return "added a version that holds none of its keys that work", nil
 }
 
 // warn tells of something that lasts. It has the same id for as long as it

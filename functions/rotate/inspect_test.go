@@ -56,6 +56,98 @@ func TestKeyThatSomebodyBroke(t *testing.T) {
 	}
 }
 
+// TestVersionsThatSomebodyBroke has consumers that read one of the two aliases
+// get no key that works, while all keys do.
+func TestVersionsThatSomebodyBroke(t *testing.T) {
+	for name, tt := range map[string]struct {
+		sabotage func(e *env, secret, current string) error
+		alias    string
+		want     string
+	}{
+		"current disabled":  {func(e *env, s, v string) error { e.add(s, e.payload(s, v)); return e.cloud.DisableVersion(e.ctx, s, v) }, "current", "disabled or destroyed"},
+		"current destroyed": {func(e *env, s, v string) error { e.add(s, e.payload(s, v)); return e.cloud.DestroyVersion(e.ctx, s, v) }, "current", "disabled or destroyed"},
+		"latest disabled":   {func(e *env, s, _ string) error { return e.cloud.DisableVersion(e.ctx, s, e.add(s, []byte("junk"))) }, "latest", "disabled or destroyed"},
+		"latest garbage":    {func(e *env, s, _ string) error { e.add(s, []byte("junk")); return nil }, "latest", "none of its keys"},
+		"latest quarantined": {func(e *env, s, _ string) error {
+			e.replace(s)
+			old := e.standing(s).Retiring[0]
+			payload := e.payload(s, old.Version)
+			e.clock.Advance(6 * time.Hour)
+			e.proceed(s)
+			e.add(s, payload)
+			return nil
+		}, "latest", "none of its keys"},
+	} {
+		for _, kind := range []string{"upload", "api-key"} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				e := newEnv(t)
+				secret, _ := e.credential(kind)
+				must(t, tt.sabotage(e, secret, e.standing(secret).Current.Version))
+				e.clock.Advance(time.Hour)
+				e.events()
+				r := e.inspect(secret)
+				if len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], tt.alias+": ") || !strings.Contains(r.Warnings[0], tt.want) {
+					t.Fatalf("warnings %q, want one of %s, %q", r.Warnings, tt.alias, tt.want)
+				}
+				if told := e.told(event.Broken); told.Severity != "critical" || !strings.Contains(told.Reason, "'keyturn rotate ") {
+					t.Errorf("told %+v", told)
+				}
+				e.replace(secret) // as the warning says
+				e.clock.Advance(10 * time.Minute)
+				if r := e.inspect(secret); len(r.Warnings) > 0 {
+					t.Errorf("warnings %q after a rotation", r.Warnings)
+				}
+				e.bothWork(secret)
+			})
+		}
+	}
+}
+
+// TestVersionsThatAreFine are read as they should be, or may be too new to be
+// read, or not for keyturn.
+func TestVersionsThatAreFine(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, _ := e.credential("upload")
+	old := e.payload(secret, e.standing(secret).Current.Version)
+	e.replace(secret)
+	e.add(secret, []byte("junk"))
+	if r := e.inspect(secret); len(r.Warnings) > 0 {
+		t.Errorf("warnings %q a moment after a promotion", r.Warnings)
+	}
+	e.clock.Advance(time.Hour)
+	e.add(secret, old) // a rollback by hand, while the old key works
+	if r := e.inspect(secret); len(r.Warnings) > 0 {
+		t.Errorf("warnings %q of a key in overlap", r.Warnings)
+	}
+	defer e.refuse(codes.PermissionDenied, "/AccessSecretVersion")()
+	if r, err := e.f.Do(e.ctx, event.Command{Verb: event.Inspect, Secret: secret}); err == nil || len(r.Warnings) > 0 {
+		t.Errorf("error %v, warnings %q where keyturn may not read", err, r.Warnings)
+	}
+}
+
+// TestLastKeyThatWorks has the key in use fail when the old one is to be deleted.
+func TestLastKeyThatWorks(t *testing.T) {
+	for _, kind := range []string{"upload", "api-key"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t)
+			secret, _ := e.credential(kind)
+			e.replace(secret)
+			e.clock.Advance(6 * time.Hour)
+			wantSteps(t, e.proceed(secret), "disable")
+			s := e.standing(secret)
+			must(t, e.cloud.DisableVersion(e.ctx, secret, s.Current.Version))
+			e.clock.Advance(day)
+			_, err := e.f.Do(e.ctx, event.Command{Verb: event.Continue, Secret: secret})
+			says(t, err, "delete", "left alone", "successor")
+			must(t, e.cloud.EnableVersion(e.ctx, secret, s.Current.Version))
+			wantSteps(t, e.proceed(secret), "delete")
+		})
+	}
+}
+
 // unlisted loses the keys in every list of keys over REST.
 type unlisted struct{}
 

@@ -87,15 +87,26 @@ func (t *turn) disable(ctx context.Context, k rotation.Key) error {
 	if err := t.mustBeSuperseded(ctx, k); err != nil {
 		return err
 	}
-	if !k.Revoked && k.Phase != rotation.Quarantined {
-		if err := t.tryCurrent(ctx); err != nil {
-			return fmt.Errorf("key %s is left alone, because its successor does not work: %w", k.ID, err)
+	if k.Phase != rotation.Quarantined { // it is not disabled already
+		if err := t.mustBeReplaced(ctx, k); err != nil {
+			return err
 		}
 	}
 	if err := t.keys.disable(ctx, k.ID); err != nil {
 		return err
 	}
 	return t.eachVersion(ctx, k, t.cloud.DisableVersion)
+}
+
+// mustBeReplaced refuses to take away the last key that works.
+func (t *turn) mustBeReplaced(ctx context.Context, k rotation.Key) error {
+	if k.Revoked {
+		return nil
+	}
+	if err := t.tryCurrent(ctx); err != nil {
+		return fmt.Errorf("key %s is left alone, because its successor does not work: %w", k.ID, err)
+	}
+	return nil
 }
 
 // recall brings a key back that consumers are to be given again. The private
@@ -132,6 +143,9 @@ func (t *turn) enable(ctx context.Context, k rotation.Key) error {
 // key is untidy, a key without a version is lost.
 func (t *turn) remove(ctx context.Context, k rotation.Key) error {
 	if err := t.mustBeSuperseded(ctx, k); err != nil {
+		return err
+	}
+	if err := t.mustBeReplaced(ctx, k); err != nil {
 		return err
 	}
 	err := t.keys.remove(ctx, k)
