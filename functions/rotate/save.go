@@ -15,7 +15,7 @@ import (
 // anything that changes more than the journal.
 func (t *turn) claim(ctx context.Context, steps []rotation.Step) error {
 	held := t.holds()
-	j, ok := t.cred.Journal.Claim(t.holder, t.wall(), leaseFor(t.timeout))
+	j, ok := t.cred.Journal.Touch(steps).Claim(t.holder, t.wall(), leaseFor(t.timeout))
 	if !ok {
 		return t.busy()
 	}
@@ -23,7 +23,7 @@ func (t *turn) claim(ctx context.Context, steps []rotation.Step) error {
 		j, t.noted = t.withTest(j), true // in the same write
 	}
 	switch {
-	case held || !slices.ContainsFunc(steps, exclusive):
+	case held && !slices.ContainsFunc(steps, touches), !slices.ContainsFunc(steps, exclusive):
 		return nil
 	case slices.ContainsFunc(steps, begins):
 		t.cred.Journal = j // written together with the intent, which comes before all else
@@ -49,6 +49,10 @@ func leaseFor(timeout time.Duration) time.Duration { return timeout + timeout/8 
 func exclusive(s rotation.Step) bool {
 	return !slices.Contains([]rotation.Action{rotation.Hasten, rotation.Verify, rotation.Examine}, s.Action)
 }
+
+// touches reports whether a step may leave a key disabled, of which the journal
+// does not know yet.
+func touches(s rotation.Step) bool { return s.Action == rotation.Disable && !s.Key.Touched }
 
 func begins(s rotation.Step) bool { return s.Action == rotation.Begin }
 

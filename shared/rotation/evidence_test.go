@@ -148,6 +148,7 @@ func TestEvidenceGatesRetirement(t *testing.T) {
 	fresh := key("k0", "1", Quarantined, time.Hour)
 	force, ignore := watching, policy
 	force.Stragglers = Force
+	touched := retiring(holding(key("k1", "2", Active, time.Hour)), over).Touch([]Step{{Action: Disable, Key: over}}).Retiring[0]
 	forced := seen(fresh, Used, 0)
 	forced.Forced = true
 	for _, tt := range []struct {
@@ -173,6 +174,8 @@ func TestEvidenceGatesRetirement(t *testing.T) {
 		{"in quarantine, missed", watching, seen(fresh, Used, 0), "restore", false},
 		{"in quarantine, not missed", watching, seen(fresh, Unused, time.Minute), "", false},
 		{"in quarantine, not known", watching, seen(fresh, Unknown, time.Minute), "", false},
+		{"perhaps disabled, and missed", watching, seen(touched, Used, time.Minute), "restore", true},
+		{"perhaps disabled, and not missed", watching, seen(touched, Unused, time.Minute), "disable", false},
 		{"in quarantine, revoked and missed", watching, revoked(seen(fresh, Used, 0)), "", false},
 		{"in quarantine, forced and missed", watching, forced, "", false},
 		{"in quarantine, the policy does not ask", ignore, fresh, "", false},

@@ -173,10 +173,11 @@ func (j *Journal) retired(now time.Time, s Step, o Outcome) {
 		k.Evidence = &o.Evidence
 	case Keep:
 		k.keep(now, o.Evidence)
+		k.Touched = s.Key.Touched // this turn has not disabled it
 	case Disable:
 		k.disable(now)
 	case Restore:
-		k.Phase, k.Since = Overlapping, now
+		k.Phase, k.Since, k.Touched = Overlapping, now, false
 	case Recall:
 		back := *k
 		j.Retiring = slices.Delete(j.Retiring, i, i+1)
@@ -193,7 +194,7 @@ func (k *Key) disable(now time.Time) {
 		return
 	}
 	k.Forced = k.Evidence != nil && k.Evidence.Use != Unused
-	k.Phase, k.Since, k.Evidence = Quarantined, now, nil
+	k.Phase, k.Since, k.Evidence, k.Touched = Quarantined, now, nil, false
 }
 
 // keep has the overlap begin when consumers are not given the key any more.
@@ -207,10 +208,10 @@ func (k *Key) keep(now time.Time, e Evidence) {
 // recall has a key come in once more. Enabling one that was disabled takes time
 // to be known everywhere, as publishing does.
 func (j *Journal) recall(now time.Time, k Key) {
-	if k.Phase != Overlapping {
+	if k.Phase != Overlapping || k.Touched {
 		k.Tried = now
 	}
-	k.Phase, k.Since, k.Back, k.Forced, k.Evidence = Published, now, true, false, nil
+	k.Phase, k.Since, k.Back, k.Forced, k.Touched, k.Evidence = Published, now, true, false, false, nil
 	j.Rotation++
 	j.Incoming, j.Failure = &k, nil
 }
@@ -258,6 +259,18 @@ func (j Journal) settle(now time.Time, s Step) Journal {
 func (j Journal) Try(now time.Time) Journal {
 	j = j.clone()
 	j.Incoming.Tried, j.Incoming.Answered = now.UTC(), time.Time{}
+	return j
+}
+
+// Touch notes, before it is made, an attempt to disable each key that steps
+// disable. A crash then leaves a journal that knows that the key may not work.
+func (j Journal) Touch(steps []Step) Journal {
+	j = j.clone()
+	for _, s := range steps {
+		if i := j.retiring(s.Key.ID); i >= 0 && s.Action == Disable && j.Retiring[i].Phase == Overlapping {
+			j.Retiring[i].Touched = true
+		}
+	}
 	return j
 }
 

@@ -60,7 +60,7 @@ func (k Key) settled(p Policy) time.Time { return k.Since.Add(p.propagation() + 
 
 // broke reports whether disabling the key has broken one of its consumers.
 func (k Key) broke(p Policy) bool {
-	if k.Phase != Quarantined || k.Revoked || k.Evidence == nil || k.Evidence.Use != Used {
+	if k.Phase == Overlapping && !k.Touched || k.Revoked || k.Evidence == nil || k.Evidence.Use != Used {
 		return false
 	}
 	return k.watched(p) || k.Evidence.Handed

@@ -19,7 +19,6 @@ type chaos struct {
 	dead      float64 // of all faults, the share in which the process is killed
 	duplicate float64 // of all deliveries
 	blind     bool    // nobody may read Cloud Monitoring until all is calm
-	unrest    bool    // see Config.Unrest
 }
 
 // pick chooses one of several.
@@ -89,9 +88,7 @@ func (w *world) run(c chaos) error {
 	if err := w.askOnceMore(); err != nil {
 		return fmt.Errorf("asking for a last rotation: %w", err)
 	}
-	if c.unrest {
-		w.unrest(c)
-	}
+	w.unrest(c)
 	w.calm()
 	return nil
 }

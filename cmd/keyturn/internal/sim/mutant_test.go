@@ -125,7 +125,7 @@ func hunt(t *testing.T, program string, m mutant) (seed uint64, verdict string) 
 	if err != nil || verdict == "" {
 		t.Fatalf("not caught by %d seeds (%v)\n%.2000s", mutantSeeds, err, out)
 	}
-	story, err := Config{Unrest: true}.live(seed)
+	story, err := Config{}.live(seed)
 	if err != nil || story.Violation != nil {
 		t.Errorf("seed %d proves nothing: the engine itself breaks it (%v, %v)", seed, story.Violation, err)
 	}
@@ -140,7 +140,7 @@ func TestUntilCaught(t *testing.T) {
 		t.Skip("there is no mutant in here")
 	}
 	const batch = 20
-	c := Config{Seeds: 1, First: known, Unrest: true}
+	c := Config{Seeds: 1, First: known}
 	for n := range mutantSeeds/batch + 1 {
 		r, err := Run(t.Context(), c)
 		if err != nil {
@@ -150,7 +150,7 @@ func TestUntilCaught(t *testing.T) {
 			t.Logf("caught by seed %d: %v", r.Failures[0].Seed, r.Failures[0].Violation)
 			return
 		}
-		c = Config{Seeds: batch, First: uint64(1 + n*batch), Unrest: true}
+		c = Config{Seeds: batch, First: uint64(1 + n*batch)}
 	}
 	t.Error("nothing was caught")
 }

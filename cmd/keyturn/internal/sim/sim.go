@@ -20,7 +20,6 @@ import (
 type Config struct {
 	Seeds    int            // how many worlds; zero is none
 	First    uint64         // seed of the first; the others follow
-	Unrest   bool           // calls go wrong also while keys retire, which makes half as many calls again; false: only before
 	Network  bool           // calls over gRPC go through the loopback; false: they end up in process, in half the time and with the same story
 	Workers  int            // worlds at a time; zero is 4, which hides the pauses of clients that try again
 	Progress func(done int) // called after each world, one at a time; nil is nobody
@@ -115,12 +114,12 @@ type Story struct {
 	Trace     []string   `json:"trace"`               // a line for each call, fault, trigger, deed and move of the clock
 }
 
-// Replay lives through the world of one seed, without unrest.
+// Replay lives through the world of one seed.
 func Replay(seed uint64) (Story, error) { return Config{}.live(seed) }
 
 func (c Config) live(seed uint64) (Story, error) {
 	settings, chaos := randomWorld(seed)
-	settings.network, chaos.unrest = c.Network, c.Unrest
+	settings.network = c.Network
 	w, err := newWorld(settings)
 	if err != nil {
 		return Story{}, err
