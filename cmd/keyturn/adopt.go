@@ -93,7 +93,9 @@ func (a *app) adopt(ctx context.Context, adoption rotate.Adoption, set func(*rot
 	if err := checkSecret(adoption.Secret); err != nil {
 		return err
 	}
-	adoption.Policy = policyOf(ctx, f, adoption)
+	if adoption.Policy, err = policyOf(ctx, f, adoption); err != nil {
+		return err
+	}
 	set(&adoption.Policy)
 	if err := adoption.Policy.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
@@ -121,16 +123,16 @@ func checkSecret(name string) error {
 
 // policyOf is the policy that the secret is registered with, if it is, and the
 // default one otherwise.
-func policyOf(ctx context.Context, f *rotate.Function, adoption rotate.Adoption) rotation.Policy {
-	report, err := f.Do(ctx, event.Command{Verb: event.Status, Secret: adoption.Secret})
-	if err == nil {
-		return report.Journal.Policy
+func policyOf(ctx context.Context, f *rotate.Function, adoption rotate.Adoption) (rotation.Policy, error) {
+	p, registered, err := f.RegisteredPolicy(ctx, adoption.Secret)
+	if registered || err != nil {
+		return p, err
 	}
-	p := rotation.DefaultPolicy
+	p = rotation.DefaultPolicy
 	if adoption.Kind != rotation.ServiceAccountKey {
 		p.KeyMode = ""
 	}
-	return p
+	return p, nil
 }
 
 // accountName is the account's resource name. Its e-mail says its project.

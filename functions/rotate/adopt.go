@@ -61,10 +61,36 @@ func (f *Function) Adopt(ctx context.Context, a Adoption) (Report, error) {
 	return report, nil
 }
 
+// RegisteredPolicy is the policy that a secret's annotation holds, even if somebody
+// has removed its label; false if there is none, as of a secret that does not exist.
+func (f *Function) RegisteredPolicy(ctx context.Context, secret string) (rotation.Policy, bool, error) {
+	s, err := f.cloud.Secret(ctx, secret)
+	if gcp.IsNotFound(err) {
+		return rotation.Policy{}, false, nil
+	}
+	if err != nil {
+		return rotation.Policy{}, false, err
+	}
+	text, ok := s.Annotations[rotation.AnnotationPolicy]
+	if !ok {
+		return rotation.Policy{}, false, nil
+	}
+	p, err := rotation.ParsePolicy(text)
+	if err != nil {
+		return p, false, fmt.Errorf("reading the policy of %s: %w; correct the annotation, or remove it to begin with the default policy", secret, err)
+	}
+	return p, true, nil
+}
+
 // readopt keeps the journal of a credential that is managed already.
 func (f *Function) readopt(cred *rotation.Credential, secret gcp.Secret) error {
 	labels := with(secret.Labels, map[string]string{rotation.Label: rotation.Managed}) // somebody may have removed it
-	known, err := rotation.ParseCredential(secret.Name, labels, secret.Annotations)
+	policy, err := cred.Policy.Encode()
+	if err != nil {
+		return err
+	}
+	annotations := with(secret.Annotations, map[string]string{rotation.AnnotationPolicy: policy}) // which may be broken
+	known, err := rotation.ParseCredential(secret.Name, labels, annotations)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/shared/event"
@@ -149,6 +150,23 @@ func TestAdoptKeepsWhatItCannotRead(t *testing.T) {
 	must(t, err)
 	if since := r.Journal.Current.Since; since.After(e.clock.Now().Add(-time.Hour)) {
 		t.Errorf("the key is in use since %v, which is the future", since)
+	}
+}
+
+// A policy that is broken or gone is replaced; the journal is not.
+func TestAdoptMendsThePolicy(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, account := e.account("again", rotation.Upload)
+	e.replace(secret)
+	was := e.journal(secret)
+	e.edit(secret, "annotations", func(s *secretmanagerpb.Secret) { delete(s.Annotations, rotation.AnnotationPolicy) })
+	if p, ok, err := e.f.RegisteredPolicy(e.ctx, secret); ok || err != nil {
+		t.Errorf("policy %+v, %v", p, err)
+	}
+	e.adopt(Adoption{Secret: secret, Kind: rotation.ServiceAccountKey, Target: account, Policy: watched})
+	if p, ok, err := e.f.RegisteredPolicy(e.ctx, secret); p != watched || !ok || err != nil || e.journal(secret) != was {
+		t.Errorf("policy %+v, %v; journal %s, was %s", p, err, e.journal(secret), was)
 	}
 }
 
