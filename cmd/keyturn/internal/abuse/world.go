@@ -152,11 +152,13 @@ func (w *World) rotator(r *rand.Rand) *Principal {
 	return &Principal{Role: Rotator, Email: "keyturn-rotate@" + ops.ID + ".iam.gserviceaccount.com", Agent: "keyturn", Projects: []*Project{ops}, Places: []string{"gce-internal-ip"}, pace: 1}
 }
 
-// teach gives p n habits in its projects, reads more than writes.
+// teach gives p n habits in its projects, reads more than writes. Hardly anybody
+// changes roles, and nobody policies, every day.
 func (w *World) teach(r *rand.Rand, p *Principal, n int) {
 	for len(p.Habits) < n {
 		e := pick(r, w.catalogue)
-		if strings.HasSuffix(e.Permission, ".setIamPolicy") || !e.Read && chance(r, 0.5) {
+		writesRole := !e.Read && strings.HasPrefix(e.Permission, "iam.roles.")
+		if strings.HasSuffix(e.Permission, ".setIamPolicy") || writesRole && chance(r, 0.9) || !e.Read && chance(r, 0.5) {
 			continue
 		}
 		project := p.Projects[zipf(r, len(p.Projects))]
