@@ -25,9 +25,21 @@ const (
 	PolicyDenial       = "policy-denial"
 )
 
+// The detectors that live on what the rotator knows.
+const (
+	OldKeyInUse    = "old-key-in-use"
+	StolenOldKey   = "stolen-old-key"
+	RetiredKeyUsed = "retired-key-used"
+	ForeignKey     = "foreign-key"
+	UnreadKeyUsed  = "unread-key-used"
+	BrokenRotation = "broken-rotation"
+	KeyDrift       = "key-drift"
+)
+
 // Detectors returns the descriptions of all built-in detectors.
 func Detectors() []Detector {
-	return []Detector{*probing, *burst, *minting, *turned, *sweep, *harvest, *crown, *policies}
+	return []Detector{*probing, *burst, *minting, *turned, *sweep, *harvest, *crown, *policies,
+		*straggling, *stolen, *retired, *foreign, *unread, *broken, *drift}
 }
 
 // detector completes a description.

@@ -19,19 +19,19 @@ type Config struct {
 // Engine runs all detectors over a stream of entries. It is not safe for
 // concurrent use.
 type Engine struct {
-	config      Config
-	patience    int64             // in milliseconds
-	credentials map[string]string // secret of each key id in the ledger
-	rotators    map[string]bool   // whose business all secrets are
-	born        int64             // time of the earliest entry, in milliseconds of Unix time
-	clock       clock
-	store       *store
-	places      *places
-	familiar    *familiar
-	changes     changes
-	waiting     waiting
-	again       []Finding
-	hits        []Hit
+	config   Config
+	patience int64 // in milliseconds
+	ledger   *ledgerIndex
+	prints   *prints
+	born     int64 // time of the earliest entry, in milliseconds of Unix time
+	clock    clock
+	store    *store
+	places   *places
+	familiar *familiar
+	changes  changes
+	waiting  waiting
+	again    []Finding
+	hits     []Hit
 }
 
 // New returns an Engine that has seen nothing yet.
@@ -39,7 +39,7 @@ func New(c Config) *Engine {
 	c.Subjects, c.Hot = cmp.Or(max(c.Subjects, 0), 1_000_000), cmp.Or(max(c.Hot, 0), 4096)
 	seed := maphash.MakeSeed()
 	return &Engine{
-		config: c, patience: cmp.Or(max(c.Patience, 0), 10*time.Minute).Milliseconds(), credentials: c.Ledger.credentials(), rotators: c.Ledger.rotators(),
+		config: c, patience: cmp.Or(max(c.Patience, 0), 10*time.Minute).Milliseconds(), ledger: c.Ledger.index(), prints: newPrints(seed),
 		store: newStore(seed, c.Subjects, c.Hot), places: newPlaces(seed), familiar: newFamiliar(seed), changes: make(changes), waiting: newWaiting(),
 	}
 }
@@ -61,6 +61,7 @@ func (g *Engine) Observe(e *Entry, into []Finding) []Finding {
 	if g.config.Rules != nil {
 		into = g.apply(e, t, into)
 	}
+	into = g.consult(e, t, into)
 	name := e.identity()
 	if name == "" && e.Code == 0 {
 		return into // nobody did something
@@ -132,6 +133,11 @@ func (g *Engine) consider(e *Entry, name string, t int64, into []Finding) []Find
 // denied takes in a call that was refused for lack of permission. Strangers are
 // judged when it is certain that nobody known was seen at their place.
 func (g *Engine) denied(e *Entry, s *subject, strange bool, t int64, into []Finding) []Finding {
+	into, broken := g.brokeDown(e, s, t, into)
+	if broken {
+		return into
+	}
+	s = g.store.get(s.name)
 	news := s.sightDenial(e, t)
 	s.describe(e, t)
 	g.familiar.doubt(e, s.key)

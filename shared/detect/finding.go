@@ -59,15 +59,19 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 		Subject: visible(s.shown(), maxSubject), Project: s.notes[noteProject].text, Key: s.notes[noteKey].text,
 		Time: instant(v.last), FirstSeen: instant(v.start), LastSeen: instant(v.last), Count: v.count, Reason: v.reason(),
 	}
-	f.Credential = g.credentials[keyOf(f.Key)]
+	f.Credential = cmp.Or(v.credential, g.ledger.credential(f.Key))
+	f.Subject = cmp.Or(visible(v.subject, maxSubject), f.Subject)
 	if from := s.notes[noteFrom].text; from != "" {
 		f.From = []string{from}
+	}
+	if len(v.from) > 0 {
+		f.From = v.from
 	}
 	if chain := s.notes[noteChain].text; chain != "" {
 		f.Delegation = strings.Split(chain, chainSeparator)
 	}
 	f.list(v.seen)
-	f.Advice = f.advice()
+	f.Advice = cmp.Or(v.advice, f.advice())
 	f.Link = f.link()
 	return f
 }
@@ -101,7 +105,7 @@ func (f *Finding) list(seen []sighting) {
 	})
 	permissions, targets := map[string]bool{}, map[string]bool{}
 	for _, s := range seen {
-		if s.kind != policyDenial {
+		if s.kind.permission() {
 			permissions[s.name] = true
 		}
 		targets[s.first.target] = true

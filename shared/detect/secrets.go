@@ -27,7 +27,7 @@ func (g *Engine) read(e *Entry, s *subject, t int64, into []Finding) []Finding {
 	secret, _, _ := strings.Cut(e.Resource, "/versions/")
 	n := sightingOf(readSecret, hash(secret), e, t, "", secret)
 	n.day, n.events, n.targets = 0, crowd{}, crowd{} // only which, since when
-	if !s.sight(n) || g.rotators[s.name] {
+	if !s.sight(n) || g.ledger.rotators[s.name] {
 		return into
 	}
 	v := verdict{by: harvest, severity: High}

@@ -17,7 +17,8 @@ type verdict struct {
 	severity Severity
 	count    int
 	seen     []sighting // the evidence
-	reason   func() string
+	about
+	reason func() string
 }
 
 // tell appends the finding of a verdict, unless its episode was told and has

@@ -82,6 +82,14 @@ func (g *Engine) settle(now int64, into []Finding) []Finding {
 			into = g.judgeDecisive(s, q.what, at, into)
 		case policies.id:
 			into = g.judgePolicy(s, q.what, q.day, into)
+		case stolen.id:
+			into = g.judgeUse(s, mark{keyUse, q.what, q.day}, into)
+		case foreign.id:
+			into = g.judgeForeign(s, into)
+		case unread.id:
+			into = g.judgeUnread(s, q.what, into)
+		case broken.id:
+			into = g.judgeBroken(s, at, into)
 		}
 	}
 	return into

@@ -1,0 +1,66 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+)
+
+var drift = detector(Detector{
+	Name: KeyDrift,
+	Rationale: "A key lies where its consumer runs: it is used from the same networks by the same program, for months. From a network where it was never seen, by a program that never used it, it is likely a copy. " +
+		"A new network alone is told for information, since consumers do move; a new program alone is not told. Consumers that come from ever new networks have none of their own.",
+	Technique: "T1078.004",
+	Runbook: "1. Ask the key's owner whether a consumer moved. 2. If not, revoke the key; consumers get a new one. " +
+		"3. Read in the link what was done from there since first_seen.",
+	Severity: High,
+	Unit:     "calls, about",
+})
+
+// usual takes in a use of a key that consumers are given, or of one that nobody
+// manages.
+func (g *Engine) usual(e *Entry, k *ledgerKey, t int64, into []Finding) []Finding {
+	name := keySubject + e.KeyName
+	if k != nil {
+		name = credentialSubject + k.secret.name
+	}
+	s := g.store.get(nameOf(name))
+	f := e.fingerprint()
+	if k != nil {
+		g.awaitRead(s, k, e, t)
+	}
+	a := s.acquainted(f, t)
+	if !a.settled || a.network || a.roaming {
+		s.place(e, f, t)
+		return into
+	}
+	n := sightingOf(strangeUse, hash(f.network, f.agent), e, t, f.String(), accountOf(e.KeyName))
+	s.sight(n)
+	s.describe(e, t)
+	s.place(e, f, t)
+	return g.drifted(s, k, n, a, into)
+}
+
+// drifted judges a key's use from a network that is new to it.
+func (g *Engine) drifted(s *subject, k *ledgerKey, n sighting, a acquaintance, into []Finding) []Finding {
+	var alike []sighting
+	for _, u := range s.of(strangeUse) {
+		if u.what == n.what {
+			alike = append(alike, u)
+		}
+	}
+	v := verdictOf(drift, Info, alike)
+	v.what = n.what
+	if !a.agent {
+		v.severity = High
+	}
+	key := lastPart(s.notes[noteKey].text)
+	v.subject = cmp.Or(n.first.target, key)
+	if k != nil {
+		v.ofKey(k)
+		v.advice = fmt.Sprintf("keyturn revoke %s, unless its owner knows that a consumer moved", k.secret.name)
+	}
+	v.reason = func() string {
+		return fmt.Sprintf("key %s of %s was used %s, in the %s that it has been watched", key, v.subject, a.from(parseFingerprint(n.name)), lasting(n.first.at-s.born))
+	}
+	return g.tell(s, v, into)
+}

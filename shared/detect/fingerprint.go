@@ -1,0 +1,160 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"hash/maphash"
+	"net/netip"
+	"strings"
+)
+
+// fingerprint is where a key is used from, and with what: /24 of IPv4, /48 of
+// IPv6, and the user agent up to its version.
+type fingerprint struct{ network, agent string }
+
+// fingerprint of the caller, safe to show and to keep.
+func (e *Entry) fingerprint() fingerprint {
+	agent := e.UserAgent
+	if end := strings.IndexAny(agent, "/ ,("); end > 0 {
+		agent = agent[:end]
+	}
+	return fingerprint{cmp.Or(visible(networkOf(e.CallerIP), maxPrint), "an unknown address"), visible(agent, maxPrint)}
+}
+
+const maxPrint = 48 // bytes of each part
+
+// networkOf is the network of an address; of what is no address, such as
+// "private", it is that itself.
+func networkOf(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	bits := 48
+	if ip = ip.Unmap().WithZone(""); ip.Is4() {
+		bits = 24
+	}
+	network, _ := ip.Prefix(bits) // an address has that many
+	return network.String()
+}
+
+const fingerprintSeparator = " with "
+
+func (f fingerprint) String() string {
+	if f.agent == "" {
+		return f.network
+	}
+	return f.network + fingerprintSeparator + f.agent
+}
+
+// parseFingerprint is the inverse of String.
+func parseFingerprint(text string) fingerprint {
+	network, agent, _ := strings.Cut(text, fingerprintSeparator)
+	return fingerprint{network, agent}
+}
+
+// Bounds of what is known of a credential's consumers.
+const (
+	settling     = 3 * day // how long a consumer is watched before anything about it is new
+	trusting     = 2 * day // after which a network is one of the consumer's
+	roamingAll   = 16      // networks of a consumer that has none of its own
+	roamingDays  = 3       // of the last week on which a roaming consumer had new networks
+	lookInterval = 10 * minute
+)
+
+// acquaintance is how well a fingerprint is known.
+type acquaintance struct {
+	settled bool // whether enough is known of the consumer for anything to be new
+	roaming bool // whether the consumer comes from ever new networks
+	network bool // whether the network is one of the consumer's
+	agent   bool // whether the user agent is
+}
+
+// stranger reports whether the fingerprint is somebody else's, as far as can be told.
+func (a acquaintance) stranger() bool {
+	return a.settled && !a.network && (!a.roaming || !a.agent)
+}
+
+// from says what is new about a fingerprint, for a reason.
+func (a acquaintance) from(f fingerprint) string {
+	switch {
+	case a.network:
+		return fmt.Sprintf("from %s, where its consumers are known to be", f)
+	case !a.settled:
+		return fmt.Sprintf("from %s; too little is known of its consumers to say whether that is theirs", f)
+	case !a.agent:
+		return fmt.Sprintf("from %s: its consumers were never seen in that network, nor with that program", f)
+	case a.roaming:
+		return fmt.Sprintf("from %s: its consumers use that program, from ever new networks", f)
+	}
+	return fmt.Sprintf("from %s: its consumers were never seen in that network", f)
+}
+
+// acquainted tells how well s, a credential or a key, knows a fingerprint at t.
+func (s *subject) acquainted(f fingerprint, t int64) acquaintance {
+	networks := s.of(usedNetwork)
+	a := acquaintance{settled: len(networks) > 0 && s.born != 0 && s.born <= t-settling, network: s.trusts(usedNetwork, f.network, t), agent: s.trusts(usedAgent, f.agent, t)}
+	fresh, known := make(map[int32]bool), 0
+	for i := range networks {
+		first := networks[i].first.at
+		if first > t-slack {
+			continue
+		}
+		known++
+		if first > t-7*day && first > s.born+day {
+			fresh[dayOf(first)] = true
+		}
+	}
+	a.roaming = known >= roamingAll || len(fresh) >= roamingDays
+	return a
+}
+
+// trusts reports whether a thing was seen for long, or since the beginning.
+func (s *subject) trusts(k kind, text string, t int64) bool {
+	i, ok := place(s.sightings, mark{kind: k, what: hash(text)})
+	if !ok {
+		return false
+	}
+	first := s.sightings[i].first.at
+	return first <= t-trusting || first <= s.born+settling && first <= t-slack
+}
+
+// place notes that the consumer was seen at t.
+func (s *subject) place(e *Entry, f fingerprint, t int64) {
+	s.meet(t)
+	note := func(k kind, text string) {
+		n := sightingOf(k, hash(text), e, t, text, "")
+		n.day, n.events, n.targets = 0, crowd{}, crowd{} // only which, since when
+		s.sight(n)
+	}
+	note(usedNetwork, f.network)
+	note(usedAgent, f.agent)
+}
+
+// prints lets the many uses of keys go by that are as the last one was, some
+// minutes ago. It forgets at will, and what it forgot is merely looked at again.
+type prints struct {
+	seed  maphash.Seed
+	slots []print
+}
+
+type print struct {
+	what uint64
+	at   int64
+}
+
+const manyPrints = 1 << 13
+
+func newPrints(seed maphash.Seed) *prints { return &prints{seed, make([]print, manyPrints)} }
+
+// again reports whether a key was just used so, and notes it. It is asked only of
+// keys in use.
+func (p *prints) again(e *Entry, t int64) bool {
+	what := blend(blend(maphash.String(p.seed, e.KeyName), maphash.String(p.seed, e.CallerIP)), maphash.String(p.seed, e.UserAgent))
+	s := &p.slots[what%manyPrints]
+	if s.what == what && t >= s.at && t < s.at+lookInterval {
+		return true
+	}
+	*s = print{what, t}
+	return false
+}

@@ -1,0 +1,148 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+var foreign = detector(Detector{
+	Name: ForeignKey,
+	Rationale: "keyturn makes every key of the accounts that it manages, and every version of their secrets, and writes it into its journal. A key that is not there was made past it: by a person, by another account, " +
+		"or with keyturn's own account taken over. A thief makes one to stay when the stolen key is gone. Keys of accounts that keyturn does not manage are told for information.",
+	Technique: "T1098.001",
+	Runbook: "1. Ask who made it whether it was meant; if it was, have 'keyturn adopt' or its deletion end it. 2. If not, disable it, and treat its maker as taken over. " +
+		"3. If keyturn's own account made it, disable that account until it is known who used it.",
+	Severity: High,
+	Unit:     "calls that made or used it, about",
+})
+
+// birth is the making of a key or of a version of a secret.
+type birth struct {
+	id     string // last part of the key's name, or the version's full name
+	target string // e-mail of the account, or name of the secret
+	secret *ledgerSecret
+	known  bool // whether the ledger has it
+}
+
+// birthOf is what the entry made; false if it is no key or version.
+func (x *ledgerIndex) birthOf(e *Entry) (birth, bool) {
+	switch method := lastWord(e.Method); {
+	case e.Service == "secretmanager.googleapis.com" && method == "AddSecretVersion":
+		return x.versionBorn(e)
+	case e.Service == "iam.googleapis.com" && (method == "CreateServiceAccountKey" || method == "UploadServiceAccountKey"),
+		e.Service == "storage.googleapis.com" && strings.HasSuffix(e.Method, "hmacKeys.create"),
+		e.Service == "apikeys.googleapis.com" && (method == "CreateKey" || method == "CloneKey"):
+		b := birth{id: lastPart(e.Born), target: cmp.Or(e.Account, accountOf(e.Born), accountOf(e.Resource), e.Project)}
+		b.secret, b.known = x.accounts[b.target], x.keys[b.id] != nil
+		return b, b.id != ""
+	}
+	return birth{}, false
+}
+
+// versionBorn is a new version of a managed secret. The ledger may not know
+// versions; then those of a rotator pass.
+func (x *ledgerIndex) versionBorn(e *Entry) (birth, bool) {
+	s, version := x.ofEntry(e, e.Born)
+	if s == nil || version == "" {
+		return birth{}, false
+	}
+	return birth{id: s.name + "/versions/" + version, target: s.name, secret: s, known: s.versions[version] || s.versions == nil && x.rotators[e.identity()]}, true
+}
+
+// lastWord is what follows the last dot.
+func lastWord(method string) string { return method[strings.LastIndexByte(method, '.')+1:] }
+
+// madeKey takes in the making of a key. What a rotator made may be in its journal
+// only later, or be gone soon because it did not work.
+func (g *Engine) madeKey(e *Entry, t int64, into []Finding) []Finding {
+	b, ok := g.ledger.birthOf(e)
+	maker := e.identity()
+	own := g.ledger.rotators[maker]
+	if !ok || b.known || b.secret == nil && own {
+		return into
+	}
+	s := g.store.get(nameOf(keySubject + b.id))
+	s.meet(t)
+	s.describe(e, t)
+	s.noted(noteKey, t, visible("//"+e.Service+"/"+strings.TrimPrefix(e.Born, "//"+e.Service+"/"), maxKeyName))
+	n := sightingOf(keyBorn, hash(maker), e, t, maker, b.target)
+	n.day = 0
+	s.sight(n)
+	if own || len(g.ledger.rotators) == 0 && t > g.ledger.at {
+		g.waiting.add(wait{name: s.name, detector: foreign.id}, t, t+patient)
+		return into
+	}
+	return g.judgeForeign(s, into)
+}
+
+// deletedKey takes in that a rotator deleted a key: one that it made and never
+// gave to anybody.
+func (g *Engine) deletedKey(e *Entry, t int64) {
+	if id := lastPart(e.Resource); id != "" && g.ledger.rotators[e.identity()] && g.ledger.keys[id] == nil {
+		s := g.store.get(nameOf(keySubject + id))
+		s.meet(t)
+		n := sightingOf(keyGone, 0, e, t, "", "")
+		n.day = 0
+		s.sight(n)
+	}
+}
+
+// judgeForeign judges a key or version that keyturn did not make, by who made it
+// and that it is used.
+func (g *Engine) judgeForeign(s *subject, into []Finding) []Finding {
+	id := s.name[len(keySubject):]
+	births, uses := s.of(keyBorn), s.of(keyUse)
+	if g.ledger.keys[id] != nil || g.ledger.hasVersion(id) || len(births)+len(uses) == 0 || len(s.of(keyGone)) > 0 && len(uses) == 0 {
+		return into
+	}
+	v := verdictOf(foreign, Warning, append(births[:len(births):len(births)], uses...))
+	target := v.seen[0].first.target
+	v.subject = target
+	maker := "nobody that the log tells of"
+	if len(births) > 0 {
+		v.severity, v.subject, maker = High, births[0].name, visible(births[0].name, maxSubject)
+		if g.ledger.rotators[births[0].name] {
+			v.severity, maker = Critical, maker+", which is keyturn's own account,"
+		}
+	}
+	secret := g.ledger.accounts[target]
+	if secret == nil {
+		secret = g.ledger.named(target)
+	}
+	if v.advice = foreignAdvice(id, secret); secret == nil {
+		v.severity = Info
+		v.advice = "nothing, if its maker may make keys; 'keyturn adopt' has them rotated"
+	} else {
+		v.credential = secret.name
+	}
+	v.reason = func() string {
+		if len(uses) == 0 {
+			return fmt.Sprintf("%s made %s of %s, and keyturn's journals do not know it", maker, visible(id, maxSubject), target)
+		}
+		return fmt.Sprintf("%s of %s is not in keyturn's journals; it was made by %s and used from %s", visible(id, maxSubject), target, maker, uses[0].name)
+	}
+	return g.tell(s, v, into)
+}
+
+var (
+	hmacKey       = regexp.MustCompile(`^GOOG1[A-Z0-9]{10,70}$`)
+	secretVersion = regexp.MustCompile(`^projects/([a-z0-9.:-]+)/secrets/([A-Za-z0-9_-]+)/versions/([0-9]{1,9})$`)
+)
+
+// foreignAdvice is the command that stops a key or version; names go into it only
+// if they cannot be anything else.
+func foreignAdvice(id string, s *ledgerSecret) string {
+	switch m := secretVersion.FindStringSubmatch(id); {
+	case s == nil:
+		return ""
+	case m != nil:
+		return fmt.Sprintf("keyturn rotate %s && gcloud secrets versions disable %s --secret=%s --project=%s  (first a version of keyturn's own, so that the latest one works)", s.name, m[3], m[2], m[1])
+	case len(id) == 40 && managedKey.MatchString(id):
+		return fmt.Sprintf("gcloud iam service-accounts keys disable %s --iam-account=%s", id, s.account)
+	case hmacKey.MatchString(id):
+		return "gcloud storage hmac update " + id + " --deactivate"
+	}
+	return "have the key deleted by whoever may, unless its maker knows of it"
+}

@@ -1,0 +1,75 @@
+package detect
+
+// ledgerKey is the life of one managed key. Its times are milliseconds of Unix
+// time; 0 is not yet, or not known.
+type ledgerKey struct {
+	id                                   string
+	secret                               *ledgerSecret
+	given, superseded, disabled, deleted int64
+	left                                 int64 // by when it was superseded, at the latest
+	active                               bool  // consumers are given it
+	waiting                              bool  // consumers were not given it yet
+}
+
+// keyState is in which part of its life a key is.
+type keyState byte
+
+const (
+	keyForeign  keyState = iota // keyturn does not know it
+	keyUngiven                  // made, and not given to consumers yet
+	keyActive                   // what consumers are given
+	keyOld                      // superseded, and still working
+	keyDisabled                 // taken away
+	keyDeleted
+)
+
+// Phases of a rotation, as LedgerKey.State names them (package rotation).
+const (
+	activePhase = "active"
+	overlapping = "overlapping"
+	quarantined = "quarantined"
+	deleted     = "deleted"
+)
+
+// indexed takes from State and Since what the key does not say itself.
+func (k LedgerKey) indexed() *ledgerKey {
+	l := &ledgerKey{id: k.ID, given: milli(k.Given), superseded: milli(k.Superseded), disabled: milli(k.Disabled)}
+	since := milli(k.Since)
+	switch k.State {
+	case activePhase:
+		l.active = true
+	case overlapping:
+		l.left = since
+	case quarantined:
+		if l.disabled == 0 {
+			l.disabled = since
+		}
+	case deleted:
+		l.deleted = since
+	case "intended", "staged", "published", "verified":
+		l.waiting = l.given == 0
+	}
+	return l
+}
+
+// at is the state in which the key was at a time. A promotion is noted a little
+// after consumers may have had the key.
+func (k *ledgerKey) at(t int64) keyState {
+	switch {
+	case k == nil:
+		return keyForeign
+	case k.deleted != 0 && t >= k.deleted:
+		return keyDeleted
+	case k.disabled != 0 && t >= k.disabled:
+		return keyDisabled
+	case k.superseded != 0 && t >= k.superseded:
+		return keyOld
+	case k.waiting || k.given != 0 && t < k.given-promotion:
+		return keyUngiven
+	}
+	return keyActive
+}
+
+// promotion is how much earlier than noted consumers may have been given a key,
+// by a turn that died in between and was repeated.
+const promotion = 30 * minute

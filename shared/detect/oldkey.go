@@ -1,0 +1,54 @@
+package detect
+
+import "fmt"
+
+var straggling = detector(Detector{
+	Name: OldKeyInUse,
+	Rationale: "After a rotation the old key works on for a while, so that consumers can move over. One that is still on it from its usual place has not read its secret again, " +
+		"and will break when the key is disabled: that is for whoever runs it, and no attack.",
+	Runbook: "1. Find the consumer by its address in From. 2. Restart it, or have it read its secret more often than the overlap lasts. " +
+		"3. 'keyturn status SECRET' shows when the old key is disabled; it stays while it is in use.",
+	Severity: Info,
+	Unit:     "calls, about",
+})
+
+var stolen = detector(Detector{
+	Name: StolenOldKey,
+	Rationale: "Consumers move to the new key; a copy that somebody took cannot. So after a rotation an old key that is used from a network where none of its consumers was ever seen is a stolen copy. " +
+		"It is the one moment in which such a copy shows: as long as it is the current key it looks like its owner, and once it is disabled, nothing is logged any more. " +
+		"Where consumers come from ever new networks, it takes another program, too.",
+	Technique: "T1078.004",
+	Runbook: "1. Revoke the key: it is superseded, so nobody but stragglers needs it. 2. Read in the link what was done with it since first_seen. " +
+		"3. Find where the copy was: what read its version of the secret, and where the consumer keeps it.",
+	Severity: Critical,
+	Unit:     "calls, about",
+})
+
+// oldUse judges the use of a key that was superseded.
+func (g *Engine) oldUse(s *subject, k *ledgerKey, n sighting) verdict {
+	consumers := g.consumers(k.secret)
+	f := parseFingerprint(n.name)
+	a := consumers.acquainted(f, n.first.at)
+	by, severity := straggling, Info
+	advice := fmt.Sprintf("have the consumer read its secret again before the key is disabled: 'keyturn status %s' shows when", k.secret.name)
+	if a.stranger() {
+		by, severity = stolen, High
+		if !a.agent {
+			severity = Critical
+		}
+		advice = fmt.Sprintf("keyturn revoke %s --key %s", k.secret.name, k.id)
+	}
+	var alike []sighting
+	for _, u := range k.uses(s, n) {
+		if consumers.acquainted(parseFingerprint(u.name), u.first.at).stranger() == a.stranger() {
+			alike = append(alike, u)
+		}
+	}
+	v := verdictOf(by, severity, alike)
+	v.ofKey(k)
+	v.advice = advice
+	v.reason = func() string {
+		return fmt.Sprintf("key %s of %s was superseded at %s and used about %d times since, %s", k.id, k.secret.name, stamped(k.superseded), v.count, a.from(f))
+	}
+	return v
+}
