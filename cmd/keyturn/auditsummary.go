@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"example.com/keyturn/cmd/keyturn/internal/replay"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -63,12 +64,12 @@ func groupTable(groups []replay.Group) string {
 	t.SetStyle(plain)
 	t.SetColumnConfigs([]table.ColumnConfig{
 		{Name: "SUBJECT", WidthMax: 30, WidthMaxEnforcer: text.WrapText},
-		{Name: "DETECTOR", WidthMax: 16, WidthMaxEnforcer: text.WrapSoft},
+		{Name: "DETECTOR", WidthMax: 20, WidthMaxEnforcer: text.WrapSoft},
 		{Name: "NO.", Align: text.AlignRight},
 	})
-	t.AppendHeader(table.Row{"SEVERITY", "DETECTOR", "SUBJECT", "NO.", "FIRST SEEN"})
+	t.AppendHeader(table.Row{"SEVERITY", "DETECTOR", "SUBJECT", "NO.", "SINCE"})
 	for _, g := range groups {
-		t.AppendRow(table.Row{g.Severity, g.Detector, g.Subject, g.Findings, due(g.FirstSeen)})
+		t.AppendRow(table.Row{g.Severity, g.Detector, g.Subject, g.Findings, g.FirstSeen.UTC().Format(time.DateOnly)})
 	}
 	return t.Render()
 }
