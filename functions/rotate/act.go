@@ -21,6 +21,8 @@ type keys interface {
 	find(ctx context.Context, k rotation.Key) (trace, error)
 	// publish makes the key known to Google.
 	publish(ctx context.Context, k rotation.Key) (rotation.Outcome, error)
+	// refresh gives a key coming in what its owner changed of the key in use since.
+	refresh(ctx context.Context, k rotation.Key) error
 	// payload is what consumers are given for a key coming in.
 	payload(ctx context.Context, k rotation.Key) ([]byte, error)
 	// probe authenticates with a payload; gcp.ErrNotYet while Google does not know it.
@@ -220,6 +222,9 @@ func (t *turn) promote(ctx context.Context, k rotation.Key) (rotation.Outcome, e
 	}
 	if version == "" {
 		payload, err := t.payload(ctx, k)
+		if err == nil && !k.Back {
+			err = t.keys.refresh(ctx, k)
+		}
 		if err != nil {
 			return rotation.Outcome{}, err
 		}

@@ -28,12 +28,20 @@ func (a apiKeys) stage(context.Context, bool) (rotation.Outcome, error) {
 func (a apiKeys) find(context.Context, rotation.Key) (trace, error) { return trace{}, nil }
 
 func (a apiKeys) publish(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
-	from := a.cred.Target
-	if cur := a.cred.Journal.Current; cur != nil {
-		from = cur.ID
-	}
-	name, err := a.cloud.CloneAPIKey(ctx, from, a.keyID(k))
+	name, err := a.cloud.CloneAPIKey(ctx, a.original(), a.keyID(k))
 	return rotation.Outcome{ID: name}, err
+}
+
+// original is the key that the next one is a clone of.
+func (a apiKeys) original() string {
+	if cur := a.cred.Journal.Current; cur != nil {
+		return cur.ID
+	}
+	return a.cred.Target
+}
+
+func (a apiKeys) refresh(ctx context.Context, k rotation.Key) error {
+	return a.cloud.RefreshClone(ctx, a.original(), k.ID)
 }
 
 // keyID is the same for every attempt at one rotation, and another one after

@@ -238,6 +238,9 @@ func (a *accountKeys) payload(ctx context.Context, k rotation.Key) ([]byte, erro
 	return withKeyID(file, k.ID)
 }
 
+// refresh has nothing to do: what a key may do is its account's.
+func (a *accountKeys) refresh(context.Context, rotation.Key) error { return nil }
+
 func (a *accountKeys) probe(ctx context.Context, payload []byte) error {
 	if a.cred.Policy.ProbeURL != "" {
 		return a.cloud.ProbeAccountKeyAt(ctx, payload, a.cred.Policy.ProbeURL)

@@ -127,6 +127,8 @@ func accountAdapters() map[string]adapter {
 
 func apiKeyAdapters() map[string]adapter {
 	return map[string]adapter{
+		"RefreshClone": {func(ctx context.Context, c *Cloud) error { return c.RefreshClone(ctx, someAPIKey, blockedKey) },
+			"API Keys", []string{"GetKey", "UpdateKey"}, someAPIKey},
 		"CloneAPIKey": {func(ctx context.Context, c *Cloud) error {
 			_, err := c.CloneAPIKey(ctx, someAPIKey, "clone")
 			return err

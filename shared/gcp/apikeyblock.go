@@ -62,8 +62,8 @@ func block(ctx context.Context, client *apikeys.Client, k *apikeyspb.Key) error 
 	})
 }
 
-// EnableAPIKey takes DisableAPIKey back: the key is restricted again to what
-// RestrictedBefore says, and the annotation goes. With a key that is not disabled
+// EnableAPIKey takes DisableAPIKey back: its callers are restricted again to those
+// that RestrictedBefore names, and the annotation goes. With a key that is not disabled
 // there is nothing to do; the error of one that is gone satisfies IsNotFound.
 func (c *Cloud) EnableAPIKey(ctx context.Context, name string) error {
 	client, err := c.apiKeys(ctx)
@@ -92,7 +92,8 @@ func unblock(ctx context.Context, client *apikeys.Client, k *apikeyspb.Key) erro
 	return restrict(ctx, client, &apikeyspb.Key{Name: k.GetName(), Etag: k.GetEtag(), Annotations: annotations, Restrictions: before})
 }
 
-// restrictionsBefore is what a blocked key was restricted to.
+// restrictionsBefore is what a blocked key was restricted to. The APIs that it may
+// call were left as they are: if they differ by now, its owner has changed them.
 func restrictionsBefore(k *apikeyspb.Key) (*apikeyspb.Restrictions, error) {
 	kept, ok := k.GetAnnotations()[RestrictedBefore]
 	if !ok {
@@ -102,14 +103,18 @@ func restrictionsBefore(k *apikeyspb.Key) (*apikeyspb.Restrictions, error) {
 	if err := protojson.Unmarshal([]byte(kept), before); err != nil {
 		return nil, fmt.Errorf("reading its annotation %s: %w", RestrictedBefore, err)
 	}
+	before.ApiTargets = k.GetRestrictions().GetApiTargets()
 	return before, nil
 }
 
 // restrict writes a key's restrictions and annotations.
 func restrict(ctx context.Context, client *apikeys.Client, k *apikeyspb.Key) error {
-	op, err := client.UpdateKey(ctx, &apikeyspb.UpdateKeyRequest{
-		Key: k, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"restrictions", "annotations"}},
-	})
+	return patch(ctx, client, k, "restrictions", "annotations")
+}
+
+// patch writes some fields of a key unless somebody changed it since it was read.
+func patch(ctx context.Context, client *apikeys.Client, k *apikeyspb.Key, fields ...string) error {
+	op, err := client.UpdateKey(ctx, &apikeyspb.UpdateKeyRequest{Key: k, UpdateMask: &fieldmaskpb.FieldMask{Paths: fields}})
 	if err == nil {
 		_, err = op.Wait(ctx)
 	}

@@ -44,6 +44,39 @@ func (c *Cloud) CloneAPIKey(ctx context.Context, from, id string) (string, error
 	return name, nil
 }
 
+// RefreshClone gives a clone what the key from may do by now, if that was changed
+// since. Of a key that is gone, or is blocked without a word what it might do
+// before, nothing can be learned: the clone stays as it is.
+func (c *Cloud) RefreshClone(ctx context.Context, from, clone string) error {
+	client, err := c.apiKeys(ctx)
+	if err != nil {
+		return err
+	}
+	original, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: from})
+	if IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading API key %s to compare its clone: %w", from, err)
+	}
+	want, err := cloneOf(original)
+	if err != nil {
+		return nil
+	}
+	is, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: clone})
+	if err != nil {
+		return fmt.Errorf("reading API key %s: %w", clone, err)
+	}
+	if proto.Equal(want, &apikeyspb.Key{DisplayName: is.GetDisplayName(), Annotations: is.GetAnnotations(), Restrictions: is.GetRestrictions()}) {
+		return nil
+	}
+	want.Name, want.Etag = clone, is.GetEtag()
+	if err := patch(ctx, client, want, "display_name", "annotations", "restrictions"); err != nil {
+		return fmt.Errorf("giving API key %s what %s may do by now: %w", clone, from, err)
+	}
+	return nil
+}
+
 // cloneOf is what a key may do, or, of a disabled one, what it might do before.
 func cloneOf(k *apikeyspb.Key) (*apikeyspb.Key, error) {
 	clone := &apikeyspb.Key{

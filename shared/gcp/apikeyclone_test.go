@@ -50,6 +50,23 @@ func TestCloneAPIKey(t *testing.T) {
 	fails(t, err, codes.InvalidArgument)
 }
 
+// TestRefreshClone tells which of its two keys cannot be read.
+func TestRefreshClone(t *testing.T) {
+	w := newWorld(t, 0)
+	original := w.apiKey("original", billing())
+	clone, err := w.CloneAPIKey(t.Context(), original, "clone")
+	must(t, err)
+	must(t, w.RefreshClone(t.Context(), original+"x", clone)) // nothing can be learned
+	if err := w.RefreshClone(t.Context(), original, clone+"x"); !IsNotFound(err) {
+		t.Errorf("clone that is not there: error %v", err)
+	}
+	must(t, w.DisableAPIKey(t.Context(), original)) // to which its clone is not to be restricted
+	must(t, w.RefreshClone(t.Context(), original, clone))
+	if diff := cmp.Diff(billing(), w.getAPIKey(clone), protocmp.Transform(), ownFields); diff != "" {
+		t.Errorf("clone (-want +got):\n%s", diff)
+	}
+}
+
 // TestCloneWhoseReplyIsLost makes one key all the same.
 func TestCloneWhoseReplyIsLost(t *testing.T) {
 	w := newWorld(t, 0)
