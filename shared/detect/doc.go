@@ -62,7 +62,7 @@
 // whether a stranger is named at once or in a later finding, if whoever it was is
 // first seen there just when three minutes have passed.
 //
-// A subject takes some 230 bytes. The latest 4096 are kept decoded; of more than a
+// A subject takes some 240 bytes. The latest 4096 are kept decoded; of more than a
 // million, the least suspicious and longest unseen are forgotten, but for a sketch
 // of what they had and were denied. An entry of no interest costs some 100 ns and
 // no memory.

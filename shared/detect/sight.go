@@ -58,9 +58,6 @@ func (s *subject) sightGrants(e *Entry, t int64) {
 	for i := range e.Permissions {
 		if p := &e.Permissions[i]; p.Granted && p.Name != "" {
 			s.grant(hash(p.Name), t)
-			if door := doorOf(e); door != "" {
-				s.grant(hash(p.Name, door), t)
-			}
 			if !reads(p.Name) {
 				s.grant(changesOf(p.Name), t)
 			}
@@ -71,6 +68,8 @@ func (s *subject) sightGrants(e *Entry, t int64) {
 	}
 	if isMinting(e) {
 		s.grant(tokenOf(cmp.Or(e.Account, e.Resource)), t)
+	} else if door := doorOf(e); door != "" {
+		s.grant(opened(door), t)
 	}
 }
 
@@ -94,6 +93,9 @@ func doorOf(e *Entry) string {
 	}
 	return e.Resource
 }
+
+// opened stands for any permission on a door.
+func opened(door string) uint64 { return hash("opened", door) }
 
 // describe notes who the subject is and where it came from.
 func (s *subject) describe(e *Entry, t int64) {

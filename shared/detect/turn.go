@@ -28,9 +28,13 @@ const (
 // explains it must have been logged.
 func (g *Engine) awaitTurn(e *Entry, s *subject, t int64) {
 	door := doorOf(e)
+	onDoor := opened(door)
+	if isMinting(e) {
+		onDoor = tokenOf(cmp.Or(e.Account, e.Resource))
+	}
 	for i := range e.Permissions {
 		if p := &e.Permissions[i]; p.Granted && p.Name != "" {
-			g.turn(s, hash(p.Name), hash(p.Name, door), stamp{t, e.InsertID, cmp.Or(door, p.Resource, e.Resource)})
+			g.turn(s, hash(p.Name), onDoor, stamp{t, e.InsertID, cmp.Or(door, p.Resource, e.Resource)})
 		}
 	}
 	if len(e.Permissions) == 0 {
