@@ -11,6 +11,6 @@ func (a *app) auditCommand() *cobra.Command {
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(a.auditReplayCommand())
+	c.AddCommand(a.auditReplayCommand(), a.auditLedgerCommand())
 	return c
 }

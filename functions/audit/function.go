@@ -28,6 +28,8 @@ type Logs interface {
 type Config struct {
 	Publisher door.Publisher   // of findings and dead letters; required
 	Logs      Logs             // what a sweep reads; nil lets sweeps do nothing
+	Secrets   Secrets          // whose journals tell which keys are managed; nil is nobody's
+	Rotators  []string         // e-mails of the accounts that keyturn rotates as; none has nobody's keys be its own
 	Subjects  int              // that are remembered at most; 0 is 200,000, which take some 50 MB
 	Lookback  time.Duration    // how far back an instance's first sweep reads; 0 is 2 hours
 	Now       func() time.Time // policy time; nil is the machine's clock
@@ -73,6 +75,9 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	e, err := event.DecodeLogEntry(m.Data)
 	if err != nil {
 		return f.topic.Bury(ctx, m, err)
+	}
+	if err := f.learnIfWanted(ctx); err != nil {
+		return f.topic.Redeliver(ctx, err)
 	}
 	return f.topic.Redeliver(ctx, f.observe(ctx, e))
 }

@@ -11,6 +11,8 @@ import (
 type memory struct {
 	mu     sync.Mutex
 	engine *detect.Engine
+	ledger *detect.Ledger // the latest, with the keys that earlier ones had; nil before the first
+	asked  time.Time      // when a ledger was last asked for
 }
 
 func newMemory(subjects int) *memory {
@@ -35,6 +37,33 @@ func (m *memory) advance(now time.Time, tell func(detect.Finding) error) error {
 	found := m.engine.Advance(now, nil)
 	m.mu.Unlock()
 	return m.tell(found, tell)
+}
+
+// know has the detectors go by a newer ledger, and has told what waited for it.
+func (m *memory) know(l detect.Ledger, tell func(detect.Finding) error) error {
+	m.mu.Lock()
+	m.ledger = l.Follow(m.ledger)
+	found := m.engine.Know(m.ledger, nil)
+	m.mu.Unlock()
+	return m.tell(found, tell)
+}
+
+// wants reports whether it is time to read a newer ledger, or the first.
+func (m *memory) wants(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if at := m.engine.Wants(); now.Sub(m.asked) < unhurried || m.ledger != nil && (at.IsZero() || now.Before(at)) {
+		return false
+	}
+	m.asked = now
+	return true
+}
+
+// known is the latest ledger; nil before the first.
+func (m *memory) known() *detect.Ledger {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ledger
 }
 
 func (m *memory) tell(found []detect.Finding, tell func(detect.Finding) error) error {

@@ -31,7 +31,10 @@ var errNoLogs = errors.New("replay reads Cloud Logging, which is not configured 
 
 // Do carries out a command on an engine of its own.
 func (f *Function) Do(ctx context.Context, c Command) (Report, error) {
-	s := scan{engine: detect.New(detect.Config{Subjects: f.config.Subjects}), Report: Report{Findings: []detect.Finding{}}}
+	if err := f.learnIfWanted(ctx); err != nil {
+		return Report{}, err
+	}
+	s := scan{engine: detect.New(detect.Config{Subjects: f.config.Subjects, Ledger: f.memory.known()}), Report: Report{Findings: []detect.Finding{}}}
 	if c.Verb == "scan" {
 		for _, line := range c.Entries {
 			s.line(line)

@@ -30,6 +30,9 @@ func (f *Function) sweep(ctx context.Context) error {
 		since = until.Add(-cmp.Or(f.config.Lookback, 2*time.Hour))
 	}
 	n := 0
+	if err := f.learn(ctx); err != nil {
+		return err
+	}
 	err := f.config.Logs.Entries(ctx, since, until, func(line []byte) error {
 		n++
 		return f.observeLine(ctx, line)

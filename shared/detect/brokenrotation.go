@@ -24,7 +24,7 @@ func (g *Engine) brokeDown(e *Entry, s *subject, t int64, into []Finding) (found
 		return into, false
 	}
 	promoted := secret.promoted(t-breaking, t)
-	if promoted == 0 && t <= g.ledger.at {
+	if promoted == 0 && g.ledger.knows(t) {
 		return into, false
 	}
 	c := g.store.get(nameOf(credentialSubject + secret.name))
@@ -36,7 +36,7 @@ func (g *Engine) brokeDown(e *Entry, s *subject, t int64, into []Finding) (found
 		}
 	}
 	if promoted == 0 { // as far as is known: a newer ledger will tell
-		g.waiting.add(wait{name: c.name, detector: broken.id, day: dayOf(t)}, t, t+patient)
+		g.await(wait{name: c.name, detector: broken.id, day: dayOf(t)}, t)
 		return into, false
 	}
 	return g.judgeBroken(c, t, into), true

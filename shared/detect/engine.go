@@ -23,6 +23,7 @@ type Engine struct {
 	patience int64 // in milliseconds
 	ledger   *ledgerIndex
 	prints   *prints
+	wanted   int64 // time of the earliest entry that waits for a newer ledger; 0 for none
 	born     int64 // time of the earliest entry, in milliseconds of Unix time
 	clock    clock
 	store    *store

@@ -70,23 +70,43 @@ func (g *Engine) madeKey(e *Entry, t int64, into []Finding) []Finding {
 	n := sightingOf(keyBorn, hash(maker), e, t, maker, b.target)
 	n.day = 0
 	s.sight(n)
-	if own || len(g.ledger.rotators) == 0 && t > g.ledger.at {
-		g.waiting.add(wait{name: s.name, detector: foreign.id}, t, t+patient)
-		return into
+	switch {
+	case own:
+		g.waiting.add(wait{name: s.name, detector: foreign.id, day: ownBirth}, t, t+patient)
+	case !g.ledger.knows(t):
+		g.await(wait{name: s.name, detector: foreign.id}, t)
+	default:
+		return g.judgeForeign(s, into)
 	}
-	return g.judgeForeign(s, into)
+	return into
 }
 
-// deletedKey takes in that a rotator deleted a key: one that it made and never
-// gave to anybody.
+// ownBirth marks questions about what a rotator made. No ledger answers them
+// early: a turn that died is repeated before the journal names the key.
+const ownBirth = 1
+
+// deletedKey takes in that a key was deleted which keyturn does not know: maybe by
+// its maker, who never gave it to anybody.
 func (g *Engine) deletedKey(e *Entry, t int64) {
-	if id := lastPart(e.Resource); id != "" && g.ledger.rotators[e.identity()] && g.ledger.keys[id] == nil {
-		s := g.store.get(nameOf(keySubject + id))
-		s.meet(t)
-		n := sightingOf(keyGone, 0, e, t, "", "")
-		n.day = 0
-		s.sight(n)
+	id, account := lastPart(e.Resource), cmp.Or(e.Account, accountOf(e.Resource))
+	if id == "" || g.ledger.keys[id] != nil || g.ledger.accounts[account] == nil {
+		return
 	}
+	s := g.store.get(nameOf(keySubject + id))
+	s.meet(t)
+	n := sightingOf(keyGone, hash(e.identity()), e, t, e.identity(), account)
+	n.day = 0
+	s.sight(n)
+}
+
+// undone reports whether a key was never used, and was deleted by whoever made it.
+func (s *subject) undone() bool {
+	for _, b := range s.of(keyBorn) {
+		if _, gone := place(s.sightings, mark{kind: keyGone, what: b.what}); !gone {
+			return false
+		}
+	}
+	return len(s.of(keyUse)) == 0
 }
 
 // judgeForeign judges a key or version that keyturn did not make, by who made it
@@ -94,7 +114,7 @@ func (g *Engine) deletedKey(e *Entry, t int64) {
 func (g *Engine) judgeForeign(s *subject, into []Finding) []Finding {
 	id := s.name[len(keySubject):]
 	births, uses := s.of(keyBorn), s.of(keyUse)
-	if g.ledger.keys[id] != nil || g.ledger.hasVersion(id) || len(births)+len(uses) == 0 || len(s.of(keyGone)) > 0 && len(uses) == 0 {
+	if g.ledger.keys[id] != nil || g.ledger.hasVersion(id) || s.undone() {
 		return into
 	}
 	v := verdictOf(foreign, Warning, append(births[:len(births):len(births)], uses...))

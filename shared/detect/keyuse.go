@@ -38,16 +38,12 @@ func (g *Engine) used(e *Entry, t int64, into []Finding) []Finding {
 	s.meet(t)
 	s.describe(e, t)
 	s.sight(n)
-	if t > g.ledger.at && state != keyOld && state != keyDeleted {
-		g.waiting.add(wait{s.name, stolen.id, n.what, n.day}, t, t+patient)
+	if !g.ledger.knows(t) && state != keyOld && state != keyDeleted {
+		g.await(wait{s.name, stolen.id, n.what, n.day}, t)
 		return into
 	}
 	return g.judgeUse(s, n.mark, into)
 }
-
-// patient is how long something is held back until a newer ledger knows of it:
-// one is read each hour.
-const patient = 75 * minute
 
 // judgeUse judges uses of a key on one day from one place, by the state that the
 // key was in.

@@ -1,26 +1,49 @@
 package detect
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
+
+// How late a ledger may be.
+const (
+	patient    = 75 * minute // that something is held back until a newer one comes: one is read each hour
+	journaling = 2 * minute  // after something was done until the journal says so
+)
+
+// knows reports whether the ledger has all that was done until t.
+func (x *ledgerIndex) knows(t int64) bool { return t <= x.at-journaling }
+
+// await asks what a newer ledger will answer.
+func (g *Engine) await(q wait, t int64) {
+	g.waiting.add(q, t, t+patient)
+	g.wanted = earliest(g.wanted, t)
+}
+
+// Wants returns as of when, at least, a newer ledger would tell whether something
+// that is held back is a finding; zero is that nothing is.
+func (g *Engine) Wants() time.Time {
+	if g.wanted == 0 {
+		return time.Time{}
+	}
+	return instant(g.wanted + journaling)
+}
 
 // Know gives the Engine a newer ledger, and appends what had been held back until
 // one came that knows of it.
 func (g *Engine) Know(l *Ledger, into []Finding) []Finding {
 	into = g.repeat(into)
-	g.ledger = l.index()
-	g.waiting.hasten(g.ledger.at, g.clock.now, stolen.id, broken.id)
-	return g.settle(g.clock.now, into)
-}
-
-// hasten makes the questions of some detectors due now which arose until at.
-func (w *waiting) hasten(at, now int64, detectors ...uint32) {
-	for q, d := range w.questions {
-		for _, one := range detectors {
-			if q.detector == one && d.at <= at && d.by > now {
-				w.questions[q] = due{d.at, now}
-				w.wake = min(w.wake, now)
-			}
+	g.ledger, g.wanted = l.index(), 0
+	for q, d := range g.waiting.questions {
+		switch {
+		case q.detector != stolen.id && q.detector != broken.id && (q.detector != foreign.id || q.day == ownBirth):
+		case g.ledger.knows(d.at):
+			g.waiting.add(q, d.at, g.clock.now)
+		default:
+			g.wanted = earliest(g.wanted, d.at)
 		}
 	}
+	return g.settle(g.clock.now, into)
 }
 
 // consult takes in what the entry says of keys and managed secrets.

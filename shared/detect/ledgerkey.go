@@ -58,9 +58,9 @@ func (k *ledgerKey) at(t int64) keyState {
 	switch {
 	case k == nil:
 		return keyForeign
-	case k.deleted != 0 && t >= k.deleted:
+	case k.deleted != 0 && t >= k.deleted && t >= k.end():
 		return keyDeleted
-	case k.disabled != 0 && t >= k.disabled:
+	case k.disabled != 0 && t >= k.end():
 		return keyDisabled
 	case k.superseded != 0 && t >= k.superseded:
 		return keyOld
@@ -68,6 +68,14 @@ func (k *ledgerKey) at(t int64) keyState {
 		return keyUngiven
 	}
 	return keyActive
+}
+
+// end is when the last token of the key has died: 0 if the key works.
+func (k *ledgerKey) end() int64 {
+	if taken := earliest(k.disabled, k.deleted); taken != 0 {
+		return taken + tokenLife
+	}
+	return 0
 }
 
 // promotion is how much earlier than noted consumers may have been given a key,

@@ -24,7 +24,11 @@ var stolen = detector(Detector{
 	Unit:     "calls, about",
 })
 
-// oldUse judges the use of a key that was superseded.
+// moving is how long consumers may take to read their secret again before it is
+// worth telling.
+const moving = 3 * hour
+
+// oldUse judges the use of a key that was superseded, or of its last tokens.
 func (g *Engine) oldUse(s *subject, k *ledgerKey, n sighting) verdict {
 	consumers := g.consumers(k.secret)
 	f := parseFingerprint(n.name)
@@ -45,6 +49,9 @@ func (g *Engine) oldUse(s *subject, k *ledgerKey, n sighting) verdict {
 		}
 	}
 	v := verdictOf(by, severity, alike)
+	if by == straggling && v.last < k.superseded+moving {
+		v.score = 0
+	}
 	v.ofKey(k)
 	v.advice = advice
 	v.reason = func() string {

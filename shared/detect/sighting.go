@@ -17,7 +17,7 @@ const (
 	ruleHit                          // one item, or stretch of time, that a custom rule matched
 	keyUse                           // one place that a key was used from which consumers are not given
 	keyBorn                          // who made a key
-	keyGone                          // that the rotator deleted a key which it never gave to anybody
+	keyGone                          // who deleted a key
 	firstUse                         // one key of a credential
 	managedRead                      // one stretch of time in which somebody but the rotator read a managed secret
 	usedNetwork                      // one network that consumers are in
@@ -33,7 +33,7 @@ func (k kind) permission() bool { return k != policyDenial && (k < keyUse || k =
 
 // most is how many sightings of each kind are kept of one subject.
 var most = [kinds]int{deniedPermission: MaxDistinct, deniedToken: MaxDistinct, testedPermission: MaxDistinct, readSecret: 256, policyDenial: 64, ruleHit: MaxDistinct,
-	keyUse: 128, keyBorn: 8, keyGone: 1, firstUse: 64, managedRead: 128, usedNetwork: 64, usedAgent: 32, strangeUse: 64, brokenGrant: 64}
+	keyUse: 128, keyBorn: 8, keyGone: 8, firstUse: 64, managedRead: 128, usedNetwork: 64, usedAgent: 32, strangeUse: 64, brokenGrant: 64}
 
 // MaxDistinct is how many distinct items are counted of one subject. A rule with
 // a higher threshold of distinct items is never met.

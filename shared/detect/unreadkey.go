@@ -51,8 +51,12 @@ func (g *Engine) readManaged(e *Entry, t int64) {
 // it, when all entries of that time must have come.
 func (g *Engine) awaitRead(consumers *subject, k *ledgerKey, e *Entry, t int64) {
 	n := sightingOf(firstUse, hash(k.id), e, t, e.fingerprint().String(), k.secret.account)
-	n.day = 0
-	if consumers.sight(n) && k.given != 0 && g.born <= k.given-day {
+	n.day, n.events = 0, crowd{} // only the first
+	if !consumers.sight(n) {
+		return
+	}
+	consumers.describe(e, t)
+	if k.given != 0 && g.born <= k.given-day {
 		g.waiting.add(wait{name: consumers.name, detector: unread.id, what: n.what}, t, t+late)
 	}
 }
@@ -81,7 +85,7 @@ func (g *Engine) judgeUnread(consumers *subject, what uint64, into []Finding) []
 		return into
 	}
 	v := verdictOf(unread, High, []sighting{n})
-	v.what = what
+	v.what, v.count = what, 1
 	v.ofKey(k)
 	v.advice = fmt.Sprintf("keyturn revoke %s --key %s", k.secret.name, k.id)
 	v.reason = func() string {

@@ -1,0 +1,85 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"example.com/keyturn/shared/detect"
+	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/rotation"
+)
+
+// Secrets lists secrets by a filter, without their payloads.
+type Secrets interface {
+	Secrets(ctx context.Context, filter string) iter.Seq2[gcp.Secret, error]
+}
+
+// Rotators are the accounts that the rotate function of a project runs as when it
+// is deployed by cloudbuild.yaml.
+func Rotators(project string) []string {
+	return []string{"keyturn-rotate@" + project + ".iam.gserviceaccount.com"}
+}
+
+// ReadLedger reads from the journals of all managed secrets which key belongs to
+// which credential, and in which state it is. A credential whose annotations cannot
+// be read is left out, and skipped is told why.
+func ReadLedger(ctx context.Context, from Secrets, now time.Time, rotators []string, skipped func(error)) (detect.Ledger, error) {
+	l := detect.Ledger{At: now.UTC(), Keys: []detect.LedgerKey{}, Secrets: []detect.LedgerSecret{}, Rotators: rotators, Retired: []detect.RetiredKey{}}
+	for s, err := range from.Secrets(ctx, "labels."+rotation.Label+"="+rotation.Managed) {
+		if err != nil {
+			return detect.Ledger{}, fmt.Errorf("reading which keys are whose: %w", err)
+		}
+		c, err := rotation.ParseCredential(s.Name, s.Labels, s.Annotations)
+		if err != nil {
+			skipped(err)
+			continue
+		}
+		enter(&l, c, s.Annotations[rotation.AnnotationTarget])
+	}
+	return l, nil
+}
+
+// enter writes one credential into the ledger.
+func enter(l *detect.Ledger, c rotation.Credential, target string) {
+	l.Secrets = append(l.Secrets, detect.LedgerSecret{Name: c.Secret, Target: target})
+	for _, k := range c.Journal.Keys() {
+		if k.ID != "" {
+			l.Keys = append(l.Keys, detect.LedgerKey{
+				ID: k.ID, Secret: c.Secret, Kind: string(c.Kind), State: string(k.Phase), Since: k.Since, Given: k.Given, Versions: k.Versions(),
+			})
+		}
+	}
+	if k := c.Journal.Deleted; k != nil {
+		l.Retired = append(l.Retired, detect.RetiredKey{ID: k.ID, Secret: c.Secret, Given: k.Given, Deleted: k.Since})
+	}
+}
+
+// unhurried is how long apart the journals are read.
+const unhurried = time.Minute
+
+// learn reads the journals and has the detectors know them. A failure keeps nobody
+// from looking for abuse: the log says it, and the next time it is tried again.
+func (f *Function) learn(ctx context.Context) error {
+	if f.config.Secrets == nil {
+		return nil
+	}
+	l, err := ReadLedger(ctx, f.config.Secrets, f.now(), f.config.Rotators, func(err error) {
+		f.log.ErrorContext(ctx, "a credential is not watched", "error", err.Error())
+	})
+	if err != nil {
+		f.log.ErrorContext(ctx, "going by an older state of the keys", "error", err.Error())
+		return nil
+	}
+	return f.memory.know(l, func(found detect.Finding) error { return f.publish(ctx, found) })
+}
+
+// learnIfWanted reads the journals when something is held back until they are
+// newer, or when they were never read.
+func (f *Function) learnIfWanted(ctx context.Context) error {
+	if !f.memory.wants(f.now()) {
+		return nil
+	}
+	return f.learn(ctx)
+}
