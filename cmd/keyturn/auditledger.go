@@ -14,13 +14,13 @@ func (a *app) auditLedgerCommand() *cobra.Command {
 		Use:   "ledger",
 		Short: "Write down which key belongs to which credential, for 'keyturn audit replay --ledger'",
 		Long: `ledger reads the journals of all managed secrets and writes, as one JSON object,
-which key belongs to which credential and since when it is in which state. With it
-a replay finds keys that are used after they were superseded or retired, and keys
-that keyturn did not make. It reads no secret's payload.
+which key belongs to which credential and since when it is in which state. Given
+that in a file, a replay finds keys that are used after they were superseded or
+retired, and keys that keyturn did not make. No secret's payload is read.
 
 A key that was deleted leaves its journal: to find the use of such a key, take the
 ledger of the time that the log is of.`,
-		Example: "  keyturn audit ledger > ledger.json\n  keyturn audit replay --ledger ledger.json export.json",
+		Example: "  keyturn audit ledger --project acme",
 		Args:    exactArgs(),
 	}
 	c.Flags().StringSliceVar(&rotators, "rotator", nil, "e-mail of an account that keyturn rotates as (default keyturn-rotate of the project)")
