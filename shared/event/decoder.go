@@ -108,19 +108,21 @@ func forgetPayload(e *detect.Entry) {
 // finish makes the fields that more than one part of the JSON decides.
 func (d *Decoder) finish(e *detect.Entry) {
 	e.Time = entryTime(d.time, d.received)
-	e.Project = cmp.Or(d.projectLabel, projectOf(e.LogName))
+	if e.Project = d.projectLabel; e.Project == "" {
+		e.Project = projectOf(e.LogName)
+	}
 	if !d.isAudit(e.LogName) {
 		forgetPayload(e)
 		e.Account = ""
 		return
 	}
 	e.Audit = true
-	e.Violation = cmp.Or(d.violationType, d.reason, policyReason(d.errorReason), constraint(e.Code, e.Message))
+	e.Violation = d.violation(e)
 	e.Grants = append(e.Grants, d.metadataGrants...)
-	if makes(e.Method) {
+	if d.created != "" && makes(e.Method) {
 		e.Born = d.created
 	}
-	if !isTest(e.Method) {
+	if len(e.Tested) > 0 && !isTest(e.Method) {
 		e.Tested = e.Tested[:0]
 	}
 }
@@ -159,6 +161,20 @@ func makes(method string) bool {
 func isTest(method string) bool {
 	const name = "testIamPermissions"
 	return len(method) >= len(name) && strings.EqualFold(method[len(method)-len(name):], name)
+}
+
+// violation is the first that there is of the ways in which an entry may tell of
+// a policy.
+func (d *Decoder) violation(e *detect.Entry) string {
+	switch {
+	case d.violationType != "":
+		return d.violationType
+	case d.reason != "":
+		return d.reason
+	case e.Code == 0:
+		return ""
+	}
+	return cmp.Or(policyReason(d.errorReason), constraint(e.Code, e.Message))
 }
 
 // policyReason is the reason of an ErrorInfo when it is of a policy: Google ends

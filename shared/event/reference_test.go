@@ -131,12 +131,15 @@ func referenceStatus(p node) (code int32, message, violation string) {
 		code = int32(n)
 	}
 	message = p.text("status", "message")
-	details := p.all("status", "details")
+	details, reason := p.all("status", "details"), ""
+	if code != 0 {
+		reason = policyReason(first(details, func(detail node) string { return detail.text("reason") }))
+	}
 	return code, message, cmp.Or(
 		first(details, func(detail node) string {
 			return first(detail.all("violations"), func(v node) string { return v.text("type") })
 		}),
 		p.text("metadata", "violationReason"),
-		policyReason(first(details, func(detail node) string { return detail.text("reason") })),
+		reason,
 		constraint(code, message))
 }

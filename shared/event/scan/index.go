@@ -20,6 +20,8 @@ type carry struct {
 	control   uint64 // not 0 when a string held a control character
 	backslash uint64 // not 0 when there was a backslash
 	beyond    uint64 // not 0 when there was a byte beyond ASCII
+	first     uint64 // offset of the first block with a backslash; undefined without
+	last      uint64 // offset of the last such block; undefined without
 }
 
 // kernel indexes whole blocks of data: it writes to index where each token
@@ -66,6 +68,21 @@ func (x *indexer) more(data []byte) {
 	x.starts = x.starts[:n+x.run(data, &x.carry, x.starts[n:cap(x.starts)])]
 }
 
+// span is a part of data.
+type span struct{ start, end int }
+
+// odd returns a part of n bytes of data outside of which no byte is a backslash
+// or beyond ASCII, and strings therefore are what they stand for.
+func (c *carry) odd(n int) span {
+	switch {
+	case c.beyond != 0:
+		return span{0, n}
+	case c.backslash != 0:
+		return span{int(c.first), min(int(c.last)+blockSize, n)}
+	}
+	return span{}
+}
+
 // indexPortable is the kernel for machines that have no other. It goes by eight
 // bytes at a time.
 func indexPortable(data []byte, c *carry, index []uint32) int {
@@ -87,7 +104,13 @@ func (c *carry) starts(m masks) uint64 {
 	inside := prefixXOR(quote) ^ c.inString // from each opening quote to before the closing one
 	c.inString = uint64(int64(inside) >> 63)
 	c.control |= m.control & inside
-	c.backslash |= m.backslash
+	if m.backslash != 0 {
+		if c.backslash == 0 {
+			c.first = c.base
+		}
+		c.last = c.base
+		c.backslash |= m.backslash
+	}
 	c.beyond |= m.beyond
 	plain := ^(m.operator | m.space)
 	word := plain &^ quote // of a number or a literal, were it not in a string

@@ -172,6 +172,10 @@ emit:
 backslashes:
 	// carry.escapes: R13 = escapes, R9 = escaped
 	MOVQ c+16(FP), DX
+	CMPQ 40(DX), $0
+	JNE  2(PC)
+	MOVQ R8, 56(DX)                        // first
+	MOVQ R8, 64(DX)                        // last
 	ORQ  AX, 40(DX)
 	MOVQ R9, R13
 	NOTQ R13

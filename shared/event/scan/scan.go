@@ -28,7 +28,7 @@ type Scanner struct {
 	next    int      // the current token; the last one after an error too
 	depth   int      // of the arrays and objects that were entered
 	bad     bool
-	odd     bool    // data has a backslash or a byte beyond ASCII
+	odd     span    // has all backslashes and bytes beyond ASCII of data
 	texts   []byte  // strings that data does not have in one piece
 	after   []state // what may follow a value in each array and object that is skipped
 	indexer indexer
@@ -44,8 +44,9 @@ func (s *Scanner) Open(data []byte) {
 	}
 	s.indexer.index(data)
 	s.data, s.index, s.next, s.depth, s.bad = data, s.indexer.starts, 0, 0, false
-	s.odd = s.indexer.carry.backslash|s.indexer.carry.beyond != 0
-	if s.indexer.carry.control|s.indexer.carry.inString != 0 || s.indexer.carry.backslash != 0 && !validEscapes(data) {
+	c := &s.indexer.carry
+	s.odd = c.odd(len(data))
+	if c.control|c.inString != 0 || c.backslash != 0 && !validEscapes(data[s.odd.start:]) {
 		s.fail()
 	}
 }
@@ -98,16 +99,35 @@ func (s *Scanner) Object() (key string, ok bool) {
 	if s.peek() == '}' {
 		return s.leave()
 	}
-	return s.key()
+	return s.firstKey()
+}
+
+func (s *Scanner) firstKey() (string, bool) {
+	k := s.next
+	if k+2 >= len(s.index) {
+		s.fail()
+		return "", false
+	}
+	quote, colon := s.index[k], s.index[k+1]
+	if s.data[quote] != '"' || s.data[colon] != ':' {
+		s.fail()
+		return "", false
+	}
+	s.next = k + 2
+	return s.text(int(quote)+1, int(colon)), true
 }
 
 // NextKey returns the key after the value that was read; false at the end of the object.
 func (s *Scanner) NextKey() (key string, ok bool) {
-	switch s.peek() {
-	case ',':
-		s.next++
-		return s.key()
-	case '}':
+	data, k := s.data, s.next
+	if k+3 < len(s.index) {
+		t := s.index[k : k+3]
+		if comma, quote, colon := t[0], t[1], t[2]; data[comma] == ',' && data[quote] == '"' && data[colon] == ':' {
+			s.next = k + 3
+			return s.text(int(quote)+1, int(colon)), true
+		}
+	}
+	if s.peek() == '}' {
 		return s.leave()
 	}
 	s.fail()
@@ -118,16 +138,6 @@ func (s *Scanner) leave() (string, bool) {
 	s.next++
 	s.depth--
 	return "", false
-}
-
-func (s *Scanner) key() (string, bool) {
-	k := s.next
-	if k+2 >= len(s.index) || s.data[s.index[k]] != '"' || s.data[s.index[k+1]] != ':' {
-		s.fail()
-		return "", false
-	}
-	s.next = k + 2
-	return s.text(k), true
 }
 
 // Array enters an array; false when it is empty, or the value is no array. Its
@@ -170,7 +180,7 @@ func (s *Scanner) Text() string {
 		return ""
 	}
 	s.next++
-	return s.text(k)
+	return s.text(int(s.index[k])+1, int(s.index[k+1]))
 }
 
 // Word reads a number, true, false or null as it is written. It aliases the

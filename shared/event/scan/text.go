@@ -7,14 +7,15 @@ import (
 	"unsafe"
 )
 
-// text returns the string that token k begins.
-func (s *Scanner) text(k int) string {
-	start, end := int(s.index[k])+1, int(s.index[k+1])-1
-	for s.data[end] != '"' { // white space
+// text returns the string that begins at data[start] and whose quote is the last
+// but white space before data[next].
+func (s *Scanner) text(start, next int) string {
+	end := next - 1
+	for s.data[end] != '"' {
 		end--
 	}
 	text := s.data[start:end]
-	if s.odd {
+	if start < s.odd.end && s.odd.start < end {
 		text = s.decoded(text)
 	}
 	return alias(text)
