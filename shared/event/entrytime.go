@@ -37,7 +37,25 @@ func parseZulu(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	nanos := nanoseconds(s[whole : len(s)-1])
-	return time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC), nanos >= 0
+	seconds := ((daysTo(year, month)+day-1)*24+hour)*3600 + minute*60 + second
+	return time.Unix(int64(seconds), int64(nanos)).UTC(), nanos >= 0
+}
+
+// daysTo is how many days the first of a month is after that of January 1970. It
+// counts years from March on, so that the leap day is their last.
+func daysTo(year, month int) int {
+	if month < 3 {
+		year, month = year-1, month+12
+	}
+	return 365*year + floor(year, 4) - floor(year, 100) + floor(year, 400) + (153*(month-3)+2)/5 - 719468
+}
+
+// floor is a/b, rounded down.
+func floor(a, b int) int {
+	if a < 0 {
+		return -((b - 1 - a) / b)
+	}
+	return a / b
 }
 
 // twoDigits reads two digits; far below 0 when they are not.

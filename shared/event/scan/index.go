@@ -26,10 +26,11 @@ type carry struct {
 
 // kernel indexes whole blocks of data: it writes to index where each token
 // begins, as offsets from the beginning of all data, and returns how many there
-// were. Strings begin at their quote, numbers and literals at their first byte,
-// all else is a token of one byte. It does not tell valid from invalid, but for
-// what it leaves in carry. The index has room for a token in every byte, and for
-// slack more.
+// were. Tokens are strings, from their quote on, numbers and literals, and
+// brackets. Commas and colons are none: who goes from one token to the next looks
+// at what lies between anyway. The kernel does not tell valid from invalid, but
+// for what it leaves in carry. The index has room for a token in every byte, and
+// for slack more.
 type kernel func(data []byte, c *carry, index []uint32) int
 
 // indexer indexes one value after another in the same memory.
@@ -112,12 +113,12 @@ func (c *carry) starts(m masks) uint64 {
 		c.backslash |= m.backslash
 	}
 	c.beyond |= m.beyond
-	plain := ^(m.operator | m.space)
+	plain := ^(m.bracket | m.space)
 	word := plain &^ quote // of a number or a literal, were it not in a string
 	follows := word<<1 | c.scalar
 	c.scalar = word >> 63
 	tail := inside ^ quote
-	return (m.operator | plain&^follows) &^ tail
+	return (m.bracket | plain&^follows) &^ tail
 }
 
 // escapes returns which bytes an odd number of backslashes precedes. In each run

@@ -1,15 +1,15 @@
 #include "textflag.h"
 
 // Bytes that pshufb finds by the low four bits of a byte: what equals its entry
-// is white space.
-DATA spaces<>+0(SB)/8, $0x6464641164646420  // 20 at 0, and no match elsewhere
-DATA spaces<>+8(SB)/8, $0x64640D64640A0964  // 09, 0A and 0D at 9, A and D
+// is white space, or a comma.
+DATA spaces<>+0(SB)/8, $0x6464641164646420 // 20 at 0, and no match elsewhere
+DATA spaces<>+8(SB)/8, $0x64640D2C640A0964 // 09, 0A, 2C and 0D at 9, A, C and D
 GLOBL spaces<>(SB), RODATA|NOPTR, $16
 
-// The same for operators, with bit 5 set: 3A at A, 7B at B, 2C at C, 7D at D.
-DATA operators<>+0(SB)/8, $0x0000000000000000
-DATA operators<>+8(SB)/8, $0x00007D2C7B3A0000
-GLOBL operators<>(SB), RODATA|NOPTR, $16
+// The same for brackets, with bit 5 set: 7B at B, 7D at D.
+DATA brackets<>+0(SB)/8, $0x0000000000000000
+DATA brackets<>+8(SB)/8, $0x00007D007B000000
+GLOBL brackets<>(SB), RODATA|NOPTR, $16
 
 // MASK gathers the tops of the 64 bytes in lo and hi into out.
 #define MASK(lo, hi, out, tmp) \
@@ -59,13 +59,16 @@ TEXT ·indexAVX2(SB), NOSPLIT, $0-40
 	VMOVQ          AX, X9
 	VPBROADCASTB   X9, Y9
 	VBROADCASTI128 spaces<>(SB), Y10
-	VBROADCASTI128 operators<>(SB), Y11
+	VBROADCASTI128 brackets<>(SB), Y11
 	MOVQ           $0x2020202020202020, AX
 	VMOVQ          AX, X12
 	VPBROADCASTB   X12, Y12
 	MOVQ           $0x1F1F1F1F1F1F1F1F, AX // the last control character
 	VMOVQ          AX, X13
 	VPBROADCASTB   X13, Y13
+	MOVQ           $0x3A3A3A3A3A3A3A3A, AX // :
+	VMOVQ          AX, X6
+	VPBROADCASTB   X6, Y6
 	VPXOR          Y14, Y14, Y14
 	VPCMPEQB       Y7, Y7, Y7              // all ones
 
@@ -107,7 +110,7 @@ escaped:
 	ANDQ     DX, AX
 	ORQ      AX, R12
 
-	// AX = operator
+	// AX = bracket
 	XORQ     BX, DX                        // tail
 	VPSHUFB  Y0, Y11, Y2
 	VPSHUFB  Y1, Y11, Y3
@@ -122,6 +125,10 @@ escaped:
 	VPSHUFB  Y1, Y10, Y3
 	VPCMPEQB Y0, Y2, Y2
 	VPCMPEQB Y1, Y3, Y3
+	VPCMPEQB Y0, Y6, Y4
+	VPCMPEQB Y1, Y6, Y5
+	VPOR     Y4, Y2, Y2
+	VPOR     Y5, Y3, Y3
 	MASK(Y2, Y3, R13, R15)
 	ORQ      AX, R13
 	NOTQ     R13

@@ -46,7 +46,7 @@ func (s *Scanner) Open(data []byte) {
 	s.data, s.index, s.next, s.depth, s.bad = data, s.indexer.starts, 0, 0, false
 	c := &s.indexer.carry
 	s.odd = c.odd(len(data))
-	if c.control|c.inString != 0 || c.backslash != 0 && !validEscapes(data[s.odd.start:]) {
+	if trim(data, int(s.index[0])) > 0 || c.control|c.inString != 0 || c.backslash != 0 && !validEscapes(data[s.odd.start:]) {
 		s.fail()
 	}
 }
@@ -63,7 +63,7 @@ func (s *Scanner) Reset() {
 // Close reports an error, an *Error, if what was opened was not one valid value
 // that was read to its end.
 func (s *Scanner) Close() error {
-	if !s.bad && s.next == len(s.index)-1 {
+	if !s.bad && s.next > 0 && s.next == len(s.index)-1 && s.follows(none) {
 		return nil
 	}
 	return explain(s.data)
@@ -94,50 +94,39 @@ func (s *Scanner) Object() (key string, ok bool) {
 		s.Skip()
 		return "", false
 	}
-	s.next++
-	s.depth++
-	if s.peek() == '}' {
-		return s.leave()
-	}
-	return s.firstKey()
-}
-
-func (s *Scanner) firstKey() (string, bool) {
-	k := s.next
-	if k+2 >= len(s.index) {
-		s.fail()
-		return "", false
-	}
-	quote, colon := s.index[k], s.index[k+1]
-	if s.data[quote] != '"' || s.data[colon] != ':' {
-		s.fail()
-		return "", false
-	}
-	s.next = k + 2
-	return s.text(int(quote)+1, int(colon)), true
+	s.enter()
+	return s.key(none)
 }
 
 // NextKey returns the key after the value that was read; false at the end of the object.
 func (s *Scanner) NextKey() (key string, ok bool) {
 	data, k := s.data, s.next
-	if k+3 < len(s.index) {
-		t := s.index[k : k+3]
-		if comma, quote, colon := t[0], t[1], t[2]; data[comma] == ',' && data[quote] == '"' && data[colon] == ':' {
-			s.next = k + 3
-			return s.text(int(quote)+1, int(colon)), true
+	if k+2 < len(s.index) {
+		at, value := int(s.index[k]), int(s.index[k+1])
+		if data[at] == '"' && adjacent(data, at, ',') && data[value-1] == ':' && data[value-2] == '"' {
+			s.next = k + 1
+			return s.text(at+1, value-2), true
+		}
+		if data[at] == '}' && !loose[data[at-1]] {
+			s.next, s.depth = k+1, s.depth-1
+			return "", false
 		}
 	}
-	if s.peek() == '}' {
-		return s.leave()
-	}
-	s.fail()
-	return "", false
+	return s.key(',') // at the end, or where there is white space
 }
 
-func (s *Scanner) leave() (string, bool) {
+func (s *Scanner) key(separator byte) (string, bool) {
+	data, k := s.data, s.next
+	if k+2 >= len(s.index) || data[s.index[k]] != '"' {
+		return "", s.leave('}')
+	}
+	at, value := int(s.index[k]), int(s.index[k+1])
+	if !s.follows(separator) || !adjacent(data, value, ':') && !separated(data, value, ':') {
+		s.fail()
+		return "", false
+	}
 	s.next++
-	s.depth--
-	return "", false
+	return s.text(at+1, quote(data, value)), true
 }
 
 // Array enters an array; false when it is empty, or the value is no array. Its
@@ -149,45 +138,66 @@ func (s *Scanner) Array() bool {
 		s.Skip()
 		return false
 	}
-	s.next++
-	s.depth++
-	if s.peek() == ']' {
-		s.leave()
-		return false
-	}
-	return true
+	s.enter()
+	return s.element(none)
 }
 
 // NextElement reports whether an element follows the one that was read.
-func (s *Scanner) NextElement() bool {
-	switch s.peek() {
-	case ',':
-		s.next++
-		return true
-	case ']':
-		s.leave()
+func (s *Scanner) NextElement() bool { return s.element(',') }
+
+func (s *Scanner) element(separator byte) bool {
+	if s.peek() == ']' {
+		return s.leave(']')
+	}
+	if !s.follows(separator) {
+		s.fail()
+	}
+	return !s.bad
+}
+
+// enter goes over the bracket that begins an object or array.
+func (s *Scanner) enter() {
+	s.next++
+	s.depth++
+}
+
+// leave goes over the bracket that must end the object or array; it returns false.
+func (s *Scanner) leave(bracket byte) bool {
+	if s.peek() != bracket || !s.follows(none) {
+		s.fail()
 		return false
 	}
-	s.fail()
+	s.next++
+	s.depth--
 	return false
+}
+
+// follows reports whether the current token follows the one before it with
+// nothing but the separator, and white space, between.
+func (s *Scanner) follows(separator byte) bool {
+	at := int(s.index[s.next])
+	return adjacent(s.data, at, separator) || separated(s.data, at, separator)
 }
 
 // Text reads a string. It aliases the opened data, or memory of the Scanner until Reset.
 func (s *Scanner) Text() string {
 	k := s.next
-	if s.peek() != '"' {
-		s.Skip()
-		return ""
+	if k+1 < len(s.index) {
+		tokens := s.index[k : k+2]
+		if at := int(tokens[0]); s.data[at] == '"' {
+			s.next = k + 1
+			return s.text(at+1, quote(s.data, int(tokens[1])))
+		}
 	}
-	s.next++
-	return s.text(int(s.index[k])+1, int(s.index[k+1]))
+	s.Skip()
+	return ""
 }
 
 // Word reads a number, true, false or null as it is written. It aliases the
 // opened data.
 func (s *Scanner) Word() string {
 	at := int(s.index[s.next])
-	if table[element][s.peek()] != word {
+	if table[value][s.peek()] != word {
 		s.Skip()
 		return ""
 	}

@@ -10,35 +10,33 @@ const (
 	enterObject
 	enterArray
 	leave
-	firstKey // or the end of the object
-	anyKey
-	colon
-	member      // the value of a key
-	afterMember // a comma or the end of the object
-	firstElement
-	element
-	afterElement
+	firstKey     // or the end of the object
+	value        // of a key
+	afterValue   // a key, or the end of the object
+	firstElement // or the end of the array
+	afterElement // an element, or the end of the array
 )
+
+// separators has what comes between a state and its token, unless that ends an
+// object or array.
+var separators = [...]byte{firstKey: none, value: ':', afterValue: ',', firstElement: none, afterElement: ','}
 
 // table has what the first byte of a token does to a state.
 var table = [...][256]state{
-	firstKey: {'"': colon, '}': leave},
-	anyKey:   {'"': colon},
-	colon:    {':': member},
-	member: {'"': afterMember, '{': enterObject, '[': enterArray, '-': word, 't': word, 'f': word, 'n': word,
+	firstKey:   {'"': value, '}': leave},
+	afterValue: {'"': value, '}': leave},
+	value: {'"': afterValue, '{': enterObject, '[': enterArray, '-': word, 't': word, 'f': word, 'n': word,
 		'0': word, '1': word, '2': word, '3': word, '4': word, '5': word, '6': word, '7': word, '8': word, '9': word},
-	afterMember: {',': anyKey, '}': leave},
 	firstElement: {'"': afterElement, '{': enterObject, '[': enterArray, ']': leave, '-': word, 't': word, 'f': word, 'n': word,
 		'0': word, '1': word, '2': word, '3': word, '4': word, '5': word, '6': word, '7': word, '8': word, '9': word},
-	element: {'"': afterElement, '{': enterObject, '[': enterArray, '-': word, 't': word, 'f': word, 'n': word,
+	afterElement: {'"': afterElement, '{': enterObject, '[': enterArray, ']': leave, '-': word, 't': word, 'f': word, 'n': word,
 		'0': word, '1': word, '2': word, '3': word, '4': word, '5': word, '6': word, '7': word, '8': word, '9': word},
-	afterElement: {',': element, ']': leave},
 }
 
 // Skip goes over a value of any type, and validates it.
 func (s *Scanner) Skip() {
-	switch c := s.peek(); table[element][c] {
-	case afterElement:
+	switch table[value][s.peek()] {
+	case afterValue:
 		s.next++
 	case word:
 		s.word(int(s.index[s.next]))
@@ -52,30 +50,41 @@ func (s *Scanner) Skip() {
 // skipNested goes over an array or object. It is a loop, not a recursion, and has
 // one table to look at for most tokens, because most of an entry is skipped.
 func (s *Scanner) skipNested() {
-	data, index, after := s.data, s.index[:len(s.index)-1], s.after[:0]
-	expected := element
-	for k := s.next; k < len(index); k++ {
+	data, index, after := s.data, s.index[:len(s.index)-1], append(s.after[:0], afterValue)
+	expected := firstKey
+	if s.peek() == '[' {
+		after[0], expected = afterElement, firstElement
+	}
+	for k := s.next + 1; k < len(index); k++ {
 		at := int(index[k])
-		expected = table[expected][data[at]]
+		to := table[expected][data[at]]
+		if to == leave {
+			if loose[data[at-1]] && !separated(data, at, none) {
+				break
+			}
+		} else if separator := separators[expected]; !adjacent(data, at, separator) && !separated(data, at, separator) {
+			break
+		}
 		switch {
-		case expected > leave:
+		case to > leave:
+			expected = to
 			continue
-		case expected == word:
+		case to == word:
 			if wordEnd(data, at) < 0 {
 				s.fail()
 				return
 			}
-		case expected == leave:
+		case to == leave:
 			after = after[:len(after)-1]
 			if len(after) == 0 {
 				s.next, s.after = k+1, after
 				return
 			}
-		case expected == invalid || s.depth+len(after) == maxDepth:
+		case to == invalid || s.depth+len(after) == maxDepth:
 			s.fail()
 			return
-		case expected == enterObject:
-			after = append(after, afterMember)
+		case to == enterObject:
+			after = append(after, afterValue)
 			expected = firstKey
 			continue
 		default:

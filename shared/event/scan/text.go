@@ -7,15 +7,17 @@ import (
 	"unsafe"
 )
 
-// text returns the string that begins at data[start] and whose quote is the last
-// but white space before data[next].
-func (s *Scanner) text(start, next int) string {
-	end := next - 1
-	for s.data[end] != '"' {
-		end--
+// text returns what the string between two quotes stands for.
+func (s *Scanner) text(start, end int) string {
+	if start < s.odd.end {
+		return s.oddText(start, end)
 	}
+	return unsafe.String(&s.data[start], end-start) // shorter than alias for the compiler, which so inlines it
+}
+
+func (s *Scanner) oddText(start, end int) string {
 	text := s.data[start:end]
-	if start < s.odd.end && s.odd.start < end {
+	if s.odd.start < end {
 		text = s.decoded(text)
 	}
 	return alias(text)
