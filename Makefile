@@ -1,6 +1,6 @@
 # Targets for people and for .ci/run. 'make help' lists them.
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME ?= 20s
+FUZZTIME ?= 60s
 
 help:   ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"reflect"
 	"testing"
 	"unicode/utf8"
@@ -83,5 +84,16 @@ func roundTrip(t *testing.T, finding detect.Finding) {
 	again, err := FindingEvent(back)
 	if err != nil || !bytes.Equal(again.Data, out.Data) {
 		t.Errorf("%s came back as %s, %v", out.Data, again.Data, err)
+	}
+}
+
+// TestCorporaAreThere because a fuzz target without inputs of before finds what
+// was found before once more, and late.
+func TestCorporaAreThere(t *testing.T) {
+	for _, target := range []string{"FuzzDecoder", "scan/FuzzSkip", "logfile/FuzzReader"} {
+		dir, name := filepath.Split(target)
+		if inputs, err := filepath.Glob(filepath.Join(dir, "testdata/fuzz", name, "*")); err != nil || len(inputs) < 20 {
+			t.Errorf("%d inputs of %s, error %v", len(inputs), target, err)
+		}
 	}
 }

@@ -58,12 +58,18 @@ func (s *Scanner) skipNested() {
 	for k := s.next + 1; k < len(index); k++ {
 		at := int(index[k])
 		to := table[expected][data[at]]
+		separator := separators[expected]
 		if to == leave {
-			if loose[data[at-1]] && !separated(data, at, none) {
-				break
-			}
-		} else if separator := separators[expected]; !adjacent(data, at, separator) && !separated(data, at, separator) {
+			separator = none
+		}
+		if !adjacent(data, at, separator) && !separated(data, at, separator) {
 			break
+		}
+		if to == value && k+1 < len(index) {
+			if v := int(index[k+1]); data[v-1] == ':' && data[v-2] == '"' {
+				k++
+				at, to = v, table[value][data[v]]
+			}
 		}
 		switch {
 		case to > leave:

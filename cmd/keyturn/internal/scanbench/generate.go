@@ -26,7 +26,7 @@ type generator struct {
 
 // call is what entries of one kind have in common.
 type call struct {
-	weight                int
+	weight                int // of 1000
 	log, service, method  string
 	permission, kind      string
 	labels, request, rest string // JSON members; request and rest end with a comma where they are not empty
@@ -36,25 +36,25 @@ type call struct {
 // calls are the kinds of entries, by the shapes that Google documents and
 // publishes.
 var calls = []call{
-	{30, "data_access", "storage.googleapis.com", "storage.objects.get", "storage.objects.get", "gcs_bucket",
+	{380, "data_access", "storage.googleapis.com", "storage.objects.get", "storage.objects.get", "gcs_bucket",
 		`"bucket_name":"orders-archive","location":"europe-west1"`, ``, `"resourceLocation":{"currentLocations":["europe-west1"]},`, ``},
-	{20, "data_access", "bigquery.googleapis.com", "google.cloud.bigquery.v2.JobService.InsertJob", "bigquery.jobs.create", "bigquery_project",
+	{200, "data_access", "bigquery.googleapis.com", "google.cloud.bigquery.v2.JobService.InsertJob", "bigquery.jobs.create", "bigquery_project",
 		`"location":"EU"`, ``, `"metadata":{"@type":"type.googleapis.com/google.cloud.audit.BigQueryAuditMetadata","jobInsertion":{"job":{"jobName":"projects/shop-prod/jobs/bquxjob_5f3a_18e2","jobConfig":{"type":"QUERY","queryConfig":{"query":"SELECT o.id, SUM(l.price) AS total\nFROM shop.orders o JOIN shop.lines l ON l.order_id = o.id\nWHERE o.day = \"2026-03-01\" GROUP BY o.id","destinationTable":"projects/shop-prod/datasets/_tmp/tables/anon8a1c","createDisposition":"CREATE_IF_NEEDED","priority":"QUERY_INTERACTIVE","statementType":"SELECT"}},"jobStatus":{"jobState":"RUNNING"},"jobStats":{"createTime":"2026-03-02T08:11:09.113Z","queryStats":{}}},"reason":"JOB_INSERT_REQUEST"}},`, ``},
-	{14, "activity", "monitoring.googleapis.com", "google.monitoring.v3.MetricService.CreateTimeSeries", "monitoring.timeSeries.create", "audited_resource",
+	{150, "activity", "monitoring.googleapis.com", "google.monitoring.v3.MetricService.CreateTimeSeries", "monitoring.timeSeries.create", "audited_resource",
 		`"service":"monitoring.googleapis.com","method":"google.monitoring.v3.MetricService.CreateTimeSeries"`, `"name":"projects/shop-prod",`, ``,
 		`{"metric":{"type":"custom.googleapis.com/queue/depth","labels":{"queue":"orders","shard":"7"}},"resource":{"type":"global","labels":{"project_id":"shop-prod"}},"points":[{"interval":{"endTime":"2026-03-02T08:11:00Z"},"value":{"int64Value":"42"}}]}`},
-	{12, "data_access", "secretmanager.googleapis.com", "google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion", "secretmanager.versions.access", "audited_resource",
+	{30, "data_access", "secretmanager.googleapis.com", "google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion", "secretmanager.versions.access", "audited_resource",
 		`"service":"secretmanager.googleapis.com","method":"google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion"`, `"name":"projects/shop-prod/secrets/db/versions/latest",`, ``, ``},
-	{9, "activity", "compute.googleapis.com", "v1.compute.instances.insert", "compute.instances.create", "gce_instance",
+	{60, "activity", "compute.googleapis.com", "v1.compute.instances.insert", "compute.instances.create", "gce_instance",
 		`"instance_id":"5429453110968806653","zone":"europe-west1-b"`, `"name":"batch-17","machineType":"projects/shop-prod/zones/europe-west1-b/machineTypes/n2-standard-8","canIpForward":false,"deletionProtection":false,"scheduling":{"automaticRestart":true,"onHostMaintenance":"MIGRATE","preemptible":false},`,
 		`"response":{"id":"5429453110968806653","name":"operation-1772438400-8a1c","status":"RUNNING","operationType":"insert","targetId":"5429453110968806653","progress":0,"insertTime":"2026-03-02T00:11:09.113-08:00","user":"builder@shop-prod.iam.gserviceaccount.com"},`,
 		`{"type":"PERSISTENT","mode":"READ_WRITE","boot":true,"autoDelete":true,"initializeParams":{"sourceImage":"projects/debian-cloud/global/images/family/debian-13","diskSizeGb":"50"}}`},
-	{8, "activity", "k8s.io", "io.k8s.core.v1.configmaps.update", "io.k8s.core.v1.configmaps.update", "k8s_cluster",
+	{150, "activity", "k8s.io", "io.k8s.core.v1.configmaps.update", "io.k8s.core.v1.configmaps.update", "k8s_cluster",
 		`"cluster_name":"shop","location":"europe-west1"`, ``, `"labels":{"authorization.k8s.io/decision":"allow","authorization.k8s.io/reason":"RBAC: allowed by RoleBinding \"leader-election\""},`, ``},
-	{4, "data_access", "iamcredentials.googleapis.com", "GenerateAccessToken", "iam.serviceAccounts.getAccessToken", "service_account",
+	{26, "data_access", "iamcredentials.googleapis.com", "GenerateAccessToken", "iam.serviceAccounts.getAccessToken", "service_account",
 		`"email_id":"deployer@shop-prod.iam.gserviceaccount.com","unique_id":"113928471029384756102"`, `"name":"projects/-/serviceAccounts/deployer@shop-prod.iam.gserviceaccount.com","@type":"type.googleapis.com/google.iam.credentials.v1.GenerateAccessTokenRequest",`,
 		`"metadata":{"identityDelegationChain":["projects/-/serviceAccounts/deployer@shop-prod.iam.gserviceaccount.com"]},`, ``},
-	{2, "activity", "cloudresourcemanager.googleapis.com", "SetIamPolicy", "resourcemanager.projects.setIamPolicy", "project",
+	{3, "activity", "cloudresourcemanager.googleapis.com", "SetIamPolicy", "resourcemanager.projects.setIamPolicy", "project",
 		`"env":"prod"`, `"resource":"shop-prod",`, `"serviceData":{"@type":"type.googleapis.com/google.iam.v1.logging.AuditData","policyDelta":{"bindingDeltas":[{"action":"ADD","role":"roles/bigquery.jobUser","member":"user:ana@example.com"}]}},`,
 		`{"role":"roles/bigquery.dataViewer","members":["user:ana@example.com","user:bo@example.com","group:analysts@example.com"]}`},
 	{1, "activity", "iam.googleapis.com", "google.iam.admin.v1.CreateServiceAccountKey", "iam.serviceAccountKeys.create", "service_account",
@@ -64,7 +64,7 @@ var calls = []call{
 
 // pick chooses a call by weight.
 func (g *generator) pick() call {
-	n := g.random.IntN(100)
+	n := g.random.IntN(1000)
 	for _, c := range calls {
 		if n -= c.weight; n < 0 {
 			return c
