@@ -10,7 +10,7 @@ import (
 )
 
 // maxBatch bounds what a block of many tiny entries takes in memory.
-const maxBatch = 4096 // entries and rejects
+const maxBatch = 1024 // entries and rejects
 
 // Batch is what some lines of a file were decoded to. It and all in it are used
 // again: whoever keeps anything beyond the call it is given to clones it.

@@ -104,7 +104,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 		if strings.HasPrefix(text, "[") {
 			first = ""
 		}
-		r, err := NewReader("f", io.MultiReader(strings.NewReader(first), &endless{text, 32 << 20}), Config{Workers: 2, Block: 128 << 10, MaxEntry: 1 << 20})
+		r, err := NewReader("f", io.MultiReader(strings.NewReader(first), &endless{text, 12 << 20}), Config{Workers: 2, Block: 64 << 10, MaxEntry: 256 << 10})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -117,7 +117,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 			}
 			return nil
 		})
-		if grown := int64(largest) - int64(before.HeapAlloc); grown > 24<<20 {
+		if grown := int64(largest) - int64(before.HeapAlloc); grown > 6<<20 {
 			t.Errorf("%s: the heap grew by %d MB", name, grown>>20)
 		}
 	}
@@ -138,7 +138,7 @@ func TestNoMemoryForEntries(t *testing.T) {
 			}
 		})
 	}
-	const many = 200_000
+	const many = 50_000
 	if short, long := allocations(many/10), allocations(many); long-short > many/100 {
 		t.Errorf("%v allocations for %d entries, %v for %d", short, many/10, long, many)
 	}
