@@ -30,8 +30,9 @@ func (a *app) auditReplayCommand() *cobra.Command {
 		Long: `replay reads log entries from files, or from standard input (-), runs all
 detectors over them, and sums up what they found. It reads what 'gcloud logging
 read --format=json' writes, what a log sink writes to Cloud Storage, and lines of
-JSON, each as it is or compressed by gzip or zstd. Give files in the order in
-which they were written, and have gcloud write with --order=asc.
+JSON, each as it is or compressed by gzip or zstd. Files are read in the order of
+their first entries, unless one is a pipe: then in the order given. Entries that
+come newest first, as gcloud writes them, wait on disk for the oldest.
 
 --findings, --records and --rejects name files to which it writes a line of JSON
 each: for a finding, for a log entry that was read, and for what is no log entry.

@@ -19,7 +19,7 @@ import (
 
 // Config says what to replay, and where to. Only Files is required.
 type Config struct {
-	Files    []string                // names, in the order in which they were written; "-" is standard input
+	Files    []string                // names; "-" is standard input
 	Since    time.Time               // entries before it are left out; zero leaves out none
 	Until    time.Time               // entries from it on are left out; zero leaves out none
 	Rules    *rule.Set               // custom rules; nil is none
@@ -42,7 +42,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	r := replay{Config: c, total: total, tally: newTally(), engine: detect.New(detect.Config{Ledger: c.Ledger, Rules: rules(c.Rules)})}
 	r.progress(0)
 	var failed []error
-	for _, name := range c.Files {
+	for _, name := range oldestFirst(ctx, c.Files) {
 		err := r.file(ctx, name)
 		if err != nil {
 			failed = append(failed, err)
@@ -117,14 +117,19 @@ func (r *replay) file(ctx context.Context, name string) error {
 	defer in.Close() // it was only read
 	before := r.Result
 	logs := r.logs
+	order := sequence{observe: r.detect}
+	defer order.close()
 	err = logfile.Each(ctx, in, func(b *logfile.Batch) error {
 		if err := r.observe(b); err != nil {
 			return err
 		}
 		read, _ := in.Progress()
 		r.progress(r.before + read)
-		return nil
+		return order.add(ctx, b.Entries)
 	})
+	if ctx.Err() == nil && !errors.Is(err, ErrOutput) {
+		err = errors.Join(err, order.flush(ctx))
+	}
 	read, _ := in.Progress()
 	r.before += read
 	switch decoded, rejected := r.Decoded-before.Decoded, r.Rejected-before.Rejected; {
@@ -147,7 +152,7 @@ func (r *replay) progress(read int64) {
 	}
 }
 
-// observe takes in a batch of entries, in order.
+// observe counts and records a batch of entries.
 func (r *replay) observe(b *logfile.Batch) error {
 	r.Bytes += b.Bytes
 	for i := range b.Entries {
@@ -163,12 +168,17 @@ func (r *replay) observe(b *logfile.Batch) error {
 		if err := r.record(b.File, b.Line(i), e); err != nil {
 			return err
 		}
-		r.batch = r.engine.Observe(e, r.batch[:0])
-		if err := r.found(r.batch); err != nil {
-			return err
-		}
 	}
 	return r.reject(b.Rejects)
+}
+
+// detect has the detectors look at an entry, the oldest first.
+func (r *replay) detect(e *detect.Entry) error {
+	if !r.within(e.Time) {
+		return nil
+	}
+	r.batch = r.engine.Observe(e, r.batch[:0])
+	return r.found(r.batch)
 }
 
 // within reports whether entries of a time are not left out.

@@ -1,0 +1,115 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/keyturn/cmd/keyturn/internal/replay"
+	"example.com/keyturn/shared/detect"
+)
+
+const refusal = `{"insertId":"r","logName":"projects/p/logs/l","timestamp":"2026-03-01T12:00:00Z","protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","status":{"code":7}}}` + "\n"
+
+// TestLongLineTakesLittleMemory replays a line of 400 MB between two entries.
+func TestLongLineTakesLittleMemory(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	f, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := bufio.NewWriter(f)
+	chunk := strings.Repeat("x", 1<<20)
+	_, _ = w.WriteString(refusal + `{"a":"`) // the writer keeps its error
+	for range 400 {
+		_, _ = w.WriteString(chunk)
+	}
+	_, _ = w.WriteString("\"}\n" + refusal)
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("keyturn", "audit", "replay", log, "--json")
+	cmd.Env = cleanEnv()
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var r replay.Result
+	if err := json.Unmarshal(out, &r); err != nil || r.Decoded != 2 || r.Rejected != 1 || len(r.Samples) != 1 || !strings.Contains(r.Samples[0], "log:2: the entry is too long") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if kib := int(usage.Maxrss); kib > 300<<10 {
+		t.Errorf("it took %d MiB", kib>>10)
+	}
+}
+
+// TestReplayIsInterrupted presses Ctrl-C while a pipe gives no more.
+func TestReplayIsInterrupted(t *testing.T) {
+	findings := filepath.Join(t.TempDir(), "findings")
+	cmd := exec.Command("keyturn", "audit", "replay", "-", "--json", "--findings", findings)
+	cmd.Env = cleanEnv()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(stdin, refusal+refusal); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := interrupt(t, cmd, "reading")
+	stdin.Close()
+	if code != exitFailed || !strings.Contains(stderr, "interrupted: this is what was found until then") || !strings.Contains(stdout, `"entries"`) {
+		t.Errorf("exit code %d\n%s\n%s", code, stdout, stderr)
+	}
+	if _, err := os.Stat(findings); err != nil {
+		t.Errorf("no findings: %v", err)
+	}
+}
+
+func TestReplaySummary(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	r := replay.Result{Entries: 3, First: at, Last: at}
+	for range maxShown + 2 {
+		r.Groups = append(r.Groups, replay.Group{
+			Severity: detect.Critical, Detector: "failure-then-success", FirstSeen: at, Findings: 100,
+			Subject: strings.Repeat("long", 64), Reason: strings.Repeat("many words ", 30), Advice: "nothing",
+		})
+	}
+	got := replaySummary(r)
+	for _, want := range []string{"and 2 more subjects", "3 entries from 2026-03-01 12:00Z to 2026-03-01 12:00Z", "next: nothing"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the summary lacks %q", want)
+		}
+	}
+	fitsTerminal(t, got)
+	if got := replaySummary(replay.Result{}); !strings.HasPrefix(got, "0 entries\n0 decoded") {
+		t.Errorf("of nothing: %s", got)
+	}
+}
+
+func TestParseTime(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "0001-01-01T00:00:00Z", "2026-03-01": "2026-03-01T00:00:00Z", "2026-03-01T12:00:00.5+01:00": "2026-03-01T11:00:00.5Z",
+	} {
+		if got, err := parseTime("--since", text); err != nil || got.UTC().Format(time.RFC3339Nano) != want {
+			t.Errorf("%q is %v, %v; want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"yesterday", "24h", "2026-02-30", "2026-3-1", "12:00", "1700000000", "2026-03-01 12:00:00"} {
+		if got, err := parseTime("--since", text); err == nil {
+			t.Errorf("%q is %v", text, got)
+		}
+	}
+}
