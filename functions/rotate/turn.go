@@ -53,10 +53,8 @@ var (
 	errSuspending = errors.New("the service account is about to be disabled")
 )
 
-const (
-	// maxRounds is more than any credential can have due at once.
-	maxRounds = 20
-)
+// maxRounds is more than any credential can have due at once.
+const maxRounds = 20
 
 // turn is one trigger's work on one credential.
 type turn struct {
