@@ -38,9 +38,7 @@ come newest first, as gcloud writes them, wait on disk for the oldest.
 each: for a finding, for a log entry that was read, and for what is no log entry.
 They are written whole or not at all. --rules names a YAML file of rules of your
 own, each a CEL expression over the fields that --records writes. --ledger names
-a JSON file of what the rotator knows of its keys: {"keys": [{"id", "secret",
-"kind", "state", "since", "given"}], "secrets": [{"name", "target", "readers"}],
-"retired": [{"id", "secret", "deleted"}], "rotators": [...]}.
+what 'keyturn audit ledger' wrote: which key belongs to which credential.
 
 --since and --until are times such as 2026-01-31T08:00:00Z, or days such as
 2026-01-31, which begin at midnight UTC. Entries from --until on are left out.
