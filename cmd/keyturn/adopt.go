@@ -93,12 +93,16 @@ func (a *app) adopt(ctx context.Context, adoption rotate.Adoption, set func(*rot
 	if err := checkSecret(adoption.Secret); err != nil {
 		return err
 	}
-	if adoption.Policy, err = policyOf(ctx, f, adoption); err != nil {
-		return err
+	var unknown error // which policy it is registered with: what is wrong with any is said first
+	if adoption.Policy, unknown = policyOf(ctx, f, adoption); unknown != nil {
+		adoption.Policy = defaultPolicy(adoption.Kind)
 	}
 	set(&adoption.Policy)
 	if err := adoption.Policy.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if unknown != nil {
+		return unknown
 	}
 	report, err := f.Adopt(ctx, adoption)
 	if err != nil {
@@ -128,11 +132,15 @@ func policyOf(ctx context.Context, f *rotate.Function, adoption rotate.Adoption)
 	if registered || err != nil {
 		return p, err
 	}
-	p = rotation.DefaultPolicy
-	if adoption.Kind != rotation.ServiceAccountKey {
+	return defaultPolicy(adoption.Kind), nil
+}
+
+func defaultPolicy(kind rotation.Kind) rotation.Policy {
+	p := rotation.DefaultPolicy
+	if kind != rotation.ServiceAccountKey {
 		p.KeyMode = ""
 	}
-	return p, nil
+	return p
 }
 
 // accountName is the account's resource name. Its e-mail says its project.
