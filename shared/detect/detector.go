@@ -34,12 +34,13 @@ const (
 	UnreadKeyUsed  = "unread-key-used"
 	BrokenRotation = "broken-rotation"
 	KeyDrift       = "key-drift"
+	Silence        = "silence"
 )
 
 // Detectors returns the descriptions of all built-in detectors.
 func Detectors() []Detector {
 	return []Detector{*probing, *burst, *minting, *turned, *sweep, *harvest, *crown, *policies,
-		*straggling, *stolen, *retired, *foreign, *unread, *broken, *drift}
+		*straggling, *stolen, *retired, *foreign, *unread, *broken, *drift, *silence}
 }
 
 // detector completes a description.

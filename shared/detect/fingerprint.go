@@ -147,10 +147,13 @@ const manyPrints = 1 << 13
 
 func newPrints(seed maphash.Seed) *prints { return &prints{seed, make([]print, manyPrints)} }
 
-// again reports whether a key was just used so, and notes it. It is asked only of
-// keys in use.
-func (p *prints) again(e *Entry, t int64) bool {
-	what := blend(blend(maphash.String(p.seed, e.KeyName), maphash.String(p.seed, e.CallerIP)), maphash.String(p.seed, e.UserAgent))
+// ofUse is the use of a key from one place.
+func (p *prints) ofUse(e *Entry) uint64 {
+	return blend(blend(maphash.String(p.seed, e.KeyName), maphash.String(p.seed, e.CallerIP)), maphash.String(p.seed, e.UserAgent))
+}
+
+// again reports whether the same was there some minutes ago, and notes it.
+func (p *prints) again(what uint64, t int64) bool {
 	s := &p.slots[what%manyPrints]
 	if s.what == what && t >= s.at && t < s.at+lookInterval {
 		return true

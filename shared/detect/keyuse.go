@@ -26,8 +26,11 @@ func (g *Engine) used(e *Entry, t int64, into []Finding) []Finding {
 	k := g.ledger.keys[lastPart(e.KeyName)]
 	state := k.at(t)
 	account := accountOf(e.KeyName)
+	if state == keyActive || state == keyOld {
+		g.hear(credentialSubject, k.secret.name, t)
+	}
 	if state == keyActive || state == keyForeign && g.ledger.accounts[account] == nil {
-		if g.prints.again(e, t) {
+		if g.prints.again(g.prints.ofUse(e), t) {
 			return into
 		}
 		return g.usual(e, k, t, into)

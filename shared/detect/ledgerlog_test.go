@@ -67,15 +67,15 @@ func makingKey(maker, id string, at time.Duration) Entry {
 	return making(maker, "iam.googleapis.com", "google.iam.admin.v1.CreateServiceAccountKey", strings.TrimPrefix(keyNamed(id), "//iam.googleapis.com/"), consumer, at)
 }
 
-// everyday is what consumer and rotator do in a fortnight with one rotation.
+// everyday is what consumer and rotator do in three weeks with one rotation.
 func everydayUse() []Entry {
-	log := each(11*24, 0, time.Hour, func(_ int, at time.Duration) Entry {
+	log := each(23*24, 0, time.Hour, func(_ int, at time.Duration) Entry {
 		if at > rotated+time.Hour {
 			return using(newKey, homeIP, homeAgent, at)
 		}
 		return using(oldKey, homeIP, homeAgent, at)
 	})
-	log = append(log, each(22, 30*time.Minute, 12*time.Hour, func(_ int, at time.Duration) Entry { return readBy(consumer, at) })...)
+	log = append(log, each(46, 30*time.Minute, 12*time.Hour, func(_ int, at time.Duration) Entry { return readBy(consumer, at) })...)
 	log = append(log, makingKey(rotator, newKey, rotated-15*time.Minute), readBy(rotator, rotated-time.Minute),
 		making(rotator, "secretmanager.googleapis.com", "google.cloud.secretmanager.v1.SecretManagerService.AddSecretVersion", "projects/123456789/secrets/billing/versions/2", "", rotated-time.Minute))
 	return inOrder(log)

@@ -23,6 +23,7 @@ const (
 	usedNetwork                      // one network that consumers are in
 	usedAgent                        // one program that they are
 	strangeUse                       // one place that a key was used from which is new to it
+	heartbeat                        // one hour in which a log or credential was heard of
 	brokenGrant                      // one permission that was denied after a rotation and had been granted before
 	kinds
 )
@@ -33,7 +34,7 @@ func (k kind) permission() bool { return k != policyDenial && (k < keyUse || k =
 
 // most is how many sightings of each kind are kept of one subject.
 var most = [kinds]int{deniedPermission: MaxDistinct, deniedToken: MaxDistinct, testedPermission: MaxDistinct, readSecret: 256, policyDenial: 64, ruleHit: MaxDistinct,
-	keyUse: 128, keyBorn: 8, keyGone: 8, firstUse: 64, managedRead: 128, usedNetwork: 64, usedAgent: 32, strangeUse: 64, brokenGrant: 64}
+	keyUse: 128, keyBorn: 8, keyGone: 8, firstUse: 64, managedRead: 128, usedNetwork: 64, usedAgent: 32, strangeUse: 64, brokenGrant: 64, heartbeat: 200}
 
 // MaxDistinct is how many distinct items are counted of one subject. A rule with
 // a higher threshold of distinct items is never met.

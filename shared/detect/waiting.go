@@ -88,6 +88,8 @@ func (g *Engine) settle(now int64, into []Finding) []Finding {
 			into = g.judgeForeign(s, into)
 		case unread.id:
 			into = g.judgeUnread(s, q.what, into)
+		case silence.id:
+			into = g.judgeSilence(s, into)
 		case broken.id:
 			into = g.judgeBroken(s, at, into)
 		}
