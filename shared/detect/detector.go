@@ -35,12 +35,14 @@ const (
 	BrokenRotation = "broken-rotation"
 	KeyDrift       = "key-drift"
 	Silence        = "silence"
+
+	RefusedCredential = "refused-credential" // by Cloud Monitoring rather than by logs
 )
 
 // Detectors returns the descriptions of all built-in detectors.
 func Detectors() []Detector {
 	return []Detector{*probing, *burst, *minting, *turned, *sweep, *harvest, *crown, *policies,
-		*straggling, *stolen, *retired, *foreign, *unread, *broken, *drift, *silence}
+		*straggling, *stolen, *retired, *foreign, *unread, *broken, *drift, *silence, *refusals}
 }
 
 // detector completes a description.
