@@ -39,6 +39,37 @@
 // An episode lasts until 30 hours pass without another sighting. It is told once,
 // and again, as an update, each time that its score doubled or its severity rose.
 //
+// # What the rotator knows
+//
+// A [Ledger] says which key belongs to which credential, and since when it is in
+// which state. An entry is judged by the state that its key had at the entry's time:
+//
+//   - old-key-in-use: superseded for more than 3 hours, and used from where its
+//     consumers are known to be; for information.
+//   - stolen-old-key: superseded, and used from a network (/24, /48) that was not
+//     seen with the credential for two days or in its first three; critical if the
+//     program is new, too. Of consumers that come from ever new networks (16 in
+//     all, or on three days of the last week) it takes a new program. Who was
+//     watched for less than three days has no usual place.
+//   - retired-key-used: used more than 65 minutes after it was disabled or deleted,
+//     when its last token has died.
+//   - foreign-key: a key, HMAC key or version of a managed secret that the journals
+//     do not know, made or used; for information if nobody manages its account. What
+//     a rotator made has 75 minutes to get into the journal, or to be deleted again.
+//   - unread-key-used: used before it was given out; or, where reads of its secret
+//     were logged on two days before, without anybody having read it. It waits 95
+//     minutes for reads that are logged late.
+//   - broken-rotation: what the account was allowed before is denied within 30
+//     minutes after a promotion. Such denials count for no other detector.
+//   - key-drift: a key, managed or not, watched for three days, used from a new
+//     network; for information unless the program is new, too.
+//   - silence: a log, or a credential's use, that was never silent for more than 16
+//     hours in a week, silent for 6 hours and three times its longest silence.
+//   - refused-credential: by [Refusals], from what Cloud Monitoring counts.
+//
+// What a newer ledger may explain, such as a key made a minute ago or one that was
+// enabled again, is held back until [Engine.Know] brings one, at most 75 minutes.
+//
 // # Who
 //
 // A subject is the principal's e-mail, or else its subject, or else its key. Where
