@@ -68,7 +68,7 @@ func (g *Engine) judgeSilence(s *subject, into []Finding) []Finding {
 	limit := max(silenceLeast, silenceTimes*longest)
 	quiet := (g.clock.now-late)/hour - last - 1 // whole hours
 	switch {
-	case limit > silenceMost:
+	case limit > silenceMost || last-first < silenceKnown:
 		return into
 	case quiet < limit:
 		g.waiting.add(wait{name: s.name, detector: silence.id}, last*hour, (last+1+limit)*hour+late)

@@ -44,6 +44,7 @@ func TestSilence(t *testing.T) {
 		"a log of working hours ends":            {hourly(dataLog, all, func(h int) bool { return h%24 < 9 || h >= 10*24 }), 1},
 		"a log of working hours":                 {hourly(dataLog, all, func(h int) bool { return h%24 < 9 }), 0},
 		"a log that comes on Mondays":            {hourly(dataLog, all, func(h int) bool { return h/24%7 != 0 }), 0},
+		"a log that was there once, long before": {append(shift(hourly(dataLog, 1, never), -100*oneDay), hourly(dataLog, 2, never)...), 0},
 		"a log that is known for too short":      {hourly(dataLog, all, func(h int) bool { return h < 8*24 || h >= 10*24 }), 0},
 		"the last entries of a log are no end":   {hourly(dataLog, all, from(all-5)), 0},
 		"no log at all, but the name of nothing": {hourly("", all, from(10*24)), 0},
