@@ -72,7 +72,7 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 	}
 	f.list(v.seen)
 	f.Advice = cmp.Or(v.advice, f.advice())
-	f.Link = f.link()
+	f.Link = f.link(v.query)
 	return f
 }
 
@@ -151,12 +151,14 @@ func (f Finding) advice() string {
 }
 
 // link opens the evidence in Logs Explorer.
-func (f Finding) link() string {
+func (f Finding) link(query string) string {
 	ids := make([]string, 0, maxLinked)
 	for _, id := range f.Evidence[:min(len(f.Evidence), maxLinked)] {
 		ids = append(ids, strconv.Quote(id))
 	}
-	query := "insertId=(" + strings.Join(ids, " OR ") + ")"
+	if query == "" {
+		query = "insertId=(" + strings.Join(ids, " OR ") + ")"
+	}
 	return "https://console.cloud.google.com/logs/query;query=" + url.PathEscape(query) +
 		";startTime=" + f.FirstSeen.Add(-time.Minute).UTC().Format(time.RFC3339) +
 		";endTime=" + f.LastSeen.Add(time.Minute).UTC().Format(time.RFC3339) +

@@ -18,6 +18,7 @@ type about struct {
 	credential string // projects/P/secrets/S
 	from       []string
 	advice     string // "" is the general one
+	query      string // of entries that the link opens; "" is the evidence
 }
 
 // used takes in the use of a user-managed key. What is as it should be teaches

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -83,7 +84,12 @@ func (g *Engine) judgeSilence(s *subject, into []Finding) []Finding {
 		v.credential, what = secret.name, "credential "+secret.name
 		advice = fmt.Sprintf("keyturn status %s, and keyturn rollback %s if its consumer was not stopped", secret.name, secret.name)
 	}
-	v.advice = advice
+	v.advice, v.query = advice, "logName="+strconv.Quote(v.subject)
+	if v.credential != "" {
+		v.query = "protoPayload.authenticationInfo.serviceAccountKeyName:" + strconv.Quote(accountOf(s.notes[noteKey].text))
+	} else if project, _, ok := strings.Cut(strings.TrimPrefix(name, "projects/"), "/logs/"); ok {
+		s.noted(noteProject, since, visible(project, maxName))
+	}
 	v.reason = func() string {
 		return fmt.Sprintf("%s is silent since %s, for more than %s, while other entries come; in the %s before it was never silent for more than %s",
 			what, stamped(since), lasting(limit*hour), lasting((last-first)*hour), lasting(longest*hour))

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -55,7 +56,7 @@ func TestSilence(t *testing.T) {
 			t.Errorf("%s: found %+v", name, found)
 		}
 		for _, f := range found {
-			if f.Subject != dataLog || f.Severity != Warning || f.Count < silenceLeast || f.Reason == "" || f.Advice == "" {
+			if f.Subject != dataLog || f.Severity != Warning || f.Count < silenceLeast || f.Reason == "" || f.Advice == "" || f.Project != "p" || !strings.Contains(f.Link, "query;query=logName=%22projects") {
 				t.Errorf("%s: finding = %+v", name, f)
 			}
 		}
