@@ -179,3 +179,39 @@ func TestFingerprints(t *testing.T) {
 		}
 	}
 }
+
+// Questions about credentials that are managed no longer have no answer.
+func TestCredentialsThatAreManagedNoLonger(t *testing.T) {
+	stale := managed()
+	stale.At, stale.Keys = start.Add(rotated-time.Hour), nil
+	refused := denied("storage.objects.get", rotated+20*time.Minute)
+	refused.Principal = consumer
+	g := New(Config{Ledger: stale})
+	log := inOrder(everydayUse()[:290], []Entry{refused, using(newKey, homeIP, homeAgent, rotated+time.Hour)})
+	var found []Finding
+	for i := range log {
+		found = g.Observe(&log[i], found)
+	}
+	found = g.Know(&Ledger{At: start.Add(rotated + oneDay)}, found)
+	for _, f := range g.Flush(found) {
+		if f.Severity != Info { // keys that nobody manages
+			t.Errorf("found %+v", f)
+		}
+	}
+}
+
+func TestAPIKeysOfOthersAreToldForInformation(t *testing.T) {
+	found := known(managed(), []Entry{making("eve@example.com", "apikeys.googleapis.com", "google.api.apikeys.v2.ApiKeys.CreateKey", "projects/1/locations/global/keys/x", "", 0)})
+	if len(found) != 1 || found[0].Severity != Info || found[0].Credential != "" {
+		t.Errorf("found %+v", found)
+	}
+	for name, e := range map[string]Entry{
+		"a version of an unmanaged secret": making("eve@example.com", "secretmanager.googleapis.com", "x.AddSecretVersion", "projects/1/secrets/other/versions/3", "", 0),
+		"no version":                       making("eve@example.com", "secretmanager.googleapis.com", "x.AddSecretVersion", "nothing", "", 0),
+		"another resource":                 making("eve@example.com", "compute.googleapis.com", "v1.compute.instances.insert", "i", "", 0),
+	} {
+		if found := known(managed(), []Entry{e}); len(found) != 0 {
+			t.Errorf("%s: found %+v", name, found)
+		}
+	}
+}

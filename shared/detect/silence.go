@@ -62,6 +62,8 @@ func (g *Engine) judgeSilence(s *subject, into []Finding) []Finding {
 	if len(hours) == 0 {
 		return into
 	}
+	name := s.name[len(logSubject):]
+	secret := g.ledger.named(name) // no log is called like one
 	first, last, longest := hours[0], hours[len(hours)-1], int64(1)
 	for i := 1; i < len(hours); i++ {
 		longest = max(longest, hours[i]-hours[i-1]-1)
@@ -69,18 +71,17 @@ func (g *Engine) judgeSilence(s *subject, into []Finding) []Finding {
 	limit := max(silenceLeast, silenceTimes*longest)
 	quiet := (g.clock.now-late)/hour - last - 1 // whole hours
 	switch {
-	case limit > silenceMost || last-first < silenceKnown:
+	case limit > silenceMost || last-first < silenceKnown || secret == nil && strings.HasPrefix(s.name, credentialSubject):
 		return into
 	case quiet < limit:
 		g.waiting.add(wait{name: s.name, detector: silence.id}, last*hour, (last+1+limit)*hour+late)
 		return into
 	}
-	name := s.name[len(logSubject):]
 	since := (last + 1) * hour
 	v := verdict{by: silence, start: since, last: since, score: 1, severity: Warning, count: int(quiet)}
 	v.subject = name
 	what, advice := "log "+visible(name, maxSubject), "open the link, and look who changed sinks, exclusions or audit configurations before it fell silent"
-	if secret := g.ledger.named(name); secret != nil && strings.HasPrefix(s.name, credentialSubject) {
+	if secret != nil {
 		v.credential, what = secret.name, "credential "+secret.name
 		advice = fmt.Sprintf("keyturn status %s, and keyturn rollback %s if its consumer was not stopped", secret.name, secret.name)
 	}
