@@ -187,7 +187,7 @@ func TestCredentialsThatAreManagedNoLonger(t *testing.T) {
 	refused := denied("storage.objects.get", rotated+20*time.Minute)
 	refused.Principal = consumer
 	g := New(Config{Ledger: stale})
-	log := inOrder(everydayUse()[:290], []Entry{refused, using(newKey, homeIP, homeAgent, rotated+time.Hour)})
+	log := inOrder(everydayUse()[:262], []Entry{refused, using(newKey, homeIP, homeAgent, rotated+time.Hour)})
 	var found []Finding
 	for i := range log {
 		found = g.Observe(&log[i], found)

@@ -85,6 +85,10 @@ func (g *Engine) settle(now int64, into []Finding) []Finding {
 		case stolen.id:
 			into = g.judgeUse(s, mark{keyUse, q.what, q.day}, into)
 		case foreign.id:
+			if q.day == ownBirth && !g.ledger.knows(at) {
+				g.waiting.add(q, at, g.clock.now+patient) // keyturn's own account is not accused by an old ledger
+				continue
+			}
 			into = g.judgeForeign(s, into)
 		case unread.id:
 			into = g.judgeUnread(s, q.what, into)
