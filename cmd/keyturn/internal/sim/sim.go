@@ -21,7 +21,7 @@ type Config struct {
 	Seeds    int            // how many worlds; zero is none
 	First    uint64         // seed of the first; the others follow
 	Network  bool           // calls over gRPC go through the loopback; false: they end up in process, in half the time and with the same story
-	Workers  int            // worlds at a time; zero is 4, which hides the pauses of clients that try again
+	Workers  int            // worlds at a time; zero is 8, which hides the pauses of clients that try again
 	Progress func(done int) // called after each world, one at a time; nil is nobody
 }
 
@@ -41,7 +41,7 @@ type Failure struct {
 	Violation
 }
 
-const defaultWorkers = 4
+const defaultWorkers = 8
 
 // Run simulates until all seeds are done or ctx ends. The error says that the
 // simulation itself broke; violations are in the result.
