@@ -15,7 +15,7 @@ import (
 // anything that changes more than the journal.
 func (t *turn) claim(ctx context.Context, steps []rotation.Step) error {
 	held := t.holds()
-	j, ok := t.cred.Journal.Touch(steps).Claim(t.holder, t.wall(), leaseFor(t.timeout))
+	j, ok := t.cred.Journal.Touch(t.now(), steps).Claim(t.holder, t.wall(), leaseFor(t.timeout))
 	if !ok {
 		return t.busy()
 	}
@@ -52,7 +52,7 @@ func exclusive(s rotation.Step) bool {
 
 // touches reports whether a step may leave a key disabled, of which the journal
 // does not know yet.
-func touches(s rotation.Step) bool { return s.Action == rotation.Disable && !s.Key.Touched }
+func touches(s rotation.Step) bool { return s.Action == rotation.Disable && s.Key.Touched.IsZero() }
 
 func begins(s rotation.Step) bool { return s.Action == rotation.Begin }
 

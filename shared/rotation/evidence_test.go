@@ -35,6 +35,7 @@ func TestWeigh(t *testing.T) {
 	apart.Tests = twice(-2*day - interval - clockSkew/2) // by Google's clock it was later
 	verified := superseded
 	verified.Tests = twice(-31 * day)
+	dead := Key{ID: "k", Version: "1", Phase: Quarantined, Since: t0.Add(-time.Hour), Touched: t0.Add(-day)}
 	fresh := Key{ID: "k", Version: "1", Phase: Quarantined, Since: t0.Add(-time.Hour), Given: t0.Add(-31 * day)}
 	given := []Sighting{
 		{From: t0.Add(-31*day - interval/2), To: t0.Add(-31*day + interval/2), Count: 2},
@@ -78,6 +79,7 @@ func TestWeigh(t *testing.T) {
 		"what it did before is not asked":     {superseded, Sightings{Uses: ago(40*day, 35*day), Through: through(time.Hour)}, Unused, "no use"},
 		"disabled and not missed":             {disabled, Sightings{Uses: ago(2 * day), Through: through(0)}, Unused, "no use since it was disabled"},
 		"disabled and tried":                  {disabled, Sightings{Uses: ago(2*day, time.Hour), Through: through(time.Hour)}, Used, "somebody tried to use it"},
+		"disabled before it was written down": {dead, Sightings{Uses: ago(12 * time.Hour), Through: through(0)}, Used, "somebody tried to use it"},
 		"tried while it was being disabled":   {disabled, Sightings{Uses: ago(day - 10*time.Minute), Through: through(0)}, Unused, "no use since"},
 		"not watched to its quarantine's end": {disabled, Sightings{Through: through(time.Hour)}, Unknown, "it has to reach to"},
 		"disabled, and the record is old":     {disabled, Sightings{Through: through(8 * time.Hour)}, Unknown, "only"},
@@ -148,7 +150,7 @@ func TestEvidenceGatesRetirement(t *testing.T) {
 	fresh := key("k0", "1", Quarantined, time.Hour)
 	force, ignore := watching, policy
 	force.Stragglers = Force
-	touched := retiring(holding(key("k1", "2", Active, time.Hour)), over).Touch([]Step{{Action: Disable, Key: over}}).Retiring[0]
+	touched := retiring(holding(key("k1", "2", Active, time.Hour)), over).Touch(t0, []Step{{Action: Disable, Key: over}}).Retiring[0]
 	forced := seen(fresh, Used, 0)
 	forced.Forced = true
 	for _, tt := range []struct {

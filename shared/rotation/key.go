@@ -40,7 +40,7 @@ type Key struct {
 	Killed   bool      `json:"killed,omitempty"`  // its tokens were to die, too, which is asked for once
 	Back     bool      `json:"back,omitempty"`    // on its way back to consumers
 	Forced   bool      `json:"forced,omitempty"`  // taken away although it may be in use
-	Touched  bool      `json:"touched,omitempty"` // overlapping: an attempt to disable it was begun, and may have succeeded
+	Touched  time.Time `json:"touched,omitzero"`  // policy time of the first attempt to disable it, from which on it may not work
 	Evidence *Evidence `json:"evidence,omitempty"`
 	// Tests are the latest policy times, oldest first, at which keyturn itself used
 	// the key, a time for each use that Cloud Monitoring counts: they are no evidence

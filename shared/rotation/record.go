@@ -177,7 +177,7 @@ func (j *Journal) retired(now time.Time, s Step, o Outcome) {
 	case Disable:
 		k.disable(now)
 	case Restore:
-		k.Phase, k.Since, k.Touched = Overlapping, now, false
+		k.Phase, k.Since, k.Touched = Overlapping, now, time.Time{}
 	case Recall:
 		back := *k
 		j.Retiring = slices.Delete(j.Retiring, i, i+1)
@@ -194,7 +194,7 @@ func (k *Key) disable(now time.Time) {
 		return
 	}
 	k.Forced = k.Evidence != nil && k.Evidence.Use != Unused
-	k.Phase, k.Since, k.Evidence, k.Touched = Quarantined, now, nil, false
+	k.Phase, k.Since, k.Evidence = Quarantined, now, nil
 }
 
 // keep has the overlap begin when consumers are not given the key any more.
@@ -208,10 +208,10 @@ func (k *Key) keep(now time.Time, e Evidence) {
 // recall has a key come in once more. Enabling one that was disabled takes time
 // to be known everywhere, as publishing does.
 func (j *Journal) recall(now time.Time, k Key) {
-	if k.Phase != Overlapping || k.Touched {
+	if k.Phase != Overlapping || !k.Touched.IsZero() {
 		k.Tried = now
 	}
-	k.Phase, k.Since, k.Back, k.Forced, k.Touched, k.Evidence = Published, now, true, false, false, nil
+	k.Phase, k.Since, k.Back, k.Forced, k.Touched, k.Evidence = Published, now, true, false, time.Time{}, nil
 	j.Rotation++
 	j.Incoming, j.Failure = &k, nil
 }
@@ -264,11 +264,11 @@ func (j Journal) Try(now time.Time) Journal {
 
 // Touch notes, before it is made, an attempt to disable each key that steps
 // disable. A crash then leaves a journal that knows that the key may not work.
-func (j Journal) Touch(steps []Step) Journal {
+func (j Journal) Touch(now time.Time, steps []Step) Journal {
 	j = j.clone()
 	for _, s := range steps {
-		if i := j.retiring(s.Key.ID); i >= 0 && s.Action == Disable && j.Retiring[i].Phase == Overlapping {
-			j.Retiring[i].Touched = true
+		if i := j.retiring(s.Key.ID); i >= 0 && s.Action == Disable && j.Retiring[i].Touched.IsZero() {
+			j.Retiring[i].Touched = now.UTC()
 		}
 	}
 	return j

@@ -56,11 +56,17 @@ func (k Key) unseen(now time.Time) bool {
 
 // settled is from when on a use of a disabled key must have failed: before that,
 // it may have succeeded.
-func (k Key) settled(p Policy) time.Time { return k.Since.Add(p.propagation() + interval) }
+func (k Key) settled(p Policy) time.Time {
+	since := k.Since
+	if !k.Touched.IsZero() {
+		since = k.Touched
+	}
+	return since.Add(p.propagation() + interval)
+}
 
 // broke reports whether disabling the key has broken one of its consumers.
 func (k Key) broke(p Policy) bool {
-	if k.Phase == Overlapping && !k.Touched || k.Revoked || k.Evidence == nil || k.Evidence.Use != Used {
+	if k.Phase == Overlapping && k.Touched.IsZero() || k.Revoked || k.Evidence == nil || k.Evidence.Use != Used {
 		return false
 	}
 	return k.watched(p) || k.Evidence.Handed
