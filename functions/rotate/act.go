@@ -296,6 +296,9 @@ func (t *turn) unstage(ctx context.Context) error {
 			return err
 		}
 	}
+	if t.cred.Journal.MayHaveStaged() {
+		return nil
+	}
 	return newerVersions(ctx, t.cloud, t.cred.StagingSecret(), t.cred.Journal.Staging, func(number string, _ []byte) (bool, error) {
 		return false, t.destroyStaged(ctx, number)
 	})

@@ -80,7 +80,7 @@ func Decide(now time.Time, p Policy, j Journal, seen Observed, want Intent) []St
 	if ok {
 		steps = append(steps, next)
 	}
-	if j.Unstage != "" && !j.mayHaveStaged() {
+	if j.unstages() {
 		steps = append(steps, Step{Action: Unstage, Reason: "a staging copy is not needed any more"})
 	}
 	if misplaced(j, seen) {
@@ -250,12 +250,6 @@ func Replaced(now time.Time, p Policy, j Journal) time.Time {
 		return time.Time{}
 	}
 	return latest(now, j.Incoming.known(now, p))
-}
-
-// mayHaveStaged reports whether the private half of the key coming in may be in a
-// version of the staging secret of which the journal does not know.
-func (j Journal) mayHaveStaged() bool {
-	return j.Incoming != nil && j.Incoming.Phase == Intended && j.Incoming.Mode != ""
 }
 
 // misplaced reports whether an alias is not where the journal puts it, which

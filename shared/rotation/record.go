@@ -31,7 +31,10 @@ func (j Journal) Record(now time.Time, s Step, o Outcome) Journal {
 	case Begin, Stage, Publish, FallBack, Verify, Promote, Discard:
 		j.introduced(now, s, o)
 	case Unstage:
-		j.Unstage = ""
+		left := j.Left()
+		if j.Unstage = ""; j.MayHaveStaged() && slices.Contains(left, unrecorded) {
+			j.Unstage = unrecorded
+		}
 	case Suspend:
 		j.Suspend = &Suspension{Until: now.Add(tokenLife)}
 		if o.Foreign {
@@ -155,6 +158,19 @@ func (j Journal) Left() []string {
 		return nil
 	}
 	return strings.Split(j.Unstage, ",")
+}
+
+// MayHaveStaged reports whether a version of the staging secret that the journal
+// does not know of may hold the private half of the key coming in: a turn that
+// died has left it.
+func (j Journal) MayHaveStaged() bool {
+	return j.Incoming != nil && j.Incoming.Phase == Intended && j.Incoming.Mode != ""
+}
+
+// unstages reports whether there is something in the staging secret to destroy.
+func (j Journal) unstages() bool {
+	known := func(version string) bool { return version != unrecorded }
+	return j.Unstage != "" && (!j.MayHaveStaged() || slices.ContainsFunc(j.Left(), known))
 }
 
 // retired notes a step of a key on its way out.

@@ -10,7 +10,7 @@ import (
 // the journal does not know of stays, until the key coming in has its own.
 func TestNothingIsUnstagedThatMayBeNeeded(t *testing.T) {
 	j := holding(key("k1", "1", Active, 72*time.Hour))
-	j.Staging, j.Unstage = "2", "2,"+unrecorded
+	j.Staging, j.Unstage = "2", unrecorded
 	for _, tt := range []struct {
 		in   *Key
 		want bool
@@ -27,5 +27,9 @@ func TestNothingIsUnstagedThatMayBeNeeded(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("with %+v coming in: unstage %v", tt.in, got)
 		}
+	}
+	j.Incoming, j.Unstage = &Key{Phase: Intended, Since: t0, Mode: Upload, Tried: t0}, "1,"+unrecorded
+	if left := j.Record(t0, Step{Action: Unstage}, Outcome{}).Left(); !slices.Equal(left, []string{unrecorded}) {
+		t.Errorf("left when the known version is destroyed: %q", left)
 	}
 }
