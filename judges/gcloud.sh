@@ -229,7 +229,7 @@ for n in $(seq 12); do
     '{"scope":["https://www.googleapis.com/auth/cloud-platform"]}' -H "Authorization: Bearer $token"
 done
 sleep 1
-ok gcloud pubsub subscriptions pull watch --auto-ack --limit=10 --format=json
+ok gcloud pubsub subscriptions pull watch --auto-ack --limit=10 --format='value(message.data.decode(base64))'
 says "$sa"
 ok ./keyturn status --json; says '"current"'
 echo "story: $passed passed, $failed failed"

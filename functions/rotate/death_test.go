@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/keyturn/internal/localgcp/fault"
+	"example.com/keyturn/shared/rotation"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -35,9 +36,10 @@ func (m *mortal) hook(string, any) fault.Fault {
 
 // dying is a world in which leases end by policy time, so that the sweep after a
 // death takes over.
-func dying(t *testing.T, kind string) (e *env, secret, target string) {
+func dying(t *testing.T, kind string, p rotation.Policy) (e *env, secret, target string) {
 	t.Helper()
 	e = newEnv(t)
+	e.policy = p
 	e.f = New(Config{Cloud: e.cloud, Now: e.clock.Now, Wall: e.clock.Now, Pair: e.pair, Timeout: 4 * time.Minute})
 	secret, target = e.credential(kind)
 	return e, secret, target
@@ -68,7 +70,7 @@ func TestDeathAtEveryCall(t *testing.T) {
 // testDeath rotates by sweeps of which the first ones share a life, and returns
 // how many calls that life had.
 func testDeath(t *testing.T, kind string, m *mortal) (calls int64) {
-	e, secret, target := dying(t, kind)
+	e, secret, target := dying(t, kind, policy)
 	e.clock.Advance(72 * time.Hour)
 	e.gcp.Faults.Set(m.hook)
 	e.try(secret)
@@ -94,4 +96,58 @@ func testDeath(t *testing.T, kind string, m *mortal) (calls int64) {
 		e.noneStaged(secret)
 	}
 	return m.calls.Load()
+}
+
+// TestDeathWhileAnotherKeyLeaves kills, at each of its remote calls, a turn that
+// begins a rotation and takes an old key out: what it writes about the one must
+// not hide what it does for the other. Google must know no key that the journal
+// does not.
+func TestDeathWhileAnotherKeyLeaves(t *testing.T) {
+	for _, kind := range []string{"upload", "create"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			calls := testDeathWhileAnotherKeyLeaves(t, kind, new(mortal))
+			if calls < 15 {
+				t.Fatalf("the turn has %d calls only", calls)
+			}
+			for n := int64(1); n <= calls; n++ {
+				for _, replied := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%d/%v", n, replied), func(t *testing.T) {
+						testDeathWhileAnotherKeyLeaves(t, kind, &mortal{dieAt: n, replied: replied})
+					})
+				}
+			}
+		})
+	}
+}
+
+func testDeathWhileAnotherKeyLeaves(t *testing.T, kind string, m *mortal) (calls int64) {
+	e, secret, target := dying(t, kind, watched)
+	e.replace(secret)
+	e.consumer(secret).every(time.Hour, 73*time.Hour) // the overlap has ended, the period has passed, and nobody uses the old key
+	e.gcp.Faults.Set(m.hook)
+	e.try(secret)
+	calls = m.calls.Load()
+	e.gcp.Faults.Set(nil)
+	for range 8 {
+		e.clock.Advance(20 * time.Minute)
+		e.try(secret)
+		e.works(secret, "current")
+	}
+	s := e.standing(secret)
+	if s.Incoming != nil || s.Failure != nil || len(s.Retiring) == 0 {
+		t.Fatalf("the rotation has not ended: %+v, incoming %+v, failure %+v", s, s.Incoming, s.Failure)
+	}
+	known := []string{s.Current.ID}
+	for _, k := range s.Retiring {
+		known = append(known, k.ID)
+	}
+	keys := e.accountKeys(target)
+	slices.Sort(known)
+	slices.Sort(keys)
+	if !slices.Equal(keys, known) {
+		t.Errorf("the account has the keys %v, and the journal knows %v", keys, known)
+	}
+	e.noneStaged(secret)
+	return calls
 }

@@ -85,7 +85,7 @@ func TestPeersUnderRefusal(t *testing.T) {
 }
 
 func testPeerUnderRefusal(t *testing.T, kind, method string, lost bool) {
-	e, secret, target := dying(t, kind)
+	e, secret, target := dying(t, kind, policy)
 	c := event.Command{Verb: event.Rotate, Secret: secret, After: new(int)}
 	old := e.consumer(secret)
 	failed := status.Error(codes.Internal, "failed on purpose")

@@ -90,6 +90,7 @@ func (t *turn) save(ctx context.Context, j rotation.Journal) error {
 	for range maxSaves {
 		if t.stands(text, j) {
 			t.cred.Journal, t.stored = j, text
+			t.begun = t.begun && (j.Incoming == nil || j.Incoming.Phase == rotation.Intended)
 			return nil
 		}
 		err = t.write(ctx, text, j)

@@ -122,7 +122,7 @@ func TestJournalThatCannotBeWritten(t *testing.T) {
 		for first := range 5 {
 			t.Run(fmt.Sprint(kind, first), func(t *testing.T) {
 				t.Parallel()
-				e, secret, target := dying(t, kind)
+				e, secret, target := dying(t, kind, policy)
 				var writes atomic.Int64
 				e.gcp.Faults.Set(func(m string, _ any) fault.Fault {
 					if strings.HasSuffix(m, "/UpdateSecret") && writes.Add(1) > int64(first) {

@@ -64,7 +64,7 @@ type turn struct {
 	keys    keys
 	holder  string // of the lease
 	stored  string // the journal as it stands in the secret
-	begun   bool   // the rotation in hand began in this turn: nothing of it can be left from a turn that died
+	begun   bool   // the rotation in hand began in this turn, and no more than its intent is written: nothing of it can be left from a turn that died
 	proven  bool   // the key coming in was verified in this turn: no turn that died can have promoted it
 	noted   bool   // the journal says that the key in use is tested in this turn
 	tried   bool   // it was

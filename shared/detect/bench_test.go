@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"example.com/keyturn/internal/raced"
 )
 
 // ordinary is a success as most of a log is made of, by one of n subjects.
@@ -79,7 +81,7 @@ func heap() uint64 {
 // A million subjects, one in ten of whom was denied something, and one in ten of
 // whom reads two secrets.
 func TestAMillionSubjectsFit(t *testing.T) {
-	if testing.Short() || raced {
+	if testing.Short() || raced.Detector {
 		t.Skip("takes some seconds, and a minute while the race detector looks on")
 	}
 	const subjects = 1_000_000

@@ -18,6 +18,7 @@ import (
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/fault"
+	"example.com/keyturn/internal/raced"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/rotation"
@@ -58,7 +59,7 @@ type survival struct {
 // orphaned and no consumer fail, and every rotation must come to its end.
 // KEYTURN_SEED replays the moments of an earlier run.
 func TestKill9(t *testing.T) {
-	if testing.Short() || raced {
+	if testing.Short() || raced.Detector {
 		t.Skip("it takes half a minute, and the process that it kills is built without the race detector")
 	}
 	s := newSurvival(t)

@@ -4,12 +4,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"example.com/keyturn/internal/raced"
 )
 
 // TestCrashMatrix makes every remote call of a whole rotation life go wrong in
 // every way, for each kind and mode. Nothing is sampled.
 func TestCrashMatrix(t *testing.T) {
-	if testing.Short() || raced {
+	if testing.Short() || raced.Detector {
 		t.Skip("thousands of lives, one call at a time; TestSlice runs the same code with the race detector")
 	}
 	began, n := time.Now(), 0

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"example.com/keyturn/internal/raced"
 )
 
 // mutant is one line of the engine changed for the worse, as one of the peers
@@ -26,7 +28,7 @@ const mutantSeeds = 600
 
 // TestMutantsAreCaught shows that a seed finds each mutant.
 func TestMutantsAreCaught(t *testing.T) {
-	if testing.Short() || raced {
+	if testing.Short() || raced.Detector {
 		t.Skip("the mutants are hunted without the race detector: it makes their program slow to build, and finds nothing in it that it would not find in the engine")
 	}
 	mutants := readMutants(t)
