@@ -24,7 +24,7 @@ type mutant struct {
 	seed uint64 // one that catches it, tried first; zero is not known
 }
 
-const mutantSeeds = 600
+const mutantSeeds = 1200
 
 // TestMutantsAreCaught shows that a seed finds each mutant.
 func TestMutantsAreCaught(t *testing.T) {
