@@ -51,8 +51,8 @@ func enter(l *detect.Ledger, c rotation.Credential, target string) {
 			})
 		}
 	}
-	if k := c.Journal.Deleted; k != nil {
-		l.Retired = append(l.Retired, detect.RetiredKey{ID: k.ID, Secret: c.Secret, Given: k.Given, Deleted: k.Since})
+	for _, k := range c.Journal.Retired {
+		l.Retired = append(l.Retired, detect.RetiredKey{ID: k.ID, Secret: c.Secret, Given: k.Given, Disabled: k.Disabled, Deleted: k.Deleted, Versions: k.Versions})
 	}
 }
 

@@ -54,7 +54,6 @@ const (
 // credential is a managed secret with a journal.
 func credential(t testing.TB, name string, kind rotation.Kind, target string, j rotation.Journal) gcp.Secret {
 	t.Helper()
-	j.Format = 2
 	annotations, err := rotation.Credential{Secret: name, Kind: kind, Target: target, Policy: rotation.DefaultPolicy, Journal: j}.Annotations()
 	must(t, err)
 	return gcp.Secret{Name: name, Labels: map[string]string{rotation.Label: rotation.Managed}, Annotations: annotations}
@@ -70,7 +69,7 @@ func twoKeys(t testing.TB) []gcp.Secret {
 			Retiring: []rotation.Key{{ID: keyA, Version: "1", Phase: rotation.Overlapping, Since: start, Given: start.AddDate(0, 0, -30)}},
 		}),
 		credential(t, "projects/acme/secrets/gemini", rotation.APIKey, apiKey, rotation.Journal{
-			Deleted: &rotation.Key{ID: apiKey, Phase: rotation.Deleted, Since: start, Given: start.AddDate(0, 0, -9)},
+			Retired: []rotation.RetiredKey{{ID: apiKey, Versions: []string{"1"}, Given: start.AddDate(0, 0, -9), Disabled: start.AddDate(0, 0, -1), Deleted: start}},
 		}),
 	}
 }
@@ -88,7 +87,7 @@ func TestTheLedgerIsReadFromTheJournals(t *testing.T) {
 		`{"id":%q,"secret":"projects/acme/secrets/billing","kind":"service-account-key","state":"active","since":"2030-01-01T12:00:00Z","given":"2030-01-01T12:00:00Z","versions":["2"]}],`+
 		`"secrets":[{"name":"projects/acme/secrets/billing","target":"//iam.googleapis.com/projects/acme/serviceAccounts/%s"},{"name":"projects/acme/secrets/gemini","target":"//apikeys.googleapis.com/%s"}],`+
 		`"rotators":["keyturn-rotate@acme.iam.gserviceaccount.com"],`+
-		`"retired":[{"id":%q,"secret":"projects/acme/secrets/gemini","given":"2029-12-23T12:00:00Z","deleted":"2030-01-01T12:00:00Z"}]}`, keyA, keyB, billing, apiKey, apiKey)
+		`"retired":[{"id":%q,"secret":"projects/acme/secrets/gemini","given":"2029-12-23T12:00:00Z","disabled":"2029-12-31T12:00:00Z","deleted":"2030-01-01T12:00:00Z","versions":["1"]}]}`, keyA, keyB, billing, apiKey, apiKey)
 	if string(got) != want {
 		t.Errorf("ledger\n%s, want\n%s", got, want)
 	}
@@ -180,6 +179,31 @@ func TestRetiredKeysAreRemembered(t *testing.T) {
 	found := e.findings()
 	if len(found) != 1 || found[0].Detector != detect.RetiredKeyUsed || found[0].Severity != detect.Critical {
 		t.Errorf("findings = %+v", found)
+	}
+}
+
+// What was deleted before an instance began to work is known to it all the same.
+func TestJournalsRememberRetiredKeysForTheNextInstance(t *testing.T) {
+	e := newEnv(t)
+	e.f.config.Secrets = &listed{secrets: []gcp.Secret{
+		credential(t, "projects/acme/secrets/billing", rotation.ServiceAccountKey, "projects/acme/serviceAccounts/"+billing, rotation.Journal{
+			Current: &rotation.Key{ID: keyB, Version: "3", Phase: rotation.Active, Since: start.AddDate(0, 0, -9), Given: start.AddDate(0, 0, -9)},
+			Retired: []rotation.RetiredKey{
+				{ID: keyC, Versions: []string{"1"}, Given: start.AddDate(0, 0, -90), Disabled: start.AddDate(0, 0, -50), Deleted: start.AddDate(0, 0, -40)},
+				{ID: keyA, Versions: []string{"2"}, Given: start.AddDate(0, 0, -50), Disabled: start.AddDate(0, 0, -8), Deleted: start.AddDate(0, 0, -1)},
+			},
+		}),
+	}}
+	must(t, e.deliver(event.TopicLogs, using(keyC, "192.0.2.1", 0), nil))
+	must(t, e.deliver(event.TopicLogs, using(keyA, "192.0.2.1", 0), nil))
+	found := e.findings()
+	if len(found) != 2 {
+		t.Fatalf("findings = %+v", found)
+	}
+	for _, f := range found {
+		if f.Detector != detect.RetiredKeyUsed || f.Severity != detect.Critical || f.Credential != "projects/acme/secrets/billing" {
+			t.Errorf("finding = %+v", f)
+		}
 	}
 }
 

@@ -28,17 +28,18 @@ type Failure struct {
 
 // Journal is the write-ahead record of a credential's rotations.
 type Journal struct {
-	Format   int         `json:"v"`
-	Rotation int         `json:"rotation"` // number of the latest rotation begun; 0 before the first
-	Lease    *Lease      `json:"lease,omitempty"`
-	Incoming *Key        `json:"incoming,omitempty"` // being introduced
-	Current  *Key        `json:"current,omitempty"`  // what consumers are given; nil before the first rotation of an empty secret
-	Retiring []Key       `json:"retiring,omitempty"` // superseded, oldest first
-	Deleted  *Key        `json:"deleted,omitempty"`  // the API key that was deleted last: it can be undeleted
-	Staging  string      `json:"staging,omitempty"`  // the newest version of the staging secret that was ever recorded
-	Unstage  string      `json:"unstage,omitempty"`  // versions of the staging secret that are to be destroyed, joined by commas; see Left
-	Suspend  *Suspension `json:"suspend,omitempty"`  // the service account is, or is to be, disabled
-	Failure  *Failure    `json:"failure,omitempty"`
+	Format   int          `json:"v"`
+	Rotation int          `json:"rotation"` // number of the latest rotation begun; 0 before the first
+	Lease    *Lease       `json:"lease,omitempty"`
+	Incoming *Key         `json:"incoming,omitempty"` // being introduced
+	Current  *Key         `json:"current,omitempty"`  // what consumers are given; nil before the first rotation of an empty secret
+	Retiring []Key        `json:"retiring,omitempty"` // superseded, oldest first
+	Deleted  *Key         `json:"deleted,omitempty"`  // the API key that was deleted last: it can be undeleted
+	Retired  []RetiredKey `json:"retired,omitempty"`  // deleted lately, oldest first
+	Staging  string       `json:"staging,omitempty"`  // the newest version of the staging secret that was ever recorded
+	Unstage  string       `json:"unstage,omitempty"`  // versions of the staging secret that are to be destroyed, joined by commas; see Left
+	Suspend  *Suspension  `json:"suspend,omitempty"`  // the service account is, or is to be, disabled
+	Failure  *Failure     `json:"failure,omitempty"`
 }
 
 // Suspension is the disabling of a whole service account, which nothing else than
@@ -49,7 +50,7 @@ type Suspension struct {
 }
 
 const (
-	journalFormat = 2
+	journalFormat = 3
 	// maxJournal keeps the journal, with the policy and what the owner adds,
 	// under Secret Manager's 16 KiB for all annotations together. Crowded keeps
 	// it from being reached.
@@ -77,14 +78,20 @@ func ParseJournal(text string) (Journal, error) {
 }
 
 // upgrade brings a journal of an older format up to this one. Format 1 did not
-// say since when consumers were given a key.
+// say since when consumers were given a key, and format 2 remembered no deleted
+// key but one that can be undeleted.
 func (j Journal) upgrade() Journal {
-	if j.Format != 1 {
-		return j
+	if j.Format == 1 {
+		j.Format = 2
+		if j.Current != nil && j.Current.Given.IsZero() {
+			j.Current.Given = j.Current.Since
+		}
 	}
-	j.Format = journalFormat
-	if j.Current != nil && j.Current.Given.IsZero() {
-		j.Current.Given = j.Current.Since
+	if j.Format == 2 {
+		j.Format = 3
+		if j.Deleted != nil {
+			j.remember(j.Deleted.inShort(j.Deleted.Since))
+		}
 	}
 	return j
 }
@@ -92,12 +99,17 @@ func (j Journal) upgrade() Journal {
 func endOf(dec *json.Decoder) error { return check(!dec.More(), "more than one JSON value") }
 
 // Encode writes the journal as ParseJournal reads it. One that would be too
-// large goes without what can be spared.
+// large goes without what can be spared: first texts, then retired keys.
 func (j Journal) Encode() (string, error) {
 	j.Format = journalFormat
 	text, err := inJSON(j)
 	if err == nil && len(text) > maxJournal {
-		text, err = inJSON(j.lean())
+		j = j.lean()
+		text, err = inJSON(j)
+	}
+	for err == nil && len(text) > maxJournal && len(j.Retired) > 0 {
+		j.Retired = j.Retired[1:]
+		text, err = inJSON(j)
 	}
 	if err != nil {
 		return "", fmt.Errorf("encoding the journal: %w", err)
@@ -133,6 +145,9 @@ func (j Journal) validate() error {
 	}
 	if j.Deleted != nil {
 		problems = append(problems, j.Deleted.validate("deleted", Deleted))
+	}
+	for _, k := range j.Retired {
+		problems = append(problems, check(k.ID != "" && !k.Deleted.IsZero(), "a retired key has no id or no time"))
 	}
 	return errors.Join(problems...)
 }

@@ -10,7 +10,7 @@ import (
 // Phase is where one key stands on its way from intent to deletion.
 type Phase string
 
-// The phases, in order. A deleted service-account key leaves the journal.
+// The phases, in order. A deleted service-account key is remembered as a RetiredKey alone.
 const (
 	Intended    Phase = "intended"    // the journal says that a key will be made; one may exist, should the maker have died
 	Staged      Phase = "staged"      // upload mode: the private half is in the staging secret

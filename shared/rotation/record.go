@@ -180,6 +180,7 @@ func (j *Journal) retired(now time.Time, s Step, o Outcome) {
 		if s.Action == Recall && j.Deleted != nil && j.Deleted.ID == s.Key.ID {
 			j.recall(now, *j.Deleted)
 			j.Deleted = nil
+			j.forget(s.Key.ID)
 		}
 		return
 	}
@@ -230,16 +231,6 @@ func (j *Journal) recall(now time.Time, k Key) {
 	k.Phase, k.Since, k.Back, k.Forced, k.Touched, k.Evidence = Published, now, true, false, time.Time{}, nil
 	j.Rotation++
 	j.Incoming, j.Failure = &k, nil
-}
-
-// remove forgets a deleted key, unless it can be undeleted.
-func (j *Journal) remove(now time.Time, i int) {
-	k := j.Retiring[i]
-	j.Retiring = slices.Delete(j.Retiring, i, i+1)
-	if strings.Contains(k.ID, "/") { // the name of an API key
-		k.Phase, k.Since, k.Evidence, k.Version, k.Copies = Deleted, now, nil, "", nil
-		j.Deleted = &k
-	}
 }
 
 // mark makes a key, wherever it stands, one to be revoked.
@@ -359,6 +350,6 @@ func (j Journal) clone() Journal {
 		del := *j.Deleted
 		j.Deleted = &del
 	}
-	j.Retiring = slices.Clone(j.Retiring)
+	j.Retiring, j.Retired = slices.Clone(j.Retiring), slices.Clone(j.Retired)
 	return j
 }

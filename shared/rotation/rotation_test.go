@@ -27,7 +27,7 @@ func key(id, version string, p Phase, age time.Duration) Key {
 	return Key{ID: id, Version: version, Phase: p, Since: t0.Add(-age)}
 }
 
-func holding(k Key) Journal { return Journal{Format: 2, Rotation: 1, Current: &k} }
+func holding(k Key) Journal { return Journal{Format: journalFormat, Rotation: 1, Current: &k} }
 
 func revoked(k Key) Key {
 	k.Revoked = true
@@ -323,11 +323,22 @@ func TestOlderJournals(t *testing.T) {
 	for name, want := range map[string]Journal{
 		"testdata/journal-1.json": retiring(
 			Journal{
-				Format: 2, Rotation: 3, Unstage: "4", Lease: &Lease{Holder: "h", Until: t0},
+				Format: journalFormat, Rotation: 3, Unstage: "4", Lease: &Lease{Holder: "h", Until: t0},
 				Incoming: &Key{Phase: Staged, Since: t0, Mode: Upload, Staged: "5", Tried: t0},
 				Current:  &Key{ID: "k1", Version: "2", Phase: Active, Since: t0, Given: t0, Mode: Create},
 				Failure:  &Failure{Step: Publish, Reason: "no", Count: 2, At: t0},
 			}, Key{ID: "k0", Version: "1", Phase: Quarantined, Since: t0, Revoked: true}),
+		"testdata/journal-2.json": {
+			Format: journalFormat, Rotation: 4,
+			Current: &Key{ID: apiKeyName("new"), Version: "3", Phase: Active, Since: t0, Given: t0},
+			Deleted: &Key{ID: apiKeyName("old"), Phase: Deleted, Since: t0, Given: t0.Add(-72 * time.Hour), Tests: []time.Time{t0}},
+			Retired: []RetiredKey{{ID: apiKeyName("old"), Given: t0.Add(-72 * time.Hour), Deleted: t0}},
+		},
+		"testdata/journal-3.json": {
+			Format: journalFormat, Rotation: 4,
+			Current: &Key{ID: "k2", Version: "3", Phase: Active, Since: t0, Given: t0},
+			Retired: []RetiredKey{{ID: "k1", Versions: []string{"1", "2"}, Given: t0.Add(-72 * time.Hour), Disabled: t0.Add(-24 * time.Hour), Deleted: t0}},
+		},
 	} {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -341,7 +352,7 @@ func TestOlderJournals(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	if _, err := ParseJournal(`{"v":3,"rotation":0}`); !errors.Is(err, ErrJournal) {
+	if _, err := ParseJournal(`{"v":4,"rotation":0}`); !errors.Is(err, ErrJournal) {
 		t.Errorf("a journal of the future: %v", err)
 	}
 }
@@ -366,7 +377,7 @@ func FuzzParseJournal(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, seed := range []string{text, `{"v":1,"rotation":-1}`, `{"v":1,"current":{}}`, `null`, `{"v":1}x`, `{"v":1,"rotation":1,"zzz":1}`} {
+	for _, seed := range []string{text, `{"v":1,"rotation":-1}`, `{"v":1,"current":{}}`, `null`, `{"v":1}x`, `{"v":1,"rotation":1,"zzz":1}`, `{"v":3,"rotation":1,"retired":[{"id":"k","deleted":"2030-01-01T00:00:00Z"}]}`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
