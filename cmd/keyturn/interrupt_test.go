@@ -27,6 +27,7 @@ func TestInterrupt(t *testing.T) {
 		{"local", []string{"local", "--gcp-addr", "127.0.0.1:0", "--functions-addr", "127.0.0.1:0"}, "Ctrl-C ends it", exitOK, ""},
 		{"demo while it boots", []string{"demo"}, "boot: 0 of 1", exitFailed, "interrupted"},
 		{"demo in the middle", []string{"demo"}, "rotating by schedule: 0 of", exitFailed, "interrupted"},
+		{"bench stream", []string{"bench", "stream"}, "streaming: 0 of", exitFailed, "interrupted: nothing was measured"},
 		{"demo with --json", []string{"demo", "--json"}, "rotating by schedule: 0 of", exitFailed, "interrupted"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

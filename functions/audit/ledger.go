@@ -78,7 +78,7 @@ func (f *Function) learn(ctx context.Context) error {
 // learnIfWanted reads the journals when something is held back until they are
 // newer, or when they were never read.
 func (f *Function) learnIfWanted(ctx context.Context) error {
-	if !f.memory.wants(f.now()) {
+	if !f.memory.wants(f.now) {
 		return nil
 	}
 	return f.learn(ctx)

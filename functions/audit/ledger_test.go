@@ -243,3 +243,16 @@ func TestWhatALedgerBringsUpIsPublishedOrFoundAgain(t *testing.T) {
 		t.Errorf("findings = %+v", found)
 	}
 }
+
+// TestTheClockIsAskedOnlyWhereItMatters counts who looks at it.
+func TestTheClockIsAskedOnlyWhereItMatters(t *testing.T) {
+	m, asked := newMemory(0), 0
+	clock := func() time.Time { asked++; return start }
+	if !m.wants(clock) || asked != 1 {
+		t.Error("nobody wants a first ledger")
+	}
+	must(t, m.know(detect.Ledger{At: start}, nil))
+	if m.wants(clock) || asked != 1 {
+		t.Errorf("the clock was asked %d times, although nothing waits for a newer ledger", asked)
+	}
+}

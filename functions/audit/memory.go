@@ -48,11 +48,17 @@ func (m *memory) know(l detect.Ledger, tell func(detect.Finding) error) error {
 	return m.tell(found, tell)
 }
 
-// wants reports whether it is time to read a newer ledger, or the first.
-func (m *memory) wants(now time.Time) bool {
+// wants reports whether it is time to read a newer ledger, or the first. It looks
+// at the clock only where that matters: a local world's is another process away.
+func (m *memory) wants(clock func() time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if at := m.engine.Wants(); now.Sub(m.asked) < unhurried || m.ledger != nil && (at.IsZero() || now.Before(at)) {
+	at := m.engine.Wants()
+	if m.ledger != nil && at.IsZero() {
+		return false
+	}
+	now := clock()
+	if now.Sub(m.asked) < unhurried || m.ledger != nil && now.Before(at) {
 		return false
 	}
 	m.asked = now

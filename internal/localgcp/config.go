@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/pubsub"
 	"example.com/keyturn/internal/localgcp/quota"
 )
 
@@ -34,6 +35,9 @@ type Config struct {
 	// Wall is the wall time of the quotas, and of nothing else: tokens are of the
 	// machine's. Nil is time.Now.
 	Wall func() time.Time
+
+	// Watcher is told what becomes of the messages of Pub/Sub. Nil: nobody is.
+	Watcher pubsub.Watcher
 
 	// Random is where every id, key string and token comes from, so that a
 	// simulation that makes its calls one after the other repeats itself. It must

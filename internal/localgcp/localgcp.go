@@ -70,7 +70,7 @@ func (l lateTokens) IdentityToken(email, audience string) (string, error) {
 
 func (c *Cloud) assemble(cfg Config) {
 	ids := random.New(cfg.Random)
-	c.PubSub = pubsub.New(pubsub.Config{Tokens: lateTokens{c}})
+	c.PubSub = pubsub.New(pubsub.Config{Tokens: lateTokens{c}, Watcher: cfg.Watcher})
 	c.Logging = logging.New(logging.Config{Clock: cfg.Clock, Publisher: c.PubSub, Random: ids})
 	c.Monitoring = monitoring.New(monitoring.Config{Clock: cfg.Clock, Lag: cfg.MetricLag})
 	c.IAM = iam.New(iam.Config{

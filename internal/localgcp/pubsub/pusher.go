@@ -101,6 +101,7 @@ func (s *Service) pushDone(sub *subscription, j job, acked bool) (next job, ok b
 func (s *Service) push(j job) error {
 	ctx, cancel := context.WithTimeout(s.ctx, pushTimeout(j.pb))
 	defer cancel()
+	s.cfg.Watcher.Pushing(j.pb, j.Message)
 	cfg := j.pb.PushConfig
 	m := push.Message{Subscription: j.pb.Name, PubsubMessage: j.Message}
 	if j.pb.DeadLetterPolicy != nil {

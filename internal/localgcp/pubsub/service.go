@@ -36,6 +36,8 @@ type Config struct {
 	PullWait time.Duration
 	// Logger hears of pushes that failed, never of what they carried. Nil: nobody does.
 	Logger *slog.Logger
+	// Watcher is told what becomes of messages. Nil: nobody is.
+	Watcher Watcher
 }
 
 // TokenSource makes OpenID Connect identity tokens of service accounts.
@@ -68,6 +70,9 @@ func New(cfg Config) *Service {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Watcher == nil {
+		cfg.Watcher = nobody{}
 	}
 	cfg.PullWait = cmp.Or(cfg.PullWait, 5*time.Second)
 	s := &Service{cfg: cfg, topics: map[string]*topic{}, subs: map[string]*subscription{}, forbidden: map[string]bool{}}

@@ -166,6 +166,7 @@ func (s *Service) publish(t *topic, now time.Time, messages []*pubsubpb.PubsubMe
 		kept[i] = proto.CloneOf(m)
 		kept[i].MessageId = ids[i]
 		kept[i].PublishTime = timestamppb.New(now.Truncate(time.Millisecond))
+		s.cfg.Watcher.Published(t.pb.Name, kept[i])
 	}
 	for _, sub := range t.subs {
 		for _, m := range kept {

@@ -2,6 +2,7 @@ package scanbench
 
 import (
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"time"
 )
@@ -10,12 +11,24 @@ import (
 // whenever it is called: what some hundred principals do within days, a few of
 // them denied what they try.
 func Generate(size int) []byte {
-	g := generator{random: rand.New(rand.NewPCG(4, 2026)), at: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)}
+	g := newGenerator()
 	out := make([]byte, 0, size+8<<10)
 	for len(out) < size {
 		out = append(g.entry(out), '\n')
 	}
 	return out
+}
+
+// Entries yields the entries of Generate, each in memory of its own, without end.
+func Entries() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for g := newGenerator(); yield(g.entry(nil)); {
+		}
+	}
+}
+
+func newGenerator() *generator {
+	return &generator{random: rand.New(rand.NewPCG(4, 2026)), at: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)}
 }
 
 type generator struct {

@@ -14,6 +14,7 @@ import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/pubsub"
 	"example.com/keyturn/internal/localgcp/wire"
 )
 
@@ -36,6 +37,8 @@ type Config struct {
 	// 100 ms to a minute, and 10 times.
 	Retry    *pubsubpb.RetryPolicy
 	Attempts int32
+	// Watcher is told what becomes of the messages of Pub/Sub; nil is nobody.
+	Watcher pubsub.Watcher
 }
 
 // World is a running world.
@@ -52,7 +55,7 @@ type World struct {
 // Start boots a world and returns once all of it answers.
 func Start(ctx context.Context, c Config) (*World, error) {
 	cloud, err := localgcp.Start(localgcp.Config{
-		Addr: c.GCPAddr, ProjectID: c.Project, Clock: c.Clock, KeyLag: c.KeyLag, DataAccess: true,
+		Addr: c.GCPAddr, ProjectID: c.Project, Clock: c.Clock, KeyLag: c.KeyLag, DataAccess: true, Watcher: c.Watcher,
 	})
 	if err != nil {
 		return nil, err
