@@ -18,13 +18,12 @@ var drift = detector(Detector{
 
 // usual takes in a use of a key that consumers are given, or of one that nobody
 // manages.
-func (g *Engine) usual(e *Entry, k *ledgerKey, t int64, into []Finding) []Finding {
+func (g *Engine) usual(e *Entry, k *ledgerKey, f fingerprint, t int64, into []Finding) []Finding {
 	name := keySubject + e.KeyName
 	if k != nil {
 		name = credentialSubject + k.secret.name
 	}
 	s := g.store.get(nameOf(name))
-	f := e.fingerprint()
 	if k != nil {
 		g.awaitRead(s, k, e, t)
 	}

@@ -62,21 +62,22 @@ func (g *Engine) Observe(e *Entry, into []Finding) []Finding {
 	if g.config.Rules != nil {
 		into = g.apply(e, t, into)
 	}
-	into = g.consult(e, t, into)
+	place := g.places.of(e)
+	into = g.consult(e, place, t, into)
 	name := e.identity()
 	if name == "" && e.Code == 0 {
 		return into // nobody did something
 	}
 	who := g.store.key(name)
 	if name != "" && e.located() {
-		if strangers := g.places.named(e, who, uint32(t/second)); strangers != nil {
+		if strangers := g.places.named(place, who, uint32(t/second)); strangers != nil {
 			into = g.stitch(name, strangers, t, into)
 		}
 	}
 	if e.Code == 0 && g.familiar.knows(e, who, t) {
 		return into
 	}
-	return g.consider(e, name, t, into)
+	return g.consider(e, name, place, t, into)
 }
 
 // Advance tells the Engine that all entries up to about now have come, as a
@@ -111,14 +112,14 @@ func (g *Engine) repeat(into []Finding) []Finding {
 }
 
 // consider takes in an entry that may matter.
-func (g *Engine) consider(e *Entry, name string, t int64, into []Finding) []Finding {
+func (g *Engine) consider(e *Entry, name string, place uint64, t int64, into []Finding) []Finding {
 	policy, denied := isPolicy(e), e.denied()
 	if !policy && !denied && e.Code != 0 {
 		return into // it failed for another reason
 	}
 	strange := false
 	if name == "" {
-		name, strange = g.caller(e, t)
+		name, strange = g.caller(e, place, t)
 	}
 	s := g.store.get(nameOf(name))
 	s.meet(t)

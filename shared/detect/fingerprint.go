@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/maphash"
+	"math/bits"
 	"net/netip"
 	"strings"
 )
@@ -94,7 +95,7 @@ func (a acquaintance) from(f fingerprint) string {
 func (s *subject) acquainted(f fingerprint, t int64) acquaintance {
 	networks := s.of(usedNetwork)
 	a := acquaintance{settled: len(networks) > 0 && s.born != 0 && s.born <= t-settling, network: s.trusts(usedNetwork, f.network, t), agent: s.trusts(usedAgent, f.agent, t)}
-	fresh, known := make(map[int32]bool), 0
+	fresh, known := uint8(0), 0 // fresh has a bit for each of the last days
 	for i := range networks {
 		first := networks[i].first.at
 		if first > t-slack {
@@ -102,10 +103,10 @@ func (s *subject) acquainted(f fingerprint, t int64) acquaintance {
 		}
 		known++
 		if first > t-7*day && first > s.born+day {
-			fresh[dayOf(first)] = true
+			fresh |= 1 << (dayOf(t) - dayOf(first))
 		}
 	}
-	a.roaming = known >= roamingAll || len(fresh) >= roamingDays
+	a.roaming = known >= roamingAll || bits.OnesCount8(fresh) >= roamingDays
 	return a
 }
 
@@ -122,10 +123,8 @@ func (s *subject) trusts(k kind, text string, t int64) bool {
 // place notes that the consumer was seen at t.
 func (s *subject) place(e *Entry, f fingerprint, t int64) {
 	s.meet(t)
-	note := func(k kind, text string) {
-		n := sightingOf(k, hash(text), e, t, text, "")
-		n.day, n.events, n.targets = 0, crowd{}, crowd{} // only which, since when
-		s.sight(n)
+	note := func(k kind, text string) { // only which, since when
+		s.sight(sighting{mark: mark{kind: k, what: hash(text)}, name: text, first: stamp{at: t, id: e.InsertID}, last: t})
 	}
 	note(usedNetwork, f.network)
 	note(usedAgent, f.agent)
@@ -138,26 +137,40 @@ type prints struct {
 	slots []print
 }
 
+// print is one use; another that falls into the same slot replaces it.
 type print struct {
 	what uint64
 	at   int64
+	from fingerprint // empty until somebody wanted it
 }
 
 const manyPrints = 1 << 13
 
 func newPrints(seed maphash.Seed) *prints { return &prints{seed, make([]print, manyPrints)} }
 
-// ofUse is the use of a key from one place.
-func (p *prints) ofUse(e *Entry) uint64 {
-	return blend(blend(maphash.String(p.seed, e.KeyName), maphash.String(p.seed, e.CallerIP)), maphash.String(p.seed, e.UserAgent))
+// of returns the slot of a thing that is called name; place is where it is used.
+func (p *prints) of(name string, place uint64) *print {
+	what := blend(maphash.String(p.seed, name), place)
+	s := &p.slots[what%manyPrints]
+	if s.what != what {
+		*s = print{what: what}
+	}
+	return s
 }
 
 // again reports whether the same was there some minutes ago, and notes it.
-func (p *prints) again(what uint64, t int64) bool {
-	s := &p.slots[what%manyPrints]
-	if s.what == what && t >= s.at && t < s.at+lookInterval {
+func (s *print) again(t int64) bool {
+	if t >= s.at && t < s.at+lookInterval {
 		return true
 	}
-	*s = print{what, t}
+	s.at = t
 	return false
+}
+
+// fingerprint is the one of e, which is a use that the slot is of.
+func (s *print) fingerprint(e *Entry) fingerprint {
+	if s.from == (fingerprint{}) {
+		s.from = e.fingerprint()
+	}
+	return s.from
 }

@@ -23,21 +23,21 @@ type about struct {
 
 // used takes in the use of a user-managed key. What is as it should be teaches
 // where its consumers are; anything else is judged.
-func (g *Engine) used(e *Entry, t int64, into []Finding) []Finding {
-	k := g.ledger.keys[lastPart(e.KeyName)]
+func (g *Engine) used(e *Entry, place uint64, t int64, into []Finding) []Finding {
+	k := g.ledger.key(e.KeyName)
 	state := k.at(t)
-	account := accountOf(e.KeyName)
 	if state == keyActive || state == keyOld {
 		g.hear(credentialSubject, k.secret.name, t)
 	}
-	if state == keyActive || state == keyForeign && g.ledger.accounts[account] == nil {
-		if g.prints.again(g.prints.ofUse(e), t) {
+	if state == keyActive || state == keyForeign && !g.ledger.manages(e.KeyName) {
+		p := g.prints.of(e.KeyName, place)
+		if p.again(t) {
 			return into
 		}
-		return g.usual(e, k, t, into)
+		return g.usual(e, k, p.fingerprint(e), t, into)
 	}
 	f := e.fingerprint()
-	n := sightingOf(keyUse, hash(f.network, f.agent), e, t, f.String(), account)
+	n := sightingOf(keyUse, hash(f.network, f.agent), e, t, f.String(), accountOf(e.KeyName))
 	s := g.store.get(nameOf(keySubject + lastPart(e.KeyName)))
 	s.meet(t)
 	s.describe(e, t)
@@ -56,7 +56,7 @@ func (g *Engine) judgeUse(s *subject, m mark, into []Finding) []Finding {
 	if !ok {
 		return into
 	}
-	k := g.ledger.keys[lastPart(s.name[len(keySubject):])]
+	k := g.ledger.key(s.name[len(keySubject):])
 	n := s.sightings[i]
 	switch k.at(n.first.at) {
 	case keyForeign:

@@ -47,12 +47,12 @@ func (g *Engine) Know(l *Ledger, into []Finding) []Finding {
 }
 
 // consult takes in what the entry says of keys and managed secrets.
-func (g *Engine) consult(e *Entry, t int64, into []Finding) []Finding {
+func (g *Engine) consult(e *Entry, place uint64, t int64, into []Finding) []Finding {
 	if e.LogName != "" {
 		g.hear(logSubject, e.LogName, t)
 	}
 	if e.KeyName != "" {
-		into = g.used(e, t, into)
+		into = g.used(e, place, t, into)
 	}
 	if g.ledger.empty {
 		return into

@@ -176,9 +176,22 @@ func (x *ledgerIndex) hasVersion(name string) bool {
 	return s != nil && s.versions[version]
 }
 
+// key is the one of a full name, or of an id; nil if it is not managed.
+func (x *ledgerIndex) key(name string) *ledgerKey {
+	if x.empty {
+		return nil
+	}
+	return x.keys[lastPart(name)]
+}
+
+// manages reports whether the account of a key's full name is managed.
+func (x *ledgerIndex) manages(keyName string) bool {
+	return !x.empty && x.accounts[accountOf(keyName)] != nil
+}
+
 // credential is the secret that the key of a full name belongs to.
 func (x *ledgerIndex) credential(keyName string) string {
-	if k := x.keys[lastPart(keyName)]; k != nil {
+	if k := x.key(keyName); k != nil {
 		return k.secret.name
 	}
 	return ""

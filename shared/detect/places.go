@@ -36,9 +36,13 @@ func newPlaces(seed maphash.Seed) *places {
 	return &places{seed: seed, spots: make([]spot, manySpots), strangers: make(map[uint64][]string)}
 }
 
-// spot returns the slot of the place that an entry came from.
-func (p *places) spot(e *Entry) *spot {
-	place := blend(maphash.String(p.seed, e.CallerIP), maphash.String(p.seed, e.UserAgent))
+// of is the place that an entry came from.
+func (p *places) of(e *Entry) uint64 {
+	return blend(maphash.String(p.seed, e.CallerIP), maphash.String(p.seed, e.UserAgent))
+}
+
+// spot returns the slot of a place.
+func (p *places) spot(place uint64) *spot {
 	s := &p.spots[place%manySpots]
 	if s.place != place {
 		*s = spot{place: place}
@@ -50,8 +54,8 @@ func near(a, b uint32) bool { return max(a, b)-min(a, b) <= stitching }
 
 // named notes that who was seen at t, and returns the strangers who are to be
 // taken for that one.
-func (p *places) named(e *Entry, who uint64, t uint32) (strangers []string) {
-	s := p.spot(e)
+func (p *places) named(place, who uint64, t uint32) (strangers []string) {
+	s := p.spot(place)
 	switch {
 	case s.who[0] == who:
 		s.at[0] = max(s.at[0], t)

@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"slices"
+	"sort"
 )
 
 // kind is in which respect a sighting counts.
@@ -99,7 +100,7 @@ func (s *sighting) within(a, b int64) bool {
 
 // place returns where the sighting of a mark is, or belongs.
 func place(list []sighting, m mark) (int, bool) {
-	return slices.BinarySearchFunc(list, m, func(s sighting, m mark) int { return s.order(m) })
+	return sort.Find(len(list), func(i int) int { return m.order(list[i].mark) })
 }
 
 // joined is the union of two ordered lists, within bounds.

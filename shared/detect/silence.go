@@ -2,7 +2,6 @@ package detect
 
 import (
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +30,7 @@ const (
 // hear notes that a log or credential was there at t, and asks whether it still is
 // when it could be missed at the earliest.
 func (g *Engine) hear(prefix, name string, t int64) {
-	if g.prints.again(maphash.String(g.prints.seed, name), t) {
+	if g.prints.of(name, 0).again(t) {
 		return
 	}
 	s := g.store.get(nameOf(prefix + name))

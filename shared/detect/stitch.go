@@ -2,11 +2,11 @@ package detect
 
 // caller names the caller of an entry that does not: who alone was seen at the
 // same place, or else a stranger.
-func (g *Engine) caller(e *Entry, t int64) (name string, strange bool) {
+func (g *Engine) caller(e *Entry, place uint64, t int64) (name string, strange bool) {
 	if !e.located() {
 		return e.stranger(), true
 	}
-	spot, seconds := g.places.spot(e), uint32(t/second)
+	spot, seconds := g.places.spot(place), uint32(t/second)
 	if who, ok := spot.only(seconds); ok {
 		if s := g.store.known(who); s != nil && fits(e.Principal, s.name) {
 			return s.name, false

@@ -13,6 +13,9 @@ import (
 // change of writing direction, is escaped, and what exceeds n bytes is cut. The
 // result never lies in the buffer of s.
 func visible(s string, n int) string {
+	if head := s[:min(len(s), n+1)]; plain(head) {
+		return strings.Clone(cut(head, n))
+	}
 	var b strings.Builder
 	for _, r := range s {
 		if b.Len() > n {
@@ -25,6 +28,16 @@ func visible(s string, n int) string {
 		b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
 	}
 	return cut(b.String(), n)
+}
+
+// plain reports whether s is all of printable ASCII.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // cut returns s if it is of at most n bytes, or else its beginning and an ellipsis.

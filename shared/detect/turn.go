@@ -27,6 +27,9 @@ const (
 // awaitTurn notes a success of what was denied, to be judged when the grant that
 // explains it must have been logged.
 func (g *Engine) awaitTurn(e *Entry, s *subject, t int64) {
+	if len(s.of(deniedPermission)) == 0 {
+		return
+	}
 	door := doorOf(e)
 	onDoor := opened(door)
 	if isMinting(e) {
