@@ -85,7 +85,9 @@ func DecodeLogEntry(data []byte) (detect.Entry, error) {
 
 // clearEntry empties e but for the memory of its lists.
 func clearEntry(e *detect.Entry) {
-	*e = detect.Entry{Delegation: kept(e.Delegation), Permissions: kept(e.Permissions), Tested: kept(e.Tested), Grants: kept(e.Grants)}
+	delegation, permissions, tested, grants := kept(e.Delegation), kept(e.Permissions), kept(e.Tested), kept(e.Grants)
+	*e = detect.Entry{} // in place: a literal with the lists in it would be made elsewhere first
+	e.Delegation, e.Permissions, e.Tested, e.Grants = delegation, permissions, tested, grants
 }
 
 // maxKept is how long a list may have been whose memory is used again.

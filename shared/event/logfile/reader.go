@@ -14,13 +14,13 @@ import (
 
 // Config says how to read. Its zero value is good for every file.
 type Config struct {
-	Block    int // bytes that are read and decoded at once; 0 is 1 MiB
+	Block    int // bytes that are read and decoded at once; 0 is 256 KiB, which the caches hold
 	MaxEntry int // bytes of the longest entry that is not rejected; 0 is 16 MiB
 	Workers  int // that decode at once; 0 is one for each processor that Go may use
 }
 
 const (
-	defaultBlock    = 1 << 20
+	defaultBlock    = 256 << 10
 	defaultMaxEntry = 16 << 20
 )
 

@@ -95,7 +95,19 @@ func (s *Scanner) Object() (key string, ok bool) {
 		return "", false
 	}
 	s.enter()
-	return s.key(none)
+	data, k := s.data, s.next
+	if k+2 < len(s.index) {
+		at, value := int(s.index[k]), int(s.index[k+1])
+		if data[at] == '"' && data[at-1] == '{' && data[value-1] == ':' && data[value-2] == '"' {
+			s.next = k + 1
+			return s.text(at+1, value-2), true
+		}
+		if data[at] == '}' && data[at-1] == '{' {
+			s.next, s.depth = k+1, s.depth-1
+			return "", false
+		}
+	}
+	return s.key(none) // at the end, or where there is white space
 }
 
 // NextKey returns the key after the value that was read; false at the end of the object.
