@@ -85,7 +85,7 @@ func build(environ []string) (*services, error) {
 	log := slog.New(logHandler())
 	return &services{
 		rotate: rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log, Timeout: env.Timeout}),
-		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Secrets: cloud, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log}),
+		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Secrets: cloud, Metrics: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log}),
 		alert:  alert.New(alert.Config{Publisher: cloud, Channels: channels(env), Now: Clock, Log: log}),
 	}, nil
 }

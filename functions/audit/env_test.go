@@ -13,6 +13,7 @@ import (
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/internal/localgcp/logging"
+	"example.com/keyturn/internal/localgcp/monitoring"
 	localpubsub "example.com/keyturn/internal/localgcp/pubsub"
 	"example.com/keyturn/internal/localgcp/wire"
 	"example.com/keyturn/shared/detect"
@@ -33,6 +34,7 @@ type env struct {
 	*testing.T
 	faults fault.Injector
 	logs   *logging.Service
+	counts *monitoring.Service
 	clock  *clock.Clock
 	pull   *pubsub.SubscriptionAdminClient
 	f      *Function
@@ -45,9 +47,11 @@ func newEnv(t *testing.T) *env {
 	messages := localpubsub.New(localpubsub.Config{PullWait: 10 * time.Millisecond})
 	t.Cleanup(func() { must(t, messages.Close()) })
 	e.logs = logging.New(logging.Config{Clock: e.clock, Publisher: messages})
+	e.counts = monitoring.New(monitoring.Config{Clock: e.clock})
 	handler, err := wire.NewHandler(func(r grpc.ServiceRegistrar) {
 		messages.Register(r)
 		e.logs.Register(r)
+		e.counts.Register(r)
 	}, nil, grpc.ChainUnaryInterceptor(e.faults.Unary()))
 	must(t, err)
 	server, err := wire.Listen("127.0.0.1:0", handler)
@@ -70,7 +74,7 @@ func newEnv(t *testing.T) *env {
 		_, err = e.pull.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: "projects/" + project + "/subscriptions/" + id, Topic: topic})
 		must(t, err)
 	}
-	e.f = New(Config{Publisher: adapter, Logs: adapter, Now: e.clock.Now, Log: slog.New(slog.NewTextHandler(&e.log, nil))})
+	e.f = New(Config{Publisher: adapter, Logs: adapter, Metrics: adapter, Project: project, Now: e.clock.Now, Log: slog.New(slog.NewTextHandler(&e.log, nil))})
 	return e
 }
 

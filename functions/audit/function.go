@@ -29,6 +29,8 @@ type Config struct {
 	Publisher door.Publisher   // of findings and dead letters; required
 	Logs      Logs             // what a sweep reads; nil lets sweeps do nothing
 	Secrets   Secrets          // whose journals tell which keys are managed; nil is nobody's
+	Metrics   Metrics          // what no log holds, read by sweeps; nil is nothing
+	Project   string           // whose calls Metrics is asked for, besides those of the managed credentials
 	Rotators  []string         // e-mails of the accounts that keyturn rotates as; none has nobody's keys be its own
 	Subjects  int              // that are remembered at most; 0 is 200,000, which take some 50 MB
 	Lookback  time.Duration    // how far back an instance's first sweep reads; 0 is 2 hours
@@ -46,6 +48,7 @@ type Function struct {
 
 	sweeping sync.Mutex
 	swept    time.Time // up to which the last sweep has read; guarded by sweeping
+	measured time.Time // up to which calls were counted last; guarded by sweeping
 }
 
 // New returns a function that remembers no subject yet.

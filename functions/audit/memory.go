@@ -39,6 +39,14 @@ func (m *memory) advance(now time.Time, tell func(detect.Finding) error) error {
 	return m.tell(found, tell)
 }
 
+// measured has told what calls that were counted brought to light.
+func (m *memory) measured(samples []detect.Sample, tell func(detect.Finding) error) error {
+	m.mu.Lock()
+	found := m.engine.Measured(samples, nil)
+	m.mu.Unlock()
+	return m.tell(found, tell)
+}
+
 // know has the detectors go by a newer ledger, and has told what waited for it.
 func (m *memory) know(l detect.Ledger, tell func(detect.Finding) error) error {
 	m.mu.Lock()

@@ -38,6 +38,9 @@ func (f *Function) sweep(ctx context.Context) error {
 		return f.observeLine(ctx, line)
 	})
 	if err == nil {
+		err = f.measure(ctx, until)
+	}
+	if err == nil {
 		err = f.memory.advance(until, func(found detect.Finding) error { return f.publish(ctx, found) })
 	}
 	if err != nil {

@@ -65,7 +65,7 @@
 //     network; for information unless the program is new, too.
 //   - silence: a log, or a credential's use, that was never silent for more than 16
 //     hours in a week, silent for 6 hours and three times its longest silence.
-//   - refused-credential: by [Refusals], from what Cloud Monitoring counts.
+//   - refused-credential: by [Engine.Measured], from what Cloud Monitoring counts.
 //
 // What a newer ledger may explain, such as a key made a minute ago or one that was
 // enabled again, is held back until [Engine.Know] brings one, at most 75 minutes.

@@ -72,7 +72,7 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 	}
 	f.list(v.seen)
 	f.Advice = cmp.Or(v.advice, f.advice())
-	f.Link = f.link(v.query)
+	f.Link = cmp.Or(v.link, f.link(v.query))
 	return f
 }
 

@@ -19,6 +19,7 @@ type about struct {
 	from       []string
 	advice     string // "" is the general one
 	query      string // of entries that the link opens; "" is the evidence
+	link       string // "" is to Logs Explorer
 }
 
 // used takes in the use of a user-managed key. What is as it should be teaches

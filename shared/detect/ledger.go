@@ -94,6 +94,31 @@ func (l *Ledger) retired(now time.Time) []RetiredKey {
 	return retired
 }
 
+// IDs are those of all keys, in order.
+func (l *Ledger) IDs() []string {
+	var ids []string
+	for _, k := range l.index().keys {
+		ids = append(ids, k.id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Ended are the ids of the keys that were disabled or deleted, in order, by the
+// secret that they belong to.
+func (l *Ledger) Ended() map[string][]string {
+	ended := make(map[string][]string)
+	for _, k := range l.index().keys {
+		if k.end() != 0 {
+			ended[k.secret.name] = append(ended[k.secret.name], k.id)
+		}
+	}
+	for _, ids := range ended {
+		slices.Sort(ids)
+	}
+	return ended
+}
+
 // latestRetired keeps the latest of each secret, in the order of their ends.
 func latestRetired(keys []RetiredKey) []RetiredKey {
 	slices.SortFunc(keys, func(a, b RetiredKey) int {

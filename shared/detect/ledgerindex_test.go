@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -213,5 +214,16 @@ func TestAPIKeysOfOthersAreToldForInformation(t *testing.T) {
 		if found := known(managed(), []Entry{e}); len(found) != 0 {
 			t.Errorf("%s: found %+v", name, found)
 		}
+	}
+}
+
+func TestKeysThatEnded(t *testing.T) {
+	l := managed()
+	l.Keys = append(l.Keys, LedgerKey{ID: "nonsense", Secret: billing, State: quarantined})
+	if got, want := l.Ended(), map[string][]string{billing: {oldKey}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("ended %v, want %v", got, want)
+	}
+	if got := l.IDs(); !slices.IsSorted(got) || !slices.Contains(got, oldKey) || !slices.Contains(got, newKey) || slices.Contains(got, "nonsense") {
+		t.Errorf("keys %v", got)
 	}
 }

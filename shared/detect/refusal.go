@@ -36,31 +36,36 @@ const (
 	refusalKnown = 24 // hours of which something must be known before
 )
 
-// Refusals judges samples, in any order, the same ones more than once: attempts
-// with keys that the ledger knows to be retired, and credentials of which most
-// calls of an hour were refused, unlike in all hours before. The same samples make
-// findings of the same ids.
-func Refusals(samples []Sample, l *Ledger) []Finding {
-	x := l.index()
+// Measured judges samples and appends what they brought to light: attempts with
+// keys that the ledger knows to be retired, and credentials of which most calls of
+// an hour were refused, unlike in all hours before. Give it all samples of the last
+// days each time, in any order: what it has told of them it does not tell again.
+func (g *Engine) Measured(samples []Sample, into []Finding) []Finding {
+	into = g.repeat(into)
 	of := make(map[string][]Sample)
 	for _, s := range samples {
 		if name := cmp.Or(s.Key, s.Credential); name != "" && plausible(s.To.UnixMilli()) && s.Refused >= 0 && s.All >= s.Refused && !slices.Contains(of[name], s) {
 			of[name] = append(of[name], s)
 		}
 	}
-	var found []Finding
 	for _, name := range slices.Sorted(maps.Keys(of)) {
-		if k := x.keys[lastPart(name)]; k != nil && k.end() != 0 {
-			found = append(found, triedRetired(k, of[name])...)
-			continue
+		k := g.ledger.keys[lastPart(name)]
+		v, ok := suddenlyRefused(name, k, of[name])
+		if k != nil && k.end() != 0 {
+			v, ok = triedRetired(k, of[name])
 		}
-		found = append(found, suddenlyRefused(name, x.keys[lastPart(name)], of[name])...)
+		if ok {
+			v.link = "https://console.cloud.google.com/monitoring/metrics-explorer"
+			s := g.store.get(nameOf(keySubject + name))
+			s.meet(v.last)
+			into = g.tell(s, v, into)
+		}
 	}
-	return found
+	return into
 }
 
 // triedRetired tells of attempts with a key after its last token had died.
-func triedRetired(k *ledgerKey, samples []Sample) []Finding {
+func triedRetired(k *ledgerKey, samples []Sample) (verdict, bool) {
 	v := verdict{by: refusals, severity: Warning, what: hash("retired")}
 	tried := int64(0)
 	for _, s := range samples {
@@ -69,24 +74,21 @@ func triedRetired(k *ledgerKey, samples []Sample) []Finding {
 			v.start, v.last = earliest(v.start, s.From.UnixMilli()), max(v.last, s.To.UnixMilli())
 		}
 	}
-	if tried == 0 {
-		return nil
-	}
 	v.ofKey(k)
 	v.count, v.score = int(tried), float64(tried)
 	v.advice = fmt.Sprintf("find the consumer that still has key %s, and have it read %s again; 'keyturn status %s' shows its other keys", k.id, k.secret.name, k.secret.name)
 	v.reason = func() string {
 		return fmt.Sprintf("key %s of %s was tried %s since %s, although it does not work since %s", k.id, k.secret.name, counted(int(tried), "time"), stamped(v.start), stamped(k.end()-tokenLife))
 	}
-	return []Finding{measured(k.id, v)}
+	return v, tried > 0
 }
 
 // suddenlyRefused tells of the first hour in which most calls were refused and far
 // more than in any hour before.
-func suddenlyRefused(name string, k *ledgerKey, samples []Sample) []Finding {
+func suddenlyRefused(name string, k *ledgerKey, samples []Sample) (verdict, bool) {
 	hours := make(map[int64]Sample)
 	for _, s := range samples {
-		at := s.To.UnixMilli() / hour
+		at := (s.To.UnixMilli() - 1) / hour
 		sum := hours[at]
 		hours[at] = Sample{Refused: sum.Refused + s.Refused, All: sum.All + s.All}
 	}
@@ -100,11 +102,11 @@ func suddenlyRefused(name string, k *ledgerKey, samples []Sample) []Finding {
 		h := hours[at]
 		limit := max(refusalLeast, refusalTimes*worst)
 		if at-order[0] >= refusalKnown && h.Refused >= limit && 2*h.Refused >= h.All {
-			return []Finding{measured(name, refusedHour(name, k, at*hour, h, limit))}
+			return refusedHour(name, k, at*hour, h, limit), true
 		}
 		worst = max(worst, h.Refused)
 	}
-	return nil
+	return verdict{}, false
 }
 
 func refusedHour(name string, k *ledgerKey, at int64, h Sample, limit int64) verdict {
@@ -118,12 +120,4 @@ func refusedHour(name string, k *ledgerKey, at int64, h Sample, limit int64) ver
 		return fmt.Sprintf("of %d calls with %s in the hour from %s on %d were refused; from %d on it is taken for more than ever", h.All, visible(name, maxSubject), stamped(at), h.Refused, limit)
 	}
 	return v
-}
-
-// measured writes down a verdict that no entry led to.
-func measured(name string, v verdict) Finding {
-	g := Engine{ledger: (*Ledger)(nil).index()}
-	f := g.finding(&subject{name: keySubject + name}, v, told{detector: v.by.id, what: v.what, start: v.start}, false)
-	f.Link = "https://console.cloud.google.com/monitoring/metrics-explorer"
-	return f
 }

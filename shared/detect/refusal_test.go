@@ -18,7 +18,7 @@ func measuredHours(name string, refused ...int64) []Sample {
 	return samples
 }
 
-func TestRefusals(t *testing.T) {
+func TestMeasured(t *testing.T) {
 	quiet := make([]int64, 30)
 	noisy := slices.Repeat([]int64{25}, 30)
 	tried := func(after time.Duration, n int64) []Sample {
@@ -53,7 +53,8 @@ func TestRefusals(t *testing.T) {
 		"of nobody":                      {measuredHours("", append(slices.Clone(quiet), 500)...), "", 0, ""},
 		"of somebody hostile":            {measuredHours("\x1b[31m$(evil)", append(slices.Clone(quiet), 500)...), `\x1b[31m$(evil)`, 500, "ask"},
 	} {
-		found := Refusals(c.samples, withAPI)
+		g := New(Config{Ledger: withAPI})
+		found := g.Measured(c.samples, nil)
 		if c.subject == "" {
 			if len(found) != 0 {
 				t.Errorf("%s: found %+v", name, found)
@@ -69,8 +70,12 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: finding = %+v", name, f)
 		}
 		slices.Reverse(c.samples)
-		if again := Refusals(slices.Concat(c.samples, c.samples), withAPI); !reflect.DeepEqual(again, found) {
+		twice := slices.Concat(c.samples, c.samples)
+		if again := New(Config{Ledger: withAPI}).Measured(twice, nil); !reflect.DeepEqual(again, found) {
 			t.Errorf("%s: in another order, twice: %+v", name, again)
+		}
+		if again := g.Measured(twice, nil); len(again) != 0 {
+			t.Errorf("%s: told again: %+v", name, again)
 		}
 	}
 }

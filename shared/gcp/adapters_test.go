@@ -163,6 +163,14 @@ func otherAdapters() map[string]adapter {
 			_, err := c.AccountKeyUses(ctx, someAccount, []string{"k"}, time.Unix(0, 0), time.Unix(600, 0))
 			return err
 		}, "Cloud Monitoring", []string{"ListTimeSeries"}, someAccount},
+		"Calls": {func(ctx context.Context, c *Cloud) error {
+			_, err := c.Calls(ctx, testProject, nil, time.Unix(0, 0), time.Unix(3600, 0))
+			return err
+		}, "Cloud Monitoring", []string{"ListTimeSeries"}, "credentials of project " + testProject},
+		"CallsOfAPIKeys": {func(ctx context.Context, c *Cloud) error {
+			_, err := c.Calls(ctx, testProject, []string{someAPIKey}, time.Unix(0, 0), time.Unix(3600, 0))
+			return err
+		}, "API Keys", []string{"GetKey", "ListTimeSeries"}, "credentials of project " + testProject},
 		"AccountKeyUsers": {func(ctx context.Context, c *Cloud) error {
 			_, err := c.AccountKeyUsers(ctx, someAccount, "k", time.Unix(0, 0))
 			return err
