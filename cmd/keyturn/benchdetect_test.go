@@ -41,7 +41,7 @@ func detectResult() abuse.Result {
 	r := abuse.Result{
 		Entries: 2_800_000, Principals: 1280, PrincipalWeeks: 5120, Seconds: 99, Recall: 0.97, FalseAlerts: 0.0082,
 		Classes: []abuse.Class{{Name: "fast-probe", Recall: 1, Median: &median, P95: &p95}, {Name: "redacted-minting", Recall: 0}},
-		Benign:  []abuse.Benign{{Name: "everyday", Alerts: 3}, {Name: "service-agents", Episodes: 30, Alerts: 7}, {Name: "vpcsc-burst", Episodes: 30}},
+		Benign:  []abuse.Benign{{Name: "everyday", Alerts: 3}, {Name: "service-agents", Episodes: 30, Alerts: 7, PerOne: 7.0 / 30}, {Name: "vpcsc-burst", Episodes: 30}},
 		Missed:  []abuse.Missed{{Seed: 7, Episode: 12, Kind: "redacted-minting", First: time.Unix(0, 0).UTC(), Entries: 31}},
 		Wrong:   []abuse.Wrong{{Seed: 8, Kind: "everyday", Detector: "d", Subject: "s", Reason: "because"}},
 	}
@@ -53,7 +53,7 @@ func detectResult() abuse.Result {
 
 func TestTableOfDetection(t *testing.T) {
 	text := detectTable(detectResult())
-	for _, want := range []string{"fast-probe", "100 %", "12s", "1.5h", "97 %", "11 %", "242.00", "0.82", "0.59", "service-agents ×30", "1280 principals"} {
+	for _, want := range []string{"fast-probe", "100 %", "12s", "1.5h", "97 %", "11 %", "242.00", "0.82", "0.59", "service-agents ×30", "0.23", "1280 principals"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the table does not say %q:\n%s", want, text)
 		}
@@ -93,7 +93,7 @@ func TestDetectionInJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout.String()), &r); err != nil || code != exitOK && code != exitFailed {
 		t.Fatalf("exit code %d, %v, standard error %s", code, err, &stderr)
 	}
-	if len(r.Classes) != 9 || len(r.Comparators) != 5 || r.FalseAlerts == nil {
+	if len(r.Classes) != 16 || len(r.Comparators) != 5 || r.FalseAlerts == nil {
 		t.Fatalf("report %s", &stdout)
 	}
 	for _, c := range r.Classes {

@@ -1,6 +1,9 @@
 package detect
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 var broken = detector(Detector{
 	Name: BrokenRotation,
@@ -12,7 +15,8 @@ var broken = detector(Detector{
 })
 
 const (
-	breaking     = 30 * minute // after a promotion, in which a denial is laid to it
+	breaking     = 30 * minute // after consumers have a new key, in which the first denial is laid to it
+	outage       = 6 * hour    // after a promotion, in which they take the key, and what it broke stays broken
 	brokenWidely = 3           // permissions that make it severe
 )
 
@@ -23,8 +27,8 @@ func (g *Engine) brokeDown(e *Entry, s *subject, t int64, into []Finding) (found
 	if secret == nil || !s.hadAll(e, t) {
 		return into, false
 	}
-	promoted := secret.promoted(t-breaking, t)
-	if promoted == 0 && g.ledger.knows(t) {
+	promoted := secret.promoted(t-outage, t)
+	if promoted == 0 && g.ledger.knows(t) || promoted != 0 && !g.broke(secret, promoted, e, t) {
 		return into, false
 	}
 	c := g.store.get(nameOf(credentialSubject + secret.name))
@@ -40,6 +44,37 @@ func (g *Engine) brokeDown(e *Entry, s *subject, t int64, into []Finding) (found
 		return into, false
 	}
 	return g.judgeBroken(c, t, into), true
+}
+
+// broke reports whether a denial at t is due to a rotation: it comes when consumers
+// have just taken the new key, or is of nothing but what was denied then.
+func (g *Engine) broke(secret *ledgerSecret, promoted int64, e *Entry, t int64) bool {
+	until := g.taken(secret, promoted) + breaking
+	if t <= until {
+		return true
+	}
+	lost := g.consumers(secret).of(brokenGrant)
+	for i := range e.Permissions {
+		p := &e.Permissions[i]
+		if !p.Granted && !slices.ContainsFunc(lost, func(d sighting) bool {
+			return d.what == hash(p.Name) && d.first.at >= promoted && d.first.at <= until
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// taken is when consumers first used the key that they were given, as far as that
+// was seen, and else when they were given it.
+func (g *Engine) taken(secret *ledgerSecret, promoted int64) int64 {
+	uses := g.consumers(secret).sightings
+	for _, k := range secret.keys {
+		if i, used := place(uses, mark{kind: firstUse, what: hash(k.id)}); used && k.given == promoted {
+			return max(promoted, min(uses[i].first.at, promoted+outage-breaking))
+		}
+	}
+	return promoted
 }
 
 // hadAll reports whether the subject had all that the entry denied.
@@ -61,16 +96,20 @@ func (g *Engine) judgeBroken(c *subject, t int64, into []Finding) []Finding {
 	if secret == nil {
 		return into
 	}
-	promoted := secret.promoted(t-breaking, t)
+	promoted := secret.promoted(t-outage, t)
 	if promoted == 0 {
 		return into
 	}
+	until := g.taken(secret, promoted) + breaking
 	v := verdict{by: broken, what: uint64(promoted), start: promoted, severity: Warning}
 	for _, d := range c.of(brokenGrant) {
-		if d.within(promoted, promoted+breaking) {
+		if d.first.at >= promoted && d.first.at <= until {
 			v.seen = append(v.seen, d)
-			v.last = max(v.last, min(d.last, promoted+breaking))
+			v.last = max(v.last, min(d.last, promoted+outage))
 		}
+	}
+	if len(v.seen) == 0 {
+		return into
 	}
 	v.count = distinct(v.seen)
 	if v.score = float64(v.count); v.count >= brokenWidely {

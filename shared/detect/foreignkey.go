@@ -10,7 +10,8 @@ import (
 var foreign = detector(Detector{
 	Name: ForeignKey,
 	Rationale: "keyturn makes every key of the accounts that it manages, and every version of their secrets, and writes it into its journal. A key that is not there was made past it: by a person, by another account, " +
-		"or with keyturn's own account taken over. A thief makes one to stay when the stolen key is gone. Keys of accounts that keyturn does not manage are told for information.",
+		"or with keyturn's own account taken over. A thief makes one to stay when the stolen key is gone. An API key has no account: it is told as such where keyturn manages API keys of its project. " +
+		"Keys of accounts and projects that keyturn does not manage are told for information.",
 	Technique: "T1098.001",
 	Runbook: "1. Ask who made it whether it was meant; if it was, have 'keyturn adopt' or its deletion end it. 2. If not, disable it, and treat its maker as taken over. " +
 		"3. If keyturn's own account made it, disable that account until it is known who used it.",
@@ -20,10 +21,10 @@ var foreign = detector(Detector{
 
 // birth is the making of a key or of a version of a secret.
 type birth struct {
-	id     string // last part of the key's name, or the version's full name
-	target string // e-mail of the account, or name of the secret
-	secret *ledgerSecret
-	known  bool // whether the ledger has it
+	id      string // last part of the key's name, or the version's full name
+	target  string // e-mail of the account, name of the secret, or project
+	managed bool   // whether keyturn makes what the target has
+	known   bool   // whether the ledger has it
 }
 
 // birthOf is what the entry made; false if it is no key or version.
@@ -35,10 +36,16 @@ func (x *ledgerIndex) birthOf(e *Entry) (birth, bool) {
 		e.Service == "storage.googleapis.com" && strings.HasSuffix(e.Method, "hmacKeys.create"),
 		e.Service == "apikeys.googleapis.com" && (method == "CreateKey" || method == "CloneKey"):
 		b := birth{id: lastPart(e.Born), target: cmp.Or(e.Account, accountOf(e.Born), accountOf(e.Resource), e.Project)}
-		b.secret, b.known = x.accounts[b.target], x.keys[b.id] != nil
+		b.managed, b.known = x.makesFor(b.target), x.keys[b.id] != nil
 		return b, b.id != ""
 	}
 	return birth{}, false
+}
+
+// makesFor reports whether keyturn makes the keys of an account, or the API keys of
+// a project.
+func (x *ledgerIndex) makesFor(target string) bool {
+	return x.accounts[target] != nil || x.projects[target]
 }
 
 // versionBorn is a new version of a managed secret. The ledger may not know
@@ -48,7 +55,7 @@ func (x *ledgerIndex) versionBorn(e *Entry) (birth, bool) {
 	if s == nil || version == "" {
 		return birth{}, false
 	}
-	return birth{id: s.name + "/versions/" + version, target: s.name, secret: s, known: s.versions[version] || s.versions == nil && x.rotators[e.identity()]}, true
+	return birth{id: s.name + "/versions/" + version, target: s.name, managed: true, known: s.versions[version] || s.versions == nil && x.rotators[e.identity()]}, true
 }
 
 // lastWord is what follows the last dot.
@@ -60,7 +67,7 @@ func (g *Engine) madeKey(e *Entry, t int64, into []Finding) []Finding {
 	b, ok := g.ledger.birthOf(e)
 	maker := e.identity()
 	own := g.ledger.rotators[maker]
-	if !ok || b.known || b.secret == nil && own {
+	if !ok || b.known || !b.managed && own {
 		return into
 	}
 	s := g.store.get(nameOf(keySubject + b.id))
@@ -131,11 +138,13 @@ func (g *Engine) judgeForeign(s *subject, into []Finding) []Finding {
 	if secret == nil {
 		secret = g.ledger.named(target)
 	}
-	if v.advice = foreignAdvice(id, secret); secret == nil {
-		v.severity = Info
-		v.advice = "nothing, if its maker may make keys; 'keyturn adopt' has them rotated"
-	} else {
-		v.credential = secret.name
+	switch {
+	case secret != nil:
+		v.credential, v.advice = secret.name, foreignAdvice(id, secret)
+	case g.ledger.projects[target]:
+		v.advice = apiKeyAdvice(id, target)
+	default:
+		v.severity, v.advice = Info, "nothing, if its maker may make keys; 'keyturn adopt' has them rotated"
 	}
 	v.reason = func() string {
 		if len(uses) == 0 {
@@ -148,6 +157,7 @@ func (g *Engine) judgeForeign(s *subject, into []Finding) []Finding {
 
 var (
 	hmacKey       = regexp.MustCompile(`^GOOG1[A-Z0-9]{10,70}$`)
+	apiKeyID      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
 	secretVersion = regexp.MustCompile(`^projects/([a-z0-9.:-]+)/secrets/([A-Za-z0-9_-]+)/versions/([0-9]{1,9})$`)
 )
 
@@ -155,8 +165,6 @@ var (
 // if they cannot be anything else.
 func foreignAdvice(id string, s *ledgerSecret) string {
 	switch m := secretVersion.FindStringSubmatch(id); {
-	case s == nil:
-		return ""
 	case m != nil:
 		return fmt.Sprintf("keyturn rotate %s && gcloud secrets versions disable %s --secret=%s --project=%s  (first a version of keyturn's own, so that the latest one works)", s.name, m[3], m[2], m[1])
 	case len(id) == 40 && managedKey.MatchString(id):
@@ -165,4 +173,12 @@ func foreignAdvice(id string, s *ledgerSecret) string {
 		return "gcloud storage hmac update " + id + " --deactivate"
 	}
 	return "have the key deleted by whoever may, unless its maker knows of it"
+}
+
+// apiKeyAdvice is the same for an API key of a project.
+func apiKeyAdvice(id, project string) string {
+	if !apiKeyID.MatchString(id) {
+		return "have the key deleted by whoever may, unless its maker knows of it"
+	}
+	return fmt.Sprintf("gcloud services api-keys delete %s --project=%s, unless its maker knows of it", id, project)
 }

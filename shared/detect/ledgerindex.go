@@ -15,6 +15,7 @@ type ledgerIndex struct {
 	keys     map[string]*ledgerKey
 	secrets  map[secretRef]*ledgerSecret
 	accounts map[string]*ledgerSecret // by the e-mail of the target
+	projects map[string]bool          // whose API keys are managed
 	rotators map[string]bool
 }
 
@@ -32,13 +33,14 @@ type ledgerSecret struct {
 var (
 	managedSecret = regexp.MustCompile(`^projects/([a-z0-9.:-]+)/secrets/([A-Za-z0-9_-]+)$`)
 	managedKey    = regexp.MustCompile(`^([0-9a-f]{40}|projects/[a-z0-9.:-]+/locations/global/keys/[A-Za-z0-9_-]+)$`)
+	apiKeyName    = regexp.MustCompile(`^//apikeys\.googleapis\.com/projects/([a-z0-9.:-]+)/locations/global/keys/`)
 	accountName   = regexp.MustCompile(`/serviceAccounts/([A-Za-z0-9._-]+@[A-Za-z0-9._-]+)$`)
 )
 
 // index leaves out what is not well formed: names end up in commands that people
 // copy.
 func (l *Ledger) index() *ledgerIndex {
-	x := &ledgerIndex{at: latestTime, keys: make(map[string]*ledgerKey), secrets: make(map[secretRef]*ledgerSecret), accounts: make(map[string]*ledgerSecret), rotators: make(map[string]bool)}
+	x := &ledgerIndex{at: latestTime, keys: make(map[string]*ledgerKey), secrets: make(map[secretRef]*ledgerSecret), accounts: make(map[string]*ledgerSecret), projects: make(map[string]bool), rotators: make(map[string]bool)}
 	if l == nil {
 		x.empty = true
 		return x
@@ -93,6 +95,9 @@ func (x *ledgerIndex) secret(s LedgerSecret) *ledgerSecret {
 	known := x.secrets[ref]
 	for _, r := range s.Readers {
 		known.readers[r] = true
+	}
+	if p := apiKeyName.FindStringSubmatch(s.Target); p != nil {
+		x.projects[p[1]] = true
 	}
 	if a := accountName.FindStringSubmatch(s.Target); a != nil {
 		known.account = a[1]

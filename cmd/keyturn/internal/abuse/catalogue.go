@@ -89,6 +89,9 @@ var (
 	listSecrets    = Endpoint{"secretmanager.googleapis.com", "google.cloud.secretmanager.v1.SecretManagerService.ListSecrets", "secretmanager.secrets.list", "secrets", true}
 	createKey      = Endpoint{"iam.googleapis.com", "google.iam.admin.v1.CreateServiceAccountKey", "iam.serviceAccountKeys.create", "serviceAccounts", false}
 	uploadKey      = Endpoint{"iam.googleapis.com", "google.iam.admin.v1.UploadServiceAccountKey", "iam.serviceAccountKeys.create", "serviceAccounts", false}
+	createHMAC     = Endpoint{"storage.googleapis.com", "storage.hmacKeys.create", "storage.hmacKeys.create", "hmacKeys", false}
+	createAPIKey   = Endpoint{"apikeys.googleapis.com", "google.api.apikeys.v2.ApiKeys.CreateKey", "serviceusage.apiKeys.create", "keys", false}
+	exchangeToken  = Endpoint{"sts.googleapis.com", "google.identity.sts.v1.SecurityTokenService.ExchangeToken", "sts.identityProviders.checkLogging", "workloadIdentityPools", true}
 	disableKey     = Endpoint{"iam.googleapis.com", "google.iam.admin.v1.DisableServiceAccountKey", "iam.serviceAccountKeys.disable", "serviceAccounts", false}
 	deleteKey      = Endpoint{"iam.googleapis.com", "google.iam.admin.v1.DeleteServiceAccountKey", "iam.serviceAccountKeys.delete", "serviceAccounts", false}
 	createAccount  = Endpoint{"iam.googleapis.com", "google.iam.admin.v1.CreateServiceAccount", "iam.serviceAccounts.create", "projects", false}

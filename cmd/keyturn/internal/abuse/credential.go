@@ -3,6 +3,7 @@ package abuse
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"example.com/keyturn/shared/detect"
@@ -38,27 +39,34 @@ type laggard struct {
 	episode int
 }
 
-// keepSecrets gives each workload a credential and leads it through its rotations.
+// keepSecrets gives each workload a credential.
 func (w *World) keepSecrets(r *rand.Rand) {
-	for i, p := range w.of(Workload) {
-		project := p.Projects[0]
-		c := &Credential{
-			Secret: fmt.Sprintf("projects/%s/secrets/svc-%02d-key", project.ID, i), Project: project, Consumer: p,
-			refresh: between(r, 20*time.Minute, 2*time.Hour), phase: between(r, 0, time.Hour), lazy: make(map[int]laggard),
-		}
-		period := between(r, 10*day, 24*day)
-		for at, n := Start.Add(-between(r, day, period)-period), 1; at.Before(Start.Add(Days * day)); at, n = at.Add(period), n+1 {
-			id := keyID(r)
-			c.Keys = append(c.Keys, Key{ID: id, Name: keyName(p.Email, id), Promoted: at, Version: n})
-			if n > 1 {
-				old := &c.Keys[n-2]
-				old.Superseded, old.Disabled = at, at.Add(between(r, day, 3*day))
-				old.Deleted = old.Disabled.Add(7 * day)
-			}
-		}
-		p.credential = c
-		w.Credentials = append(w.Credentials, c)
+	for _, p := range w.of(Workload) {
+		w.keepSecret(r, p)
 	}
+}
+
+// keepSecret gives a workload a credential, and leads it through its rotations.
+func (w *World) keepSecret(r *rand.Rand, p *Principal) *Credential {
+	name, _, _ := strings.Cut(p.Email, "@")
+	project := p.Projects[0]
+	c := &Credential{
+		Secret: fmt.Sprintf("projects/%s/secrets/%s-key", project.ID, name), Project: project, Consumer: p,
+		refresh: between(r, 20*time.Minute, 2*time.Hour), phase: between(r, 0, time.Hour), lazy: make(map[int]laggard),
+	}
+	period := between(r, 10*day, 24*day)
+	for at, n := Start.Add(-between(r, day, period)-period), 1; at.Before(Start.Add(Days * day)); at, n = at.Add(period), n+1 {
+		id := keyID(r)
+		c.Keys = append(c.Keys, Key{ID: id, Name: keyName(p.Email, id), Promoted: at, Version: n})
+		if n > 1 {
+			old := &c.Keys[n-2]
+			old.Superseded, old.Disabled = at, at.Add(between(r, day, 3*day))
+			old.Deleted = old.Disabled.Add(7 * day)
+		}
+	}
+	p.credential = c
+	w.Credentials = append(w.Credentials, c)
+	return c
 }
 
 // versionName is how Secret Manager's logs name what is read.
@@ -122,7 +130,7 @@ func (c *Credential) steps(p *Principal, k Key) []detect.Entry {
 		return entry
 	}
 	steps := []detect.Entry{
-		at(k.Promoted.Add(-15*time.Minute), createKey, account, k.born()),
+		at(k.made(), createKey, account, k.born()),
 		at(k.Promoted.Add(-time.Minute), addVersion, fmt.Sprintf("projects/%d/secrets/%s", c.Project.Number, c.id()), c.versionName(fmt.Sprint(k.Version))),
 		at(k.Promoted.Add(-30*time.Second), accessSecret, c.versionName(fmt.Sprint(k.Version)), ""),
 	}

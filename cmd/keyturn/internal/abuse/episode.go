@@ -10,9 +10,17 @@ import (
 // Episode is one thing that happens beside everyday work.
 type Episode struct {
 	Kind    string
-	Attack  bool
-	First   time.Time // of its entries; zero if none is its own
+	Attack  bool      // whether it is to be told: an attack or, where As says so, trouble
+	As      string    // the only detector that it is to be told by; "" is any
+	Silent  string    // the log or secret of which nothing is heard any more; "" is none
+	First   time.Time // of its entries, or of the silence; zero if none is its own
 	Entries int       // not counting what a principal's everyday work adds
+}
+
+// toldBy reports whether a detector's alert about the episode is right. Other
+// people's rules do not say what they take it for: theirs are.
+func (e Episode) toldBy(detector string) bool {
+	return e.Attack && (e.As == "" || detector == "" || detector == e.As)
 }
 
 // kind is one sort of episode. A new one is a function, and a row in kinds.
@@ -21,32 +29,46 @@ type kind struct {
 	attack bool
 	times  int // in each world
 	play   func(*scene)
+	as     string // see Episode
 }
 
 var kinds = []kind{
-	{"fast-probe", true, 6, fastProbe},
-	{"slow-probe", true, 6, slowProbe},
-	{"redacted-minting", true, 6, redactedMinting},
-	{"stolen-old-key", true, 6, stolenOldKey},
-	{"retired-key", true, 6, retiredKey},
-	{"foreign-key", true, 6, foreignKey},
-	{"failure-success", true, 6, failureThenSuccess},
-	{"mass-secret-read", true, 6, massSecretRead},
-	{"permission-sweep", true, 6, permissionSweep},
+	{"fast-probe", true, 6, fastProbe, ""},
+	{"slow-probe", true, 6, slowProbe, ""},
+	{"redacted-minting", true, 6, redactedMinting, ""},
+	{"stolen-old-key", true, 6, stolenOldKey, ""},
+	{"retired-key", true, 6, retiredKey, ""},
+	{"foreign-key", true, 6, foreignKey, ""},
+	{"failure-success", true, 6, failureThenSuccess, ""},
+	{"mass-secret-read", true, 6, massSecretRead, ""},
+	{"permission-sweep", true, 6, permissionSweep, ""},
 
-	{"retried-grant", false, 8, retriedGrant},
-	{"patch-loop", false, 6, patchLoop},
-	{"service-agents", false, 6, deniedServiceAgent},
-	{"narrowed-run", false, 6, narrowedRun},
-	{"vpcsc-burst", false, 6, perimeterBurst},
-	{"code-2-denials", false, 6, deniedPulls},
-	{"org-policy", false, 6, organisationPolicy},
-	{"old-key-in-use", false, 8, oldKeyInUse},
-	{"new-project", false, 5, newProject},
-	{"new-employee", false, 3, newEmployee},
-	{"own-scanner", false, 2, ownScanner},
-	{"late-batch", false, 5, lateBatch},
-	{"unmanaged-key", false, 4, unmanagedKey},
+	{"retried-grant", false, 8, retriedGrant, ""},
+	{"patch-loop", false, 6, patchLoop, ""},
+	{"service-agents", false, 6, deniedServiceAgent, ""},
+	{"narrowed-run", false, 6, narrowedRun, ""},
+	{"vpcsc-burst", false, 6, perimeterBurst, ""},
+	{"code-2-denials", false, 6, deniedPulls, ""},
+	{"org-policy", false, 6, organisationPolicy, ""},
+	{"old-key-in-use", false, 8, oldKeyInUse, ""},
+	{"new-project", false, 5, newProject, ""},
+	{"new-employee", false, 3, newEmployee, ""},
+	{"own-scanner", false, 2, ownScanner, ""},
+	{"late-batch", false, 5, lateBatch, ""},
+	{"unmanaged-key", false, 4, unmanagedKey, ""},
+
+	{"denied-exchange", true, 6, deniedExchange, ""},
+	{"foreign-version", true, 6, foreignVersion, ""},
+	{"foreign-hmac", true, 6, foreignHMAC, ""},
+	{"foreign-api-key", true, 6, foreignAPIKey, ""},
+	{"broken-rotation", true, 6, brokenRotation, detect.BrokenRotation},
+	{"silent-log", true, 4, silentLog, detect.Silence},
+	{"silent-key", true, 4, silentKey, detect.Silence},
+
+	{"failed-exchange", false, 5, failedExchange, ""},
+	{"unmanaged-api-key", false, 3, unmanagedAPIKey, ""},
+	{"late-denial", false, 6, lateDenial, ""},
+	{"weekend-job", false, 4, weekendJob, ""},
 }
 
 // scene is where one episode plays.
@@ -62,7 +84,7 @@ type scene struct {
 func (w *World) stage() {
 	for i, k := range kinds {
 		for n := range k.times {
-			w.Episodes = append(w.Episodes, Episode{Kind: k.name, Attack: k.attack})
+			w.Episodes = append(w.Episodes, Episode{Kind: k.name, Attack: k.attack, As: k.as})
 			k.play(&scene{w: w, r: w.rand(uint64(10_000_000 + 1000*i + n)), attempt: n, id: len(w.Episodes) - 1})
 		}
 	}

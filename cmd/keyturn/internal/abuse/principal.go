@@ -3,6 +3,7 @@ package abuse
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"example.com/keyturn/shared/detect"
@@ -42,16 +43,20 @@ type Principal struct {
 
 	credential *Credential // of a Workload
 	offset     time.Duration
-	pace       float64   // how busy, around 1
-	since      time.Time // from when on it works; zero from the beginning
-	pause      span      // in which it does nothing but what an episode says
-	episode    int       // that its everyday work belongs to; 0 for none
+	pace       float64        // how busy, around 1
+	since      time.Time      // from when on it works; zero from the beginning
+	pause      span           // in which it does nothing but what an episode says
+	off        []time.Weekday // on which it does not work
+	episode    int            // that its everyday work belongs to; 0 for none
 }
 
 // span is a time from and up to; the zero span is none.
 type span struct{ from, to time.Time }
 
 func (s span) has(t time.Time) bool { return !t.Before(s.from) && t.Before(s.to) }
+
+// rests reports whether p does not work on the day of t.
+func (p *Principal) rests(t time.Time) bool { return slices.Contains(p.off, t.Weekday()) }
 
 // call is the entry of a call of p that went through, but for time, place and id.
 func (p *Principal) call(e Endpoint, project *Project, resource string) detect.Entry {

@@ -41,7 +41,7 @@ type Class struct {
 	P95      *float64 `json:"ttd_p95_s"`
 }
 
-// Benign is how often one kind of harmless episode was taken for an attack.
+// Benign is how often one kind of episode was taken for what it is not.
 type Benign struct {
 	Name     string  `json:"name"`
 	Episodes int     `json:"episodes"`
@@ -144,7 +144,7 @@ func quantile(delays []time.Duration, q float64) *float64 {
 func benign(worlds []*World, outcomes []Outcome, principalWeeks float64) []Benign {
 	all := []Benign{{Name: "everyday"}}
 	for _, k := range kinds {
-		if !k.attack {
+		if !k.attack || k.as != "" {
 			all = append(all, Benign{Name: k.name, Episodes: k.times * len(worlds)})
 		}
 	}

@@ -30,32 +30,39 @@ func newJudge(w *World, labels map[string]int) *judge {
 	return &judge{world: w, labels: labels, outcome: Outcome{Found: make(map[int]time.Duration), False: make(map[string]int)}}
 }
 
-// take judges an alert that came at a time because of an event of an episode. It
-// belongs to the attacks among its evidence. One without evidence belongs to what
-// brought it about.
-func (j *judge) take(a Alert, now time.Time, episode int) {
+// take judges an alert that came at a time. It belongs to the attacks among its
+// evidence, and without evidence to what fell silent.
+func (j *judge) take(a Alert, now time.Time) {
 	if a.Quiet {
 		j.outcome.Quiet++
 		return
 	}
-	about := []int{episode}
-	if len(a.Evidence) > 0 {
-		about = about[:0]
-		for _, id := range a.Evidence {
-			about = append(about, j.labels[id])
-		}
-	}
-	attacks := slices.DeleteFunc(slices.Clone(about), func(i int) bool { return !j.world.Episodes[i].Attack })
-	for _, i := range attacks {
+	about := j.about(a)
+	right := slices.DeleteFunc(slices.Clone(about), func(i int) bool { return !j.world.Episodes[i].toldBy(a.Rule) })
+	for _, i := range right {
 		if _, found := j.outcome.Found[i]; !found {
 			j.outcome.Found[i] = now.Sub(j.world.Episodes[i].First)
 		}
 	}
-	if len(attacks) == 0 {
+	if len(right) == 0 {
 		kind := j.world.Episodes[slices.Max(about)].Kind
 		j.outcome.False[kind]++
 		j.outcome.Wrong = append(j.outcome.Wrong, falseAlert{a, kind})
 	}
+}
+
+// about are the episodes that an alert is about; 0 is everyday work.
+func (j *judge) about(a Alert) []int {
+	about := []int{0}
+	for _, id := range a.Evidence {
+		about = append(about, j.labels[id])
+	}
+	for i, e := range j.world.Episodes {
+		if len(a.Evidence) == 0 && e.Silent != "" && e.Silent == a.Subject {
+			about = append(about, i)
+		}
+	}
+	return about
 }
 
 // Watch shows a world to watchers, all at once, and returns what came of each at
@@ -77,13 +84,13 @@ func Watch(w *World, watchers []Watcher, settings []int) (outcomes [][]Outcome, 
 		for i, watcher := range watchers {
 			alerts = watcher.Observe(e, alerts[:0])
 			for _, a := range alerts {
-				judges[i][a.Setting].take(a, e.Arrival, e.Episode)
+				judges[i][a.Setting].take(a, e.Arrival)
 			}
 		}
 	}
 	for i, watcher := range watchers {
 		for _, a := range watcher.Flush(nil) {
-			judges[i][a.Setting].take(a, Start.Add(Days*day), 0)
+			judges[i][a.Setting].take(a, Start.Add(Days*day))
 		}
 		var all []Outcome
 		for _, j := range judges[i] {

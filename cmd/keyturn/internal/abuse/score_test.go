@@ -56,10 +56,14 @@ func TestAlertsAreJudgedByTheirEvidence(t *testing.T) {
 		quiet int
 	}{
 		"nothing told":                  {found: map[int]time.Duration{}, false: map[string]int{}},
-		"by what brought it about":      {tells: map[string][]Alert{"id-0": {{}}}, found: map[int]time.Duration{1: 0}},
+		"without evidence":              {tells: map[string][]Alert{"id-0": {{}}}, false: map[string]int{"everyday": 1}},
+		"of what fell silent":           {tells: map[string][]Alert{"id-40": {{Subject: "log", Rule: detect.Silence}}}, found: map[int]time.Duration{4: 30 * time.Second}},
+		"taken for something else":      {tells: map[string][]Alert{"id-40": {{Subject: "log", Rule: detect.MassSecretRead}}}, false: map[string]int{"silent-log": 1}},
+		"told by another's rule":        {tells: map[string][]Alert{"id-40": {{Subject: "log"}}}, found: map[int]time.Duration{4: 30 * time.Second}},
+		"something else is silent":      {tells: map[string][]Alert{"id-0": {{Subject: "other", Rule: detect.Silence}}}, false: map[string]int{"everyday": 1}},
 		"by evidence":                   {tells: map[string][]Alert{"id-40": {{Evidence: []string{"id-10", "id-0"}}}}, found: map[int]time.Duration{1: 40 * time.Second}},
 		"two attacks at once":           {tells: map[string][]Alert{"id-30": {{Evidence: []string{"id-0", "id-30"}}}}, found: map[int]time.Duration{1: 30 * time.Second, 2: 30 * time.Second}},
-		"the first alert counts":        {tells: map[string][]Alert{"id-0": {{}}, "id-40": {{Evidence: []string{"id-0"}}}}, found: map[int]time.Duration{1: 0}},
+		"the first alert counts":        {tells: map[string][]Alert{"id-0": {{Evidence: []string{"id-0"}}}, "id-40": {{Evidence: []string{"id-0"}}}}, found: map[int]time.Duration{1: 0}},
 		"everyday work":                 {tells: map[string][]Alert{"id-10": {{Evidence: []string{"id-10"}}}}, false: map[string]int{"everyday": 1}},
 		"harmless trouble":              {tells: map[string][]Alert{"id-40": {{Evidence: []string{"id-10", "id-20"}}}}, false: map[string]int{"patch-loop": 1}},
 		"evidence beats what caused it": {tells: map[string][]Alert{"id-0": {{Evidence: []string{"id-10"}}}}, false: map[string]int{"everyday": 1}},
@@ -67,7 +71,9 @@ func TestAlertsAreJudgedByTheirEvidence(t *testing.T) {
 		"severity info":                 {tells: map[string][]Alert{"id-0": {{Quiet: true}}, "id-10": {{Quiet: true}}}, quiet: 2},
 		"at the end":                    {last: []Alert{{Evidence: []string{"id-30"}}}, found: map[int]time.Duration{2: Days * day}},
 	} {
-		all, entries := Watch(handMade(events...), []Watcher{scriptedWatcher{c.tells, c.last}}, []int{1})
+		w := handMade(events...)
+		w.Episodes = append(w.Episodes, Episode{Kind: "silent-log", Attack: true, As: detect.Silence, Silent: "log", First: Start.Add(10 * time.Second)})
+		all, entries := Watch(w, []Watcher{scriptedWatcher{c.tells, c.last}}, []int{1})
 		o := all[0][0]
 		if !maps.Equal(o.Found, c.found) || !maps.Equal(o.False, c.false) || o.Quiet != c.quiet || entries != len(events) {
 			t.Errorf("%s: found %v, false %v, quiet %d of %d entries; want %v, %v, %d", name, o.Found, o.False, o.Quiet, entries, c.found, c.false, c.quiet)
@@ -80,7 +86,7 @@ func TestAlertsAreJudgedByTheirEvidence(t *testing.T) {
 
 func TestSettingsAreJudgedApart(t *testing.T) {
 	w := handMade(at(0, 1, detect.Entry{}), at(10, 0, detect.Entry{}))
-	watcher := scriptedWatcher{tells: map[string][]Alert{"id-0": {{Setting: 1}}, "id-10": {{Setting: 0}}}}
+	watcher := scriptedWatcher{tells: map[string][]Alert{"id-0": {{Setting: 1, Evidence: []string{"id-0"}}}, "id-10": {{Setting: 0}}}}
 	all, _ := Watch(w, []Watcher{watcher}, []int{2})
 	if loose, strict := all[0][0], all[0][1]; len(loose.Found) != 0 || loose.falseAlerts() != 1 || len(strict.Found) != 1 || strict.falseAlerts() != 0 {
 		t.Errorf("settings came to %+v and %+v", loose, strict)
@@ -232,7 +238,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Classes) != 9 || len(r.Comparators) != 5 || r.Entries < 400_000 || math.Abs(r.PrincipalWeeks-4*float64(r.Principals)) > 1e-6 {
+	if len(r.Classes) != 16 || len(r.Comparators) != 5 || r.Entries < 400_000 || math.Abs(r.PrincipalWeeks-4*float64(r.Principals)) > 1e-6 {
 		t.Errorf("%d classes, %d comparators, %d entries, %d principals", len(r.Classes), len(r.Comparators), r.Entries, r.Principals)
 	}
 	if want := (steps{"tuning worlds 0", "worlds 1", "1"}); !slices.Equal(told, want) {

@@ -33,7 +33,7 @@ func (w *World) Events() iter.Seq[*Event] {
 			end := Start.Add(time.Duration(n+1) * day)
 			arrived := sort.Search(len(waiting), func(i int) bool { return n <= Days && !waiting[i].Arrival.Before(end) })
 			for _, e := range waiting[:arrived] {
-				if !yield(e) {
+				if !w.muted(e) && !yield(e) {
 					return
 				}
 			}

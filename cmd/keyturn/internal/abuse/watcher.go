@@ -1,6 +1,8 @@
 package abuse
 
 import (
+	"time"
+
 	"example.com/keyturn/shared/detect"
 )
 
@@ -26,25 +28,40 @@ type Watcher interface {
 }
 
 // keyturn tells each finding once; an update is only told when what it updates
-// was not worth calling anybody.
+// was not worth calling anybody. It goes by the ledger of the time, as the audit
+// function does: read each hour, and when something waits for a newer one.
 type keyturn struct {
 	engine *detect.Engine
+	ledger func(time.Time) *detect.Ledger
+	known  *detect.Ledger  // the latest
 	told   map[string]bool // ids
 	called map[string]bool // detector and subject of the latest finding that was no update
 	found  []detect.Finding
 }
 
-// Keyturn is keyturn's own detectors, all of them, with the world's ledger.
+// Keyturn is keyturn's own detectors, all of them, with the world's ledgers.
 func Keyturn(w *World) Watcher {
-	return &keyturn{
-		engine: detect.New(detect.Config{Ledger: w.Ledger(Start.Add(Days * day))}),
-		told:   make(map[string]bool), called: make(map[string]bool),
-	}
+	return &keyturn{engine: detect.New(detect.Config{}), ledger: w.Ledger, told: make(map[string]bool), called: make(map[string]bool)}
 }
 
 func (k *keyturn) Observe(e *Event, into []Alert) []Alert {
-	k.found = k.engine.Observe(&e.Entry, k.found[:0])
+	k.found = k.found[:0]
+	if k.stale(e.Arrival) {
+		k.known = k.ledger(e.Arrival).Follow(k.known)
+		k.found = k.engine.Know(k.known, k.found)
+	}
+	k.found = k.engine.Observe(&e.Entry, k.found)
 	return k.alerts(into)
+}
+
+// stale reports whether it is time to read a newer ledger: asked for, one is read
+// no sooner than a minute after the last.
+func (k *keyturn) stale(now time.Time) bool {
+	if k.known == nil {
+		return true
+	}
+	age, wanted := now.Sub(k.known.At), k.engine.Wants()
+	return age >= time.Hour || age >= time.Minute && !wanted.IsZero() && !now.Before(wanted)
 }
 
 func (k *keyturn) Flush(into []Alert) []Alert {

@@ -174,17 +174,22 @@ func (d *desk) mint() detect.Entry {
 	return e
 }
 
-// serve is a workload's day: reading its secret at its intervals, and calls all day.
+// serve is a workload's day: reading its secret at its intervals, and calls all
+// day, the first of a working week when it has read its secret.
 func (d *desk) serve() {
 	c := d.p.credential
 	for at := c.lastRead(d.from); at.Before(d.from.Add(day)); at = at.Add(c.refresh) {
-		if !at.Before(d.from) {
+		if !at.Before(d.from) && !d.p.rests(at) {
 			read := d.p.call(accessSecret, c.Project, c.versionName("latest"))
 			d.signed(at, read)
 		}
 	}
 	for range poisson(d.r, 60*d.p.pace) {
-		d.signed(d.from.Add(between(d.r, 0, day)), d.p.Habits[zipf(d.r, len(d.p.Habits))])
+		at := d.from.Add(between(d.r, 0, day))
+		e := d.p.Habits[zipf(d.r, len(d.p.Habits))]
+		if !d.p.rests(at) && !d.p.rests(at.Add(-c.refresh)) {
+			d.signed(at, e)
+		}
 	}
 }
 

@@ -24,13 +24,15 @@ type World struct {
 	Seed        uint64
 	Principals  []*Principal
 	Credentials []*Credential
+	APIKeys     []APIKey
 	Episodes    []Episode // Episodes[0] stands for everyday work
 
 	projects  []*Project
 	catalogue []Endpoint
+	silences  []silence
 	scripted  [Days + 2][]*Event // what the episodes do, by day
 	taken     map[*Principal]bool
-	exposed   map[*Credential]bool
+	exposed   map[*Credential]bool // that one episode has to itself
 }
 
 // NewWorld makes the world of a seed.
@@ -45,6 +47,7 @@ func NewWorld(seed uint64) *World {
 	}
 	w.populate(r)
 	w.keepSecrets(r)
+	w.keepAPIKeys()
 	w.stage()
 	return w
 }
@@ -111,14 +114,17 @@ func (w *World) pipeline(r *rand.Rand, i int) *Principal {
 	if i%3 == 0 {
 		p.Key = keyName(email, keyID(r))
 	} else {
-		p.Chain = []string{fmt.Sprintf("principal://iam.googleapis.com/projects/%d/locations/global/workloadIdentityPools/ci/subject/repo:example/app-%02d", project.Number, i)}
+		p.Chain = []string{identity(project, "ci", fmt.Sprintf("subject/repo:example/app-%02d", i))}
 	}
 	w.teach(r, p, 30+r.IntN(50))
 	return p
 }
 
 func (w *World) workload(r *rand.Rand, i int) *Principal {
-	project := pick(r, w.projects)
+	return w.workloadIn(r, i, pick(r, w.projects))
+}
+
+func (w *World) workloadIn(r *rand.Rand, i int, project *Project) *Principal {
 	email := fmt.Sprintf("svc-%02d@%s.iam.gserviceaccount.com", i, project.ID)
 	p := &Principal{Role: Workload, Email: email, Agent: pick(r, []string{"google-api-go-client/0.5,gzip(gfe)", "google-api-python-client/2.180.0 (gzip),gzip(gfe)", "gcloud-java/2.58.0,gzip(gfe)", ""}),
 		Projects: []*Project{project}, Places: network(r), pace: 0.3 + r.ExpFloat64()}

@@ -163,7 +163,7 @@ func TestLedgerFollowsTheKeys(t *testing.T) {
 		at   time.Time
 		want string
 	}{
-		{k.Promoted.Add(-time.Second), ""}, {k.Promoted, "active"}, {k.Superseded, "overlapping"}, {k.Disabled, "quarantined"}, {k.Deleted, "deleted"},
+		{k.made().Add(-time.Second), ""}, {k.made(), "published"}, {k.Promoted, "active"}, {k.Superseded, "overlapping"}, {k.Disabled, "quarantined"}, {k.Deleted, "deleted"},
 	} {
 		ledger := s.Ledger(tt.at)
 		got := ""
@@ -178,7 +178,7 @@ func TestLedgerFollowsTheKeys(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("at %v the ledger has the key %q, want %q", tt.at, got, tt.want)
 		}
-		if len(ledger.Secrets) != 60 || len(ledger.Rotators) != 1 || !strings.Contains(ledger.Secrets[0].Target, c.Consumer.Email) {
+		if want := len(s.Credentials) + len(s.APIKeys); !ledger.At.Equal(tt.at) || len(ledger.Secrets) != want || want < 64 || len(ledger.Rotators) != 1 || !strings.Contains(ledger.Secrets[0].Target, c.Consumer.Email) {
 			t.Errorf("ledger of %d secrets, rotators %q, the first for %q", len(ledger.Secrets), ledger.Rotators, ledger.Secrets[0].Target)
 		}
 	}
