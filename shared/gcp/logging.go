@@ -15,7 +15,26 @@ import (
 )
 
 // AuditFilter selects the entries that the detectors read. The log sink has it, too.
-const AuditFilter = `log_id("cloudaudit.googleapis.com/activity") OR log_id("cloudaudit.googleapis.com/policy") OR (log_id("cloudaudit.googleapis.com/data_access") AND severity>=ERROR)`
+//
+// It takes the logs of changes and of policy denials whole. Of the log of reads,
+// which is by far the largest, it takes what failed, and of what succeeded that by
+// which a detector judges: reads of secrets, tests of permissions, tokens and
+// signatures in the name of accounts, and calls by user-managed keys.
+//
+// So the volume goes by the calls that are made with such keys: a consumer that
+// reads a million objects a day with one makes a million entries a day, of some
+// 2 KB, and without such keys there are about as many as there are reads of
+// secrets. Where that is too much, exclude a service from the sink, such as
+// storage.googleapis.com: then an old or stolen key that is used for nothing else is
+// not seen. What is never selected is a read, by other means than a key, that works
+// after it was denied, such as of a bucket: 'keyturn audit replay' finds it in an
+// export of the whole log.
+const AuditFilter = `log_id("cloudaudit.googleapis.com/activity") OR log_id("cloudaudit.googleapis.com/policy") OR ` +
+	`(log_id("cloudaudit.googleapis.com/data_access") AND (severity>=ERROR` +
+	` OR protoPayload.authenticationInfo.serviceAccountKeyName:*` +
+	` OR protoPayload.methodName:"AccessSecretVersion"` +
+	` OR protoPayload.methodName:"TestIamPermissions"` +
+	` OR protoPayload.serviceName=("iamcredentials.googleapis.com" OR "sts.googleapis.com")))`
 
 // Entries yields, as LogEntry JSON and oldest first, the audit entries that
 // Cloud Logging received from since until before until. It stops at the first

@@ -43,18 +43,26 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-// entry writes an audit entry that Cloud Logging receives now.
+// entry writes an audit entry of an error that Cloud Logging receives now.
 func (w *world) entry(log, id string, happened time.Time, payload *audit.AuditLog) {
+	w.Helper()
+	w.graded(log, id, logtype.LogSeverity_ERROR, happened, payload)
+}
+
+func (w *world) graded(log, id string, severity logtype.LogSeverity, happened time.Time, payload *audit.AuditLog) {
 	w.Helper()
 	packed, err := anypb.New(payload)
 	must(w.T, err)
 	w.gcp.Logging.WriteEntry(&loggingpb.LogEntry{
-		LogName: "projects/acme/logs/" + log, InsertId: id, Timestamp: timestamppb.New(happened), Severity: logtype.LogSeverity_ERROR,
+		LogName: "projects/acme/logs/" + log, InsertId: id, Timestamp: timestamppb.New(happened), Severity: severity,
 		Payload: &loggingpb.LogEntry_ProtoPayload{ProtoPayload: packed},
 	})
 }
 
-const activity = "cloudaudit.googleapis.com%2Factivity"
+const (
+	activity   = "cloudaudit.googleapis.com%2Factivity"
+	dataAccess = "cloudaudit.googleapis.com%2Fdata_access"
+)
 
 // entries are the ids of the entries in a window, as Entries yields them.
 func (w *world) entries(since, until time.Time) []string {
@@ -84,7 +92,7 @@ func TestEntries(t *testing.T) {
 	w.clock.Advance(time.Minute)
 	since := w.clock.Now()
 	w.entry(activity, "late", start.Add(-time.Hour), call) // received in the window, happened before it
-	w.entry("cloudaudit.googleapis.com%2Fdata_access", "denied", since.Add(2), call)
+	w.entry(dataAccess, "denied", since.Add(2), call)
 	w.entry("cloudaudit.googleapis.com%2Fpolicy", "first", since.Add(1), call)
 	w.entry("run.googleapis.com%2Frequests", "other log", since, call)
 	w.clock.Advance(time.Minute)
@@ -95,6 +103,34 @@ func TestEntries(t *testing.T) {
 	}
 	if got := w.entries(until, until); len(got) > 0 {
 		t.Errorf("entries of no time: %q", got)
+	}
+}
+
+// TestReadsThatDetectorsGoBy are selected although they succeeded, and no others.
+func TestReadsThatDetectorsGoBy(t *testing.T) {
+	w := newWorld(t, 0)
+	start := w.clock.Now()
+	who := &audit.AuthenticationInfo{PrincipalEmail: "e@acme.iam.gserviceaccount.com"}
+	withKey := &audit.AuthenticationInfo{PrincipalEmail: who.GetPrincipalEmail(), ServiceAccountKeyName: "//iam.googleapis.com/projects/acme/serviceAccounts/e/keys/k"}
+	const secrets = "google.cloud.secretmanager.v1.SecretManagerService."
+	for id, call := range map[string]*audit.AuditLog{
+		"a secret":         {ServiceName: "secretmanager.googleapis.com", MethodName: secrets + "AccessSecretVersion", AuthenticationInfo: who},
+		"a test":           {ServiceName: "cloudresourcemanager.googleapis.com", MethodName: "google.cloud.resourcemanager.v3.Projects.TestIamPermissions", AuthenticationInfo: who},
+		"a bucket's test":  {ServiceName: "storage.googleapis.com", MethodName: "storage.testIamPermissions", AuthenticationInfo: who},
+		"a token":          {ServiceName: "iamcredentials.googleapis.com", MethodName: "GenerateAccessToken", AuthenticationInfo: who},
+		"an exchange":      {ServiceName: "sts.googleapis.com", MethodName: "google.identity.sts.v1.SecurityTokenService.ExchangeToken"},
+		"by a key":         {ServiceName: "storage.googleapis.com", MethodName: "storage.objects.get", AuthenticationInfo: withKey},
+		"not: by no key":   {ServiceName: "storage.googleapis.com", MethodName: "storage.objects.get", AuthenticationInfo: who},
+		"not: by nobody":   {ServiceName: "storage.googleapis.com", MethodName: "storage.objects.get"},
+		"not: a list":      {ServiceName: "secretmanager.googleapis.com", MethodName: secrets + "ListSecrets", AuthenticationInfo: who},
+		"not: of a policy": {ServiceName: "cloudresourcemanager.googleapis.com", MethodName: "GetIamPolicy", AuthenticationInfo: who},
+	} {
+		w.graded(dataAccess, id, logtype.LogSeverity_INFO, start, call)
+	}
+	got := w.entries(start, start.Add(time.Hour))
+	slices.Sort(got)
+	if want := []string{"a bucket's test", "a secret", "a test", "a token", "an exchange", "by a key"}; !slices.Equal(got, want) {
+		t.Errorf("entries %q, want %q", got, want)
 	}
 }
 
