@@ -130,6 +130,9 @@ func (s *ledgerSecret) order() {
 	slices.SortFunc(s.keys, func(a, b *ledgerKey) int { return cmp.Or(cmp.Compare(a.given, b.given), cmp.Compare(a.id, b.id)) })
 	next := int64(0)
 	for _, k := range slices.Backward(s.keys) {
+		if k.given == 0 {
+			next = 0 // it was given after the others, if at all
+		}
 		if k.superseded == 0 && !k.active {
 			k.superseded = cmp.Or(next, k.left, k.disabled)
 		}

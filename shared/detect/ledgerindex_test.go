@@ -17,10 +17,11 @@ func TestStatesOfKeys(t *testing.T) {
 		ledger Ledger
 		states map[int]keyState // by hours after the start
 	}{
-		"in use":          {Ledger{Keys: []LedgerKey{{ID: oldKey, Secret: billing, State: "active", Given: at(0)}}}, map[int]keyState{-5: keyUngiven, 0: keyActive, 999: keyActive}},
-		"not given yet":   {Ledger{Keys: []LedgerKey{{ID: oldKey, Secret: billing, State: "verified"}}}, map[int]keyState{0: keyUngiven}},
-		"of another form": {Ledger{Keys: []LedgerKey{{ID: oldKey, Secret: billing}}}, map[int]keyState{0: keyActive}},
-		"overlapping":     {Ledger{Keys: []LedgerKey{{ID: oldKey, Secret: billing, State: "overlapping", Since: at(120), Given: at(0)}, following}}, map[int]keyState{99: keyActive, 100: keyOld, 999: keyOld}},
+		"in use":                   {Ledger{Keys: []LedgerKey{{ID: oldKey, Secret: billing, State: "active", Given: at(0)}}}, map[int]keyState{-5: keyUngiven, 0: keyActive, 999: keyActive}},
+		"not given yet":            {Ledger{Keys: []LedgerKey{{ID: oldKey, Secret: billing, State: "verified"}}}, map[int]keyState{0: keyUngiven}},
+		"coming in, after another": {Ledger{Keys: []LedgerKey{{ID: oldKey, Secret: billing, State: "published", Since: at(110)}, following}}, map[int]keyState{50: keyUngiven, 120: keyUngiven}},
+		"of another form":          {Ledger{Keys: []LedgerKey{{ID: oldKey, Secret: billing}}}, map[int]keyState{0: keyActive}},
+		"overlapping":              {Ledger{Keys: []LedgerKey{{ID: oldKey, Secret: billing, State: "overlapping", Since: at(120), Given: at(0)}, following}}, map[int]keyState{99: keyActive, 100: keyOld, 999: keyOld}},
 		"rolled back from": {Ledger{Keys: []LedgerKey{{ID: oldKey, Secret: billing, State: "overlapping", Since: at(120), Given: at(110)}, {ID: next, Secret: billing, State: "active", Given: at(100)}}},
 			map[int]keyState{119: keyActive, 120: keyOld}},
 		"quarantined": {Ledger{Keys: []LedgerKey{{ID: oldKey, Secret: billing, State: "quarantined", Since: at(120), Given: at(0)}, following}},

@@ -33,9 +33,9 @@ func (g *Engine) oldUse(s *subject, k *ledgerKey, n sighting) verdict {
 	consumers := g.consumers(k.secret)
 	f := parseFingerprint(n.name)
 	a := consumers.acquainted(f, n.first.at)
-	by, severity := straggling, Info
+	by, severity, strange := straggling, Info, consumers.strange(k, n)
 	advice := fmt.Sprintf("have the consumer read its secret again before the key is disabled: 'keyturn status %s' shows when", k.secret.name)
-	if a.stranger() {
+	if strange {
 		by, severity = stolen, High
 		if !a.agent {
 			severity = Critical
@@ -44,7 +44,7 @@ func (g *Engine) oldUse(s *subject, k *ledgerKey, n sighting) verdict {
 	}
 	var alike []sighting
 	for _, u := range k.uses(s, n) {
-		if consumers.acquainted(parseFingerprint(u.name), u.first.at).stranger() == a.stranger() {
+		if consumers.strange(k, u) == strange {
 			alike = append(alike, u)
 		}
 	}
@@ -58,4 +58,17 @@ func (g *Engine) oldUse(s *subject, k *ledgerKey, n sighting) verdict {
 		return fmt.Sprintf("key %s of %s was superseded at %s and used about %d times since, %s", k.id, k.secret.name, stamped(k.superseded), v.count, a.from(f))
 	}
 	return v
+}
+
+// strange reports whether a use of an old key is somebody else's than the
+// consumers'. Consumers that came to a new network shortly before the rotation
+// are theirs as long as they may take to read the new key.
+func (s *subject) strange(k *ledgerKey, u sighting) bool {
+	f := parseFingerprint(u.name)
+	a := s.acquainted(f, u.first.at)
+	i, met := place(s.sightings, mark{kind: usedNetwork, what: hash(f.network)})
+	if met && a.agent && s.sightings[i].first.at < k.superseded && u.last < k.superseded+moving {
+		return false
+	}
+	return a.stranger()
 }

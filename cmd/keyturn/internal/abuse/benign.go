@@ -196,3 +196,19 @@ func oldKeyInUse(s *scene) {
 		return
 	}
 }
+
+// movedConsumer is a workload that is deployed anew in another network, for good,
+// and signs in with the key that it is given there.
+func movedConsumer(s *scene) {
+	for {
+		c := pick(s.r, s.w.Credentials)
+		at := s.anytime(3 * day)
+		if k := c.Keys[c.current(at)]; s.w.exposed[c] || at.Before(k.Promoted.Add(3*day)) {
+			continue // an old key from elsewhere looks like nothing harmless
+		}
+		s.w.exposed[c] = true
+		p := c.Consumer
+		p.moves, p.moved, p.episode = at, network(s.r), s.id
+		return
+	}
+}

@@ -69,6 +69,7 @@ var kinds = []kind{
 	{"unmanaged-api-key", false, 3, unmanagedAPIKey, ""},
 	{"late-denial", false, 6, lateDenial, ""},
 	{"weekend-job", false, 4, weekendJob, ""},
+	{"moved-consumer", false, 4, movedConsumer, ""},
 }
 
 // scene is where one episode plays.

@@ -47,7 +47,9 @@ type Principal struct {
 	since      time.Time      // from when on it works; zero from the beginning
 	pause      span           // in which it does nothing but what an episode says
 	off        []time.Weekday // on which it does not work
-	episode    int            // that its everyday work belongs to; 0 for none
+	moves      time.Time      // from when on it calls from other addresses; zero is never
+	moved      []string       // those
+	episode    int            // that its everyday work belongs to, of one that moves from then on; 0 for none
 }
 
 // span is a time from and up to; the zero span is none.
@@ -96,6 +98,22 @@ func redact(e *detect.Entry) {
 // place picks one of the addresses, the first most often.
 func (p *Principal) place(r *rand.Rand) string {
 	return p.Places[zipf(r, len(p.Places))]
+}
+
+// placeAt picks one of the addresses of a time.
+func (p *Principal) placeAt(r *rand.Rand, t time.Time) string {
+	if p.moves.IsZero() || t.Before(p.moves) {
+		return p.place(r)
+	}
+	return p.moved[zipf(r, len(p.moved))]
+}
+
+// episodeAt is the episode that its everyday work belongs to at a time.
+func (p *Principal) episodeAt(t time.Time) int {
+	if t.Before(p.moves) {
+		return 0
+	}
+	return p.episode
 }
 
 // zipf picks an index below n, small ones more often.

@@ -216,6 +216,14 @@ var stories = map[string]map[string]func(story) bool{
 			return s.count(refused) == len(s.events) && len(s.events) >= 20 && s.distinct(resource) <= 2 && s.count(anonymous) == len(s.events)
 		},
 	},
+	"moved-consumer": {
+		"its own key, never from where it was": func(s story) bool {
+			return len(s.events) >= 10 && s.count(func(e *detect.Entry) bool {
+				c, k := s.credential(e)
+				return c != nil && k.state1(e.Time) != "quarantined" && !s.known(e)
+			}) == len(s.events)
+		},
+	},
 	"weekend-job": {
 		"at weekends alone, or never": func(s story) bool {
 			free := s.count(func(e *detect.Entry) bool {

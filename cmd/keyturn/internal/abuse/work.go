@@ -61,10 +61,10 @@ func (d *desk) put(at time.Time, e detect.Entry, episode int) {
 	}
 	e.Time = at
 	if episode == 0 {
-		episode = d.p.episode
+		episode = d.p.episodeAt(at)
 	}
 	if e.CallerIP == "" {
-		e.CallerIP = d.p.place(d.r)
+		e.CallerIP = d.p.placeAt(d.r, at)
 	}
 	if e.Code == 0 && chance(d.r, 0.008) {
 		e.Code, e.Message = 5, "Requested entity was not found."
