@@ -18,18 +18,21 @@ var drift = detector(Detector{
 
 // usual takes in a use of a key that consumers are given, or of one that nobody
 // manages.
-func (g *Engine) usual(e *Entry, k *ledgerKey, f fingerprint, t int64, into []Finding) []Finding {
+func (g *Engine) usual(e *Entry, k *ledgerKey, p *print, t int64, into []Finding) []Finding {
 	name := keySubject + e.KeyName
 	if k != nil {
 		name = credentialSubject + k.secret.name
 	}
-	s := g.store.get(nameOf(name))
+	s, f := g.store.get(nameOf(name)), p.fingerprint(e)
 	if k != nil {
 		g.awaitRead(s, k, e, t)
 	}
 	a := s.acquainted(f, t)
 	if !a.settled || a.network || a.roaming {
 		s.place(e, f, t)
+		if !a.roaming {
+			p.until = t + restInterval // its network is the consumer's, or is about to be
+		}
 		return into
 	}
 	n := sightingOf(strangeUse, hash(f.network, f.agent), e, t, f.String(), accountOf(e.KeyName))

@@ -9,20 +9,27 @@ import (
 // subjects who were seen to have the same permissions today. It forgets at will,
 // and what it forgot is merely looked at once more.
 type familiar struct {
-	seed    maphash.Seed
-	known   []uint64 // hashes of (subject, permission, day), each in one of four slots
-	doubted []uint64 // a Bloom filter of (subject, permission) that were denied
-	doubts  int      // in it
+	seed   maphash.Seed
+	lines  []familiarLine
+	doubts int // in all lines
+}
+
+// familiarLine is what is known of one subject, or of some, in one line of the
+// processor's cache: what a subject is first seen to do on a day, which is what it
+// does most, is found at the cost of that.
+type familiarLine struct {
+	doubted uint64    // a Bloom filter of (subject, permission) that were denied
+	day     int64     // the latest that is known of
+	known   [6]uint64 // hashes of (subject, permission, day)
 }
 
 const (
-	familiarSlots = 1 << 18
-	doubtBits     = 1 << 21
-	maxDoubts     = doubtBits / 16
+	familiarLines = 1 << 15
+	maxDoubts     = familiarLines * 64 / 16
 )
 
 func newFamiliar(seed maphash.Seed) *familiar {
-	return &familiar{seed: seed, known: make([]uint64, familiarSlots), doubted: make([]uint64, doubtBits/64)}
+	return &familiar{seed: seed, lines: make([]familiarLine, familiarLines)}
 }
 
 // blend joins two hashes that are good already.
@@ -36,64 +43,85 @@ func (f *familiar) knows(e *Entry, who uint64, t int64) bool {
 	if len(e.Tested) > 0 || changesPolicy(e) {
 		return false
 	}
-	today := uint64(t / day)
-	if door := doorOf(e); door != "" {
-		today = blend(today, maphash.String(f.seed, door))
-	}
+	today := f.today(e, t)
 	if len(e.Permissions) == 0 {
-		return f.has(blend(who, blend(maphash.String(f.seed, e.Service), maphash.String(f.seed, e.Method))), today)
+		return f.has(who, f.method(e, who), today)
 	}
 	for i := range e.Permissions {
-		if p := &e.Permissions[i]; p.Granted && !f.has(blend(who, maphash.String(f.seed, p.Name)), today) {
+		if p := &e.Permissions[i]; p.Granted && !f.has(who, f.permission(p, who), today) {
 			return false
 		}
 	}
 	return true
 }
 
-// has reports whether a (subject, permission) is known today and in no doubt.
-func (f *familiar) has(pair, today uint64) bool {
-	h := blend(pair, today)
-	four := f.four(h)
-	return (four[0] == h || four[1] == h || four[2] == h || four[3] == h) && f.doubted[pair%doubtBits/64]>>(pair&63)&1 == 0
-}
-
-// four are the slots in which a hash may be: side by side, they cost no more than one.
-func (f *familiar) four(h uint64) *[4]uint64 {
-	return (*[4]uint64)(f.known[h%(familiarSlots/4)*4:])
-}
-
-// keep puts a hash into a free slot, or else into any.
-func (f *familiar) keep(h uint64) {
-	four := f.four(h)
-	for i, known := range four {
-		if known == h || known == 0 {
-			four[i] = h
-			return
-		}
-	}
-	four[h>>62] = h
-}
-
-// learn makes a success known, unless it follows a denial.
-func (f *familiar) learn(e *Entry, who uint64, t int64) {
+// today is the day, and what the call is about.
+func (f *familiar) today(e *Entry, t int64) uint64 {
 	today := uint64(t / day)
 	if door := doorOf(e); door != "" {
 		today = blend(today, maphash.String(f.seed, door))
 	}
-	f.pairs(e, who, true, func(pair uint64) { f.keep(blend(pair, today)) })
+	return today
+}
+
+// method and permission are a subject's use of one.
+func (f *familiar) method(e *Entry, who uint64) uint64 {
+	return blend(who, blend(maphash.String(f.seed, e.Service), maphash.String(f.seed, e.Method)))
+}
+
+func (f *familiar) permission(p *Permission, who uint64) uint64 {
+	return blend(who, maphash.String(f.seed, p.Name))
+}
+
+// has reports whether a pair of a subject is known today and in no doubt.
+func (f *familiar) has(who, pair, today uint64) bool {
+	h, line := blend(pair, today), f.line(who)
+	return line.doubted>>(pair&63)&1 == 0 && (line.has(h) || f.line(h).has(h))
+}
+
+// line is the one of a subject; or, by the hash of what it did, the one for what
+// the subject's own has no room for.
+func (f *familiar) line(hash uint64) *familiarLine { return &f.lines[hash%familiarLines] }
+
+func (l *familiarLine) has(h uint64) bool {
+	k := &l.known
+	return k[0] == h || k[1] == h || k[2] == h || k[3] == h || k[4] == h || k[5] == h
+}
+
+// keep reports whether there was room for the hash of something done today.
+func (l *familiarLine) keep(h uint64, today int64) bool {
+	if l.day < today {
+		l.day, l.known = today, [len(l.known)]uint64{}
+	}
+	for i, known := range l.known {
+		if known == h || known == 0 {
+			l.known[i] = h
+			return true
+		}
+	}
+	return false
+}
+
+// learn makes a success known, unless it follows a denial.
+func (f *familiar) learn(e *Entry, who uint64, t int64) {
+	today := f.today(e, t)
+	f.pairs(e, who, true, func(pair uint64) {
+		h := blend(pair, today)
+		if other := f.line(h); !f.line(who).keep(h, t/day) && !other.keep(h, t/day) {
+			other.known[h>>32%uint64(len(other.known))] = h
+		}
+	})
 }
 
 // doubt has all successes of what was denied looked at from now on.
 func (f *familiar) doubt(e *Entry, who uint64) {
 	if f.doubts >= maxDoubts {
-		clear(f.doubted)
-		clear(f.known)
+		clear(f.lines)
 		f.doubts = 0
 	}
 	f.pairs(e, who, false, func(pair uint64) {
-		if word, bit := &f.doubted[pair%doubtBits/64], uint64(1)<<(pair&63); *word&bit == 0 {
-			*word |= bit
+		if line, bit := f.line(who), uint64(1)<<(pair&63); line.doubted&bit == 0 {
+			line.doubted |= bit
 			f.doubts++
 		}
 	})
@@ -102,11 +130,11 @@ func (f *familiar) doubt(e *Entry, who uint64) {
 // pairs calls do with what of the entry was granted, or was not.
 func (f *familiar) pairs(e *Entry, who uint64, granted bool, do func(pair uint64)) {
 	if len(e.Permissions) == 0 {
-		do(blend(who, blend(maphash.String(f.seed, e.Service), maphash.String(f.seed, e.Method))))
+		do(f.method(e, who))
 	}
 	for i := range e.Permissions {
 		if p := &e.Permissions[i]; p.Granted == granted {
-			do(blend(who, maphash.String(f.seed, p.Name)))
+			do(f.permission(p, who))
 		}
 	}
 }

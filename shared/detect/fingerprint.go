@@ -61,6 +61,7 @@ const (
 	roamingAll   = 16      // networks of a consumer that has none of its own
 	roamingDays  = 3       // of the last week on which a roaming consumer had new networks
 	lookInterval = 10 * minute
+	restInterval = hour // likewise, of a use that cannot be strange to its consumer that soon
 )
 
 // acquaintance is how well a fingerprint is known.
@@ -130,8 +131,8 @@ func (s *subject) place(e *Entry, f fingerprint, t int64) {
 	note(usedAgent, f.agent)
 }
 
-// prints lets the many uses of keys go by that are as the last one was, some
-// minutes ago. It forgets at will, and what it forgot is merely looked at again.
+// prints lets the many uses of keys go by that are as the last one was, not long
+// ago. It forgets at will, and what it forgot is merely looked at again.
 type prints struct {
 	seed  maphash.Seed
 	slots []print
@@ -139,9 +140,10 @@ type prints struct {
 
 // print is one use; another that falls into the same slot replaces it.
 type print struct {
-	what uint64
-	at   int64
-	from fingerprint // empty until somebody wanted it
+	what  uint64
+	at    int64
+	until int64       // when it is to be looked at again
+	from  fingerprint // empty until somebody wanted it
 }
 
 const manyPrints = 1 << 13
@@ -158,12 +160,12 @@ func (p *prints) of(name string, place uint64) *print {
 	return s
 }
 
-// again reports whether the same was there some minutes ago, and notes it.
+// again reports whether the same was there not long ago, and else notes it.
 func (s *print) again(t int64) bool {
-	if t >= s.at && t < s.at+lookInterval {
+	if t >= s.at && t < s.until {
 		return true
 	}
-	s.at = t
+	s.at, s.until = t, t+lookInterval
 	return false
 }
 

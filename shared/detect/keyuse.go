@@ -35,7 +35,7 @@ func (g *Engine) used(e *Entry, place uint64, t int64, into []Finding) []Finding
 		if p.again(t) {
 			return into
 		}
-		return g.usual(e, k, p.fingerprint(e), t, into)
+		return g.usual(e, k, p, t, into)
 	}
 	f := e.fingerprint()
 	n := sightingOf(keyUse, hash(f.network, f.agent), e, t, f.String(), accountOf(e.KeyName))

@@ -27,8 +27,8 @@ const (
 // awaitTurn notes a success of what was denied, to be judged when the grant that
 // explains it must have been logged.
 func (g *Engine) awaitTurn(e *Entry, s *subject, t int64) {
-	if len(s.of(deniedPermission)) == 0 {
-		return
+	if len(s.sightings) == 0 || s.sightings[0].kind != deniedPermission {
+		return // that kind is the first
 	}
 	door := doorOf(e)
 	onDoor := opened(door)
