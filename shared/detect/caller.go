@@ -6,6 +6,18 @@ import (
 	"strings"
 )
 
+// Subject is who made the call, as detectors name it: the principal's e-mail, or
+// else its subject, or else the full name of its key; where the entry tells none of
+// them, or only with letters left out, the place that the call came from and, but
+// for tokens, what it aimed at. Who a stranger is may turn out later, from other
+// entries: see package detect.
+func (e *Entry) Subject() string {
+	if name := e.identity(); name != "" {
+		return name
+	}
+	return e.stranger()
+}
+
 // identity is who made the call, as far as the entry says; "" if it does not, or
 // only with letters left out.
 func (e *Entry) identity() string {

@@ -23,7 +23,7 @@ type Rule struct {
 	Runbook   string        // what to do about it; "" is the general advice
 	Severity  Severity      // of its findings
 	Window    time.Duration // within which hits are counted; 0 is one hour
-	Threshold int           // hits within Window that make a finding; 0 is 1
+	Threshold int           // hits within Window that make a finding; 0 is 1, and above MaxDistinct there never is one
 }
 
 // Hit is one entry that a rule matched.
@@ -55,24 +55,53 @@ func (g *Engine) apply(e *Entry, t int64, into []Finding) []Finding {
 	return into
 }
 
+// itemBits of what a hit is a sighting of are its item's.
+const itemBits = 44
+
+// hitOf is what a hit is a sighting of: when it was, the latest of the day first, so
+// that of too many the latest are kept, whoever saw them, and below that its item.
+// Within a slot (in milliseconds) hits of the same item are one.
+func hitOf(item uint64, t, slot int64) uint64 {
+	return uint64((day-1-t%day)/max(slot, second))<<itemBits | item&(1<<itemBits-1)
+}
+
+// item is what was sighted, whenever it was.
+func (s *sighting) item() uint64 {
+	if s.kind == ruleHit {
+		return s.what & (1<<itemBits - 1)
+	}
+	return s.what
+}
+
+// fewer reports, at less expense than counting, that not as many as need were
+// sighted not further than width from t.
+func fewer(list []sighting, need int, t, width int64) bool {
+	for i := range list {
+		if list[i].within(t-width, t+width) {
+			need--
+		}
+	}
+	return need > 0
+}
+
 // hit counts a hit among those of its group.
 func (g *Engine) hit(h Hit, e *Entry, t int64, into []Finding) []Finding {
 	width, need := cmp.Or(h.Rule.Window, time.Hour).Milliseconds(), max(h.Rule.Threshold, 1)
-	item := hash("item", h.Item)
-	if h.Item == "" {
-		item = uint64(t / max(minute, width/(MaxDistinct/2)))
+	what := hitOf(eventHash(e, t), t, second)
+	if h.Item != "" {
+		what = hitOf(hash("item", h.Item), t, width)
 	}
-	s := g.store.get(nameOf(ruleName(h.Rule.Name, cmp.Or(h.Group, e.identity(), e.stranger()))))
+	s := g.store.get(nameOf(ruleName(h.Rule.Name, cmp.Or(h.Group, e.Subject()))))
 	s.meet(t)
 	s.describe(e, t)
-	s.sight(sightingOf(ruleHit, item, e, t, e.Method, e.Resource))
+	if !s.sight(sightingOf(ruleHit, what, e, t, e.Method, e.Resource)) && h.Item == "" {
+		return into // the same entry again
+	}
 	hits := s.of(ruleHit)
-	most, from, to := densest(hits, t, width, func(d *sighting) int {
-		if h.Item == "" {
-			return d.events.size()
-		}
-		return 1
-	})
+	if fewer(hits, need, t, width) {
+		return into
+	}
+	most, from, to := densest(hits, t, width, func(*sighting) int { return 1 })
 	if most < need {
 		return into
 	}

@@ -15,7 +15,7 @@ const (
 	testedPermission                 // one permission that testIamPermissions was asked about
 	readSecret                       // one secret that was read
 	policyDenial                     // one policy that denied calls
-	ruleHit                          // one item, or stretch of time, that a custom rule matched
+	ruleHit                          // one entry, or item in one stretch of time, that a custom rule matched
 	keyUse                           // one place that a key was used from which consumers are not given
 	keyBorn                          // who made a key
 	keyGone                          // who deleted a key
@@ -38,7 +38,7 @@ var most = [kinds]int{deniedPermission: MaxDistinct, deniedToken: MaxDistinct, t
 	keyUse: 128, keyBorn: 8, keyGone: 8, firstUse: 64, managedRead: 128, usedNetwork: 64, usedAgent: 32, strangeUse: 64, brokenGrant: 64, heartbeat: 200}
 
 // MaxDistinct is how many distinct items are counted of one subject. A rule with
-// a higher threshold of distinct items is never met.
+// a higher threshold is never met.
 const MaxDistinct = 512
 
 // retention is how many days denials are remembered: four weeks, so that every

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -95,6 +96,9 @@ func TestIdentityAndStranger(t *testing.T) {
 		}
 		if got := c.entry.stranger(); c.identity == "" && got != c.else_ {
 			t.Errorf("%s: stranger %q, want %q", name, got, c.else_)
+		}
+		if got, want := c.entry.Subject(), cmp.Or(c.identity, c.else_); got != want {
+			t.Errorf("%s: subject %q, want %q", name, got, want)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func densest(list []sighting, t, width int64, weight func(*sighting) int) (most 
 	for i := range list {
 		s := &list[i]
 		if w := weight(s); w > 0 && s.within(t-width, t+width) {
-			points = append(points, point{uint64(s.first.at), s.what, w}, point{uint64(s.last), s.what, w})
+			points = append(points, point{uint64(s.first.at), s.item(), w}, point{uint64(s.last), s.item(), w})
 		}
 	}
 	slices.SortFunc(points, func(a, b point) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.what, b.what)) })

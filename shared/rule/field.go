@@ -1,14 +1,14 @@
 package rule
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 	_ "time/tzdata" // for expressions that name time zones, on machines that know none
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
 	"example.com/keyturn/shared/detect"
 )
 
@@ -18,7 +18,8 @@ type Field struct {
 	Name  string
 	Value func(*detect.Entry) any // a bool, int64, string, []string or time.Time, always the same; it may lie in the entry's memory
 
-	kind *cel.Type
+	kind  *cel.Type
+	value func(*detect.Entry) ref.Val // the same, for expressions
 }
 
 // fields are the variables of expressions, and what a record consists of.
@@ -27,7 +28,7 @@ var fields = []*Field{
 	field("code", cel.IntType, func(e *detect.Entry) int64 { return int64(e.Code) }),
 	field("service", cel.StringType, func(e *detect.Entry) string { return e.Service }),
 	field("method", cel.StringType, func(e *detect.Entry) string { return e.Method }),
-	field("subject", cel.StringType, subject),
+	field("subject", cel.StringType, (*detect.Entry).Subject),
 	field("principal", cel.StringType, func(e *detect.Entry) string { return e.Principal }),
 	field("principal_subject", cel.StringType, func(e *detect.Entry) string { return e.PrincipalSubject }),
 	field("key", cel.StringType, func(e *detect.Entry) string { return e.KeyName }),
@@ -57,7 +58,25 @@ var texts = cel.ListType(cel.StringType)
 func Fields() []*Field { return slices.Clone(fields) }
 
 func field[T any](name string, kind *cel.Type, value func(*detect.Entry) T) *Field {
-	return &Field{Name: name, kind: kind, Value: func(e *detect.Entry) any { return value(e) }}
+	return &Field{Name: name, kind: kind, Value: func(e *detect.Entry) any { return value(e) }, value: func(e *detect.Entry) ref.Val { return celValue(value(e)) }}
+}
+
+// celValue is what cel's own adapter makes of a field's value, without a copy for
+// the adapter: it is made of every field that a rule asks for, of every entry.
+func celValue(v any) ref.Val {
+	switch v := v.(type) {
+	case bool:
+		return types.Bool(v)
+	case int64:
+		return types.Int(v)
+	case string:
+		return types.String(v)
+	case []string:
+		return types.NewStringList(types.DefaultTypeAdapter, v)
+	case time.Time:
+		return types.Timestamp{Time: v}
+	}
+	return types.NewErr("a field of no known type")
 }
 
 // fieldNamed returns nil when there is none.
@@ -99,13 +118,4 @@ func grants(e *detect.Entry) []string {
 		added[i] = g.Role + " " + g.Member
 	}
 	return added
-}
-
-// subject is the caller; where the entry names none, the place that the call came
-// from and what it aimed at.
-func subject(e *detect.Entry) string {
-	if name := cmp.Or(e.Principal, e.PrincipalSubject, e.KeyName); name != "" {
-		return name
-	}
-	return strings.TrimSpace(strings.TrimSpace(e.CallerIP+" "+e.UserAgent) + " on " + cmp.Or(e.Account, e.Project, e.Resource))
 }

@@ -2,7 +2,6 @@ package rule
 
 import (
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"example.com/keyturn/shared/detect"
 )
@@ -36,7 +35,7 @@ func (r *record) ResolveName(name string) (any, bool) {
 		return nil, false
 	}
 	if r.values[i] == nil {
-		r.values[i] = types.DefaultTypeAdapter.NativeToValue(fields[i].Value(r.entry))
+		r.values[i] = fields[i].value(r.entry)
 	}
 	return r.values[i], true
 }

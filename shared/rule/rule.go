@@ -6,7 +6,6 @@ package rule
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -57,7 +56,7 @@ func (s *Set) Match(e *detect.Entry, into []detect.Hit) []detect.Hit {
 func (c *compiled) hit(e *detect.Entry, into []detect.Hit) []detect.Hit {
 	group := c.groupOf(e)
 	if c.distinct == nil {
-		return append(into, detect.Hit{Rule: &c.Rule, Group: group, Item: entryID(e)})
+		return append(into, detect.Hit{Rule: &c.Rule, Group: group})
 	}
 	for _, item := range c.distinct.texts(e) {
 		if item != "" {
@@ -65,11 +64,6 @@ func (c *compiled) hit(e *detect.Entry, into []detect.Hit) []detect.Hit {
 		}
 	}
 	return into
-}
-
-// entryID is what is the same in all copies of an entry, and in no other entry.
-func entryID(e *detect.Entry) string {
-	return e.InsertID + " " + e.Time.UTC().Format(time.RFC3339Nano) + " " + e.LogName
 }
 
 // groupOf names the group of an entry: "", its subject, unless the entry has any
