@@ -140,7 +140,7 @@ func detectTable(r abuse.Result) string {
 		t.Render(), r.Entries, r.Principals, r.PrincipalWeeks, r.Seconds)
 }
 
-func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) }
+func percent(share float64) string { return fmt.Sprintf("%.3g %%", 100*share) }
 
 // rate is of 100 principals.
 func rate(perPrincipal float64) string { return fmt.Sprintf("%.2f", 100*perPrincipal) }
