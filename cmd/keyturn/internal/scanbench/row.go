@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"sync"
 
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
@@ -18,6 +19,7 @@ import (
 const (
 	memory       = "raw memory scan"
 	simdValidate = "SIMD validate (sonic.Valid)"
+	simdTwoCores = "SIMD validate, 2 cores"
 	sonicStruct  = "sonic to struct"
 	jsonStruct   = "encoding/json to struct"
 	jq           = "jq"
@@ -50,6 +52,7 @@ func rows() []row {
 		{scanner, 1, 1, scan},
 		{detectors, 1, 1, detectAll},
 		{twoCores, 2, 1, detectAll},
+		{simdTwoCores, 2, 1, inHalves(eachLine(validate))},
 	}
 	if _, err := exec.LookPath("jq"); err == nil {
 		all = append(all, row{jq, 1, 16, runJQ})
@@ -66,6 +69,19 @@ func eachLine(read func([]byte) error) func(context.Context, input) error {
 			}
 		}
 		return nil
+	}
+}
+
+// inHalves goes through both halves at once.
+func inHalves(run func(context.Context, input) error) func(context.Context, input) error {
+	return func(ctx context.Context, in input) error {
+		half := len(in.lines) / 2
+		var failed [2]error
+		var both sync.WaitGroup
+		both.Go(func() { failed[0] = run(ctx, input{lines: in.lines[:half]}) })
+		both.Go(func() { failed[1] = run(ctx, input{lines: in.lines[half:]}) })
+		both.Wait()
+		return errors.Join(failed[:]...)
 	}
 }
 

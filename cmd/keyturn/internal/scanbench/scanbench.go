@@ -51,11 +51,15 @@ type Row struct {
 
 // Ratios are how many times as fast keyturn with all detectors is on one core as
 // others are; and on two cores as on one. Each is the median of the rounds'.
+// TwoCoresSIMD is what the second core is worth to SIMD validation of two halves
+// that have nothing to do with each other: little, where the two share what they
+// compute with.
 type Ratios struct {
 	SIMDValidate float64 `json:"simd_validate"`
 	SonicStruct  float64 `json:"sonic_struct"`
 	EncodingJSON float64 `json:"encoding_json"`
 	TwoCores     float64 `json:"two_cores"`
+	TwoCoresSIMD float64 `json:"two_cores_simd"`
 }
 
 var errNoLines = errors.New("the file has no line break: give one entry a line, as 'jq -c .[]' makes them of a JSON array")
@@ -95,6 +99,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		SonicStruct:  ratio(speeds[detectors], speeds[sonicStruct]),
 		EncodingJSON: ratio(speeds[detectors], speeds[jsonStruct]),
 		TwoCores:     ratio(speeds[twoCores], speeds[detectors]),
+		TwoCoresSIMD: ratio(speeds[simdTwoCores], speeds[simdValidate]),
 	}
 	return result, nil
 }

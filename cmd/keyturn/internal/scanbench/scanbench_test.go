@@ -19,12 +19,12 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{memory, simdValidate, sonicStruct, jsonStruct, scanner, detectors, twoCores} {
+	for _, want := range []string{memory, simdValidate, sonicStruct, jsonStruct, scanner, detectors, twoCores, simdTwoCores} {
 		if !slices.ContainsFunc(r.Rows, func(r Row) bool { return r.Name == want && r.MBPerSecond > 0 && r.EntriesPerSecond > 0 }) {
 			t.Errorf("no speed of %q: %+v", want, r.Rows)
 		}
 	}
-	if x := r.Ratios; x.SIMDValidate <= 0 || x.SonicStruct <= 0 || x.EncodingJSON <= 1 || x.TwoCores <= 0 {
+	if x := r.Ratios; x.SIMDValidate <= 0 || x.SonicStruct <= 0 || x.EncodingJSON <= 1 || x.TwoCores <= 0 || x.TwoCoresSIMD <= 0 {
 		t.Errorf("ratios %+v", x)
 	}
 	if r.Bytes < 3<<20 || r.Entries < r.Bytes/4200 || progress.done != progress.total || r.Seconds <= 0 {
