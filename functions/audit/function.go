@@ -1,15 +1,18 @@
 // Package audit is the function that looks for credential abuse. Each log entry,
 // streamed by the sink or read by the scheduled sweep, goes the same way: decode
 // it, have the detectors observe it (package detect), and publish what they
-// found. A finding that could not be published is found again.
+// found. A finding that could not be published is published later. What instances
+// know they share in a [Store].
 package audit
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/keyturn/functions/door"
@@ -31,35 +34,45 @@ type Config struct {
 	Secrets   Secrets          // whose journals tell which keys are managed; nil is nobody's
 	Metrics   Metrics          // what no log holds, read by sweeps; nil is nothing
 	Project   string           // whose calls Metrics is asked for, besides those of the managed credentials
+	Store     Store            // what instances share; nil has each remember for itself, until it ends
 	Rotators  []string         // e-mails of the accounts that keyturn rotates as; none has nobody's keys be its own
 	Subjects  int              // that are remembered at most; 0 is 200,000, which take some 50 MB
-	Lookback  time.Duration    // how far back an instance's first sweep reads; 0 is 2 hours
+	Lookback  time.Duration    // how far back the first sweep of all reads; 0 is 2 hours
 	Now       func() time.Time // policy time; nil is the machine's clock
+	Wall      func() time.Time // time that passes between instances: leases, pauses; nil is the machine's clock
 	Log       *slog.Logger     // nil discards
 }
 
 // Function is the audit function. It is safe for concurrent use.
 type Function struct {
-	config Config
-	now    func() time.Time
-	log    *slog.Logger
-	topic  door.Topic
-	memory *memory
+	config    Config
+	owner     string // of claims: this instance
+	now, wall func() time.Time
+	log       *slog.Logger
+	topic     door.Topic
+	memory    *memory
+
+	restored   atomic.Bool
+	exchanging sync.Mutex // while shards are exchanged
 
 	sweeping sync.Mutex
-	swept    time.Time // up to which the last sweep has read; guarded by sweeping
+	swept    time.Time // up to which the last sweep here has read; guarded by sweeping
 	measured time.Time // up to which calls were counted last; guarded by sweeping
 }
 
 // New returns a function that remembers no subject yet.
 func New(c Config) *Function {
-	f := &Function{config: c, now: c.Now, log: c.Log, memory: newMemory(c.Subjects)}
+	f := &Function{config: c, owner: rand.Text(), now: c.Now, wall: c.Wall, log: c.Log}
 	if f.now == nil {
 		f.now = time.Now
+	}
+	if f.wall == nil {
+		f.wall = time.Now
 	}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
+	f.memory = newMemory(c.Subjects, f.wall)
 	f.topic = door.Topic{Function: "audit", Publisher: c.Publisher, Log: f.log}
 	return f
 }
@@ -79,16 +92,23 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	if err != nil {
 		return f.topic.Bury(ctx, m, err)
 	}
+	f.restore(ctx)
 	if err := f.learnIfWanted(ctx); err != nil {
 		return f.topic.Redeliver(ctx, err)
 	}
-	return f.topic.Redeliver(ctx, f.observe(ctx, e))
+	err = f.observe(ctx, e)
+	f.exchangeIfDue(ctx)
+	return f.topic.Redeliver(ctx, err)
 }
 
 // observe takes one entry in. When publishing fails, the entry delivered again,
-// or whichever comes first, finds the same.
+// or whichever comes first, has it tried again.
 func (f *Function) observe(ctx context.Context, e detect.Entry) error {
-	return f.memory.observe(e, func(found detect.Finding) error { return f.publish(ctx, found) })
+	return f.memory.observe(e, f.teller(ctx))
+}
+
+func (f *Function) teller(ctx context.Context) teller {
+	return func(p *pending) (bool, error) { return f.tell(ctx, p) }
 }
 
 func (f *Function) publish(ctx context.Context, found detect.Finding) error {

@@ -72,7 +72,7 @@ func (f *Function) learn(ctx context.Context) error {
 		f.log.ErrorContext(ctx, "going by an older state of the keys", "error", err.Error())
 		return nil
 	}
-	return f.memory.know(l, func(found detect.Finding) error { return f.publish(ctx, found) })
+	return f.memory.know(l, f.teller(ctx))
 }
 
 // learnIfWanted reads the journals when something is held back until they are

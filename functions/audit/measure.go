@@ -37,7 +37,7 @@ func (f *Function) measure(ctx context.Context, now time.Time) error {
 	} else {
 		f.measured = to
 	}
-	return f.memory.measured(samples, func(found detect.Finding) error { return f.publish(ctx, found) })
+	return f.memory.measured(samples, f.teller(ctx))
 }
 
 // samples are what can be read, with what is wrong with the rest.

@@ -7,53 +7,99 @@ import (
 	"example.com/keyturn/shared/detect"
 )
 
-// memory is an engine that several deliveries may use at once.
+// memory is an engine that several deliveries may use at once, with the findings
+// that are not told yet.
 type memory struct {
+	wall func() time.Time
+
 	mu     sync.Mutex
 	engine *detect.Engine
 	ledger *detect.Ledger // the latest, with the keys that earlier ones had; nil before the first
 	asked  time.Time      // when a ledger was last asked for
+	pace   pace
+	later  []*pending // to be told again
+	untold int        // findings that came to light and are not settled, with those in later
 }
 
-func newMemory(subjects int) *memory {
+func newMemory(subjects int, wall func() time.Time) *memory {
 	if subjects <= 0 {
 		subjects = 200_000
 	}
-	return &memory{engine: detect.New(detect.Config{Subjects: subjects})}
+	m := &memory{engine: detect.New(detect.Config{Subjects: subjects}), wall: wall}
+	for i := range detect.Shards {
+		m.engine.Reshare(i) // so that the first exchange is about all
+	}
+	return m
 }
 
+// teller tells a finding and reports whether that is settled. An error says that
+// those after it are better not tried now.
+type teller = func(*pending) (settled bool, err error)
+
 // observe takes in an entry and has told what it brought to light. What cannot
-// be told is found again with the next entry.
-func (m *memory) observe(e detect.Entry, tell func(detect.Finding) error) error {
+// be told now is told later.
+func (m *memory) observe(e detect.Entry, tell teller) error {
 	m.mu.Lock()
-	found := m.engine.Observe(&e, nil)
+	found := m.due(m.engine.Observe(&e, nil))
 	m.mu.Unlock()
 	return m.tell(found, tell)
 }
 
 // advance has told what was held back until all entries up to now have come.
-func (m *memory) advance(now time.Time, tell func(detect.Finding) error) error {
+func (m *memory) advance(now time.Time, tell teller) error {
 	m.mu.Lock()
-	found := m.engine.Advance(now, nil)
+	found := m.due(m.engine.Advance(now, nil))
 	m.mu.Unlock()
 	return m.tell(found, tell)
 }
 
 // measured has told what calls that were counted brought to light.
-func (m *memory) measured(samples []detect.Sample, tell func(detect.Finding) error) error {
+func (m *memory) measured(samples []detect.Sample, tell teller) error {
 	m.mu.Lock()
-	found := m.engine.Measured(samples, nil)
+	found := m.due(m.engine.Measured(samples, nil))
 	m.mu.Unlock()
 	return m.tell(found, tell)
 }
 
 // know has the detectors go by a newer ledger, and has told what waited for it.
-func (m *memory) know(l detect.Ledger, tell func(detect.Finding) error) error {
+func (m *memory) know(l detect.Ledger, tell teller) error {
 	m.mu.Lock()
 	m.ledger = l.Follow(m.ledger)
-	found := m.engine.Know(m.ledger, nil)
+	found := m.due(m.engine.Know(m.ledger, nil))
 	m.mu.Unlock()
 	return m.tell(found, tell)
+}
+
+// learn takes in what others know, and has told what that brought to light.
+func (m *memory) learn(s *detect.Shard, tell teller) error {
+	m.mu.Lock()
+	found := m.due(m.engine.Learn(s, nil))
+	m.mu.Unlock()
+	return m.tell(found, tell)
+}
+
+// share returns what changed since it was called last, unless something that came
+// to light is not told.
+func (m *memory) share() (shards map[int]*detect.Shard, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.untold > 0 {
+		return nil, false
+	}
+	return m.engine.Share(), true
+}
+
+func (m *memory) reshare(shard int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.engine.Reshare(shard)
+}
+
+// exchangeDue counts an entry, and reports whether an exchange is due.
+func (m *memory) exchangeDue(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pace.due(now)
 }
 
 // wants reports whether it is time to read a newer ledger, or the first. It looks
@@ -80,12 +126,42 @@ func (m *memory) known() *detect.Ledger {
 	return m.ledger
 }
 
-func (m *memory) tell(found []detect.Finding, tell func(detect.Finding) error) error {
-	for i, f := range found {
-		if err := tell(f); err != nil {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.engine.Again(found[i:]...)
+// due is what is to be told now: what waited long enough, and what was just found.
+func (m *memory) due(found []detect.Finding) []*pending {
+	var list []*pending
+	if len(m.later) > 0 {
+		now, wait := m.wall(), m.later[:0:0]
+		for _, p := range m.later {
+			if p.next.After(now) {
+				wait = append(wait, p)
+			} else {
+				list = append(list, p)
+			}
+		}
+		m.later = wait
+	}
+	for _, f := range found {
+		list = append(list, &pending{Finding: f})
+	}
+	m.untold += len(found)
+	return list
+}
+
+// tell tells one after the other, and keeps for later what is not settled.
+func (m *memory) tell(list []*pending, tell teller) error {
+	for i, p := range list {
+		settled, err := tell(p)
+		m.mu.Lock()
+		switch {
+		case err != nil:
+			m.later = append(m.later, list[i:]...)
+		case settled:
+			m.untold--
+		default:
+			m.later = append(m.later, p)
+		}
+		m.mu.Unlock()
+		if err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
 )
 
@@ -14,7 +13,7 @@ import (
 // lists a little after it received them. Entries seen before add nothing.
 const overlap = 5 * time.Minute
 
-// sweep reads the entries received since the last sweep of this instance and
+// sweep reads the entries received since the last sweep of any instance and
 // observes those that the sink was late with or lost. When it fails, the next
 // one begins at the same point.
 func (f *Function) sweep(ctx context.Context) error {
@@ -24,31 +23,52 @@ func (f *Function) sweep(ctx context.Context) error {
 	}
 	f.sweeping.Lock()
 	defer f.sweeping.Unlock()
+	f.restore(ctx)
 	until := f.now()
-	since := f.swept.Add(-overlap)
-	if f.swept.IsZero() {
-		since = until.Add(-cmp.Or(f.config.Lookback, 2*time.Hour))
+	since := until.Add(-cmp.Or(f.config.Lookback, 2*time.Hour))
+	if swept := f.sweptUntil(ctx); !swept.IsZero() {
+		since = swept.Add(-overlap)
 	}
-	n := 0
 	if err := f.learn(ctx); err != nil {
 		return err
 	}
-	err := f.config.Logs.Entries(ctx, since, until, func(line []byte) error {
-		n++
-		return f.observeLine(ctx, line)
-	})
-	if err == nil {
-		err = f.measure(ctx, until)
-	}
-	if err == nil {
-		err = f.memory.advance(until, func(found detect.Finding) error { return f.publish(ctx, found) })
-	}
+	n, err := f.sweepSpan(ctx, since, until)
 	if err != nil {
 		return fmt.Errorf("sweeping the entries received since %s: %w", since.UTC().Format(time.RFC3339), err)
 	}
 	f.swept = until
 	f.log.InfoContext(ctx, "swept", "since", since, "until", until, "entries", n)
+	f.logged(ctx, f.shareSweep(ctx, until))
 	return nil
+}
+
+func (f *Function) sweepSpan(ctx context.Context, since, until time.Time) (entries int, err error) {
+	err = f.config.Logs.Entries(ctx, since, until, func(line []byte) error {
+		entries++
+		return f.observeLine(ctx, line)
+	})
+	if err == nil {
+		err = f.measure(ctx, until)
+	}
+	if err != nil {
+		return entries, err
+	}
+	return entries, f.memory.advance(until, f.teller(ctx))
+}
+
+// shareSweep shares what a sweep found, and only then that it need not be done
+// again.
+func (f *Function) shareSweep(ctx context.Context, until time.Time) error {
+	if f.config.Store == nil {
+		return nil
+	}
+	f.exchanging.Lock()
+	err := f.exchange(ctx)
+	f.exchanging.Unlock()
+	if err != nil {
+		return err
+	}
+	return f.shareSwept(ctx, until)
 }
 
 func (f *Function) observeLine(ctx context.Context, line []byte) error {

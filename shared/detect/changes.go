@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -41,23 +43,22 @@ func (c changes) add(e *Entry, actor string, t int64) {
 		made.member = visible(g.Member, maxSubject)
 		c[made] = struct{}{}
 	}
-	c.bound()
+	c.bound(maxChanges)
 }
 
-// bound forgets the older half when there are too many.
-func (c changes) bound() {
-	if len(c) <= maxChanges {
+func (c change) order(other change) int {
+	return cmp.Or(cmp.Compare(c.at, other.at), cmp.Compare(c.actor, other.actor), cmp.Compare(c.member, other.member),
+		cmp.Compare(c.project, other.project), cmp.Compare(c.on, other.on))
+}
+
+// bound forgets the older ones when there are more than most, and keeps half as many.
+func (c changes) bound(most int) {
+	if len(c) <= most {
 		return
 	}
-	times := make([]int64, 0, len(c))
-	for made := range c {
-		times = append(times, made.at)
-	}
-	slices.Sort(times)
-	for made := range c {
-		if made.at < times[len(times)/2] {
-			delete(c, made)
-		}
+	oldest := slices.SortedFunc(maps.Keys(c), change.order)
+	for _, made := range oldest[:len(c)-most/2] {
+		delete(c, made)
 	}
 }
 

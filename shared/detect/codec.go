@@ -111,6 +111,23 @@ func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
+// worthOf is by what eviction goes, read off the encoding: by suspicion and then by
+// when the subject was seen.
+func worthOf(record string) uint64 {
+	r := reader{rest: record[1:codecHeader]}
+	return uint64(r.byte())<<32 | uint64(r.uint32())
+}
+
+// nameIn is the name in the encoding of a subject.
+func nameIn(record string) string {
+	r := reader{rest: record[codecHeader:]}
+	return r.text()
+}
+
+// seenIn is the minute, in milliseconds of Unix time, in which a subject was seen
+// last, by its encoding.
+func seenIn(record string) int64 { return int64(uint32(worthOf(record))) * minute }
+
 // decodeSubject reads what encode wrote. The subject's texts lie in record.
 func decodeSubject(record string) (*subject, error) {
 	r := reader{rest: record}

@@ -31,7 +31,7 @@ type Engine struct {
 	familiar *familiar
 	changes  changes
 	waiting  waiting
-	again    []Finding
+	asked    map[question]struct{} // that were shared, by this Engine or with it
 	hits     []Hit
 }
 
@@ -41,7 +41,7 @@ func New(c Config) *Engine {
 	seed := maphash.MakeSeed()
 	return &Engine{
 		config: c, patience: cmp.Or(max(c.Patience, 0), 10*time.Minute).Milliseconds(), ledger: c.Ledger.index(), prints: newPrints(seed),
-		store: newStore(seed, c.Subjects, c.Hot), places: newPlaces(seed), familiar: newFamiliar(seed), changes: make(changes), waiting: newWaiting(),
+		store: newStore(seed, c.Subjects, c.Hot), places: newPlaces(seed), familiar: newFamiliar(seed), changes: make(changes), waiting: newWaiting(), asked: make(map[question]struct{}),
 	}
 }
 
@@ -50,7 +50,6 @@ func New(c Config) *Engine {
 // its texts may change after the call. Entries of no plausible time, and those
 // that are no audit entries, change nothing.
 func (g *Engine) Observe(e *Entry, into []Finding) []Finding {
-	into = g.repeat(into)
 	t := e.Time.UnixMilli()
 	if !e.Audit || !plausible(t) {
 		return into
@@ -83,7 +82,6 @@ func (g *Engine) Observe(e *Entry, into []Finding) []Finding {
 // Advance tells the Engine that all entries up to about now have come, as a
 // schedule can when nothing is logged, and appends what was held back until then.
 func (g *Engine) Advance(now time.Time, into []Finding) []Finding {
-	into = g.repeat(into)
 	if t := now.UnixMilli(); plausible(t) {
 		g.clock.now = max(g.clock.now, t)
 	}
@@ -94,21 +92,7 @@ func (g *Engine) Advance(now time.Time, into []Finding) []Finding {
 // success and may yet be explained by a grant that comes late. Call it at the
 // end of a log; a stream that goes on brings everything to light by itself.
 func (g *Engine) Flush(into []Finding) []Finding {
-	return g.settle(latestTime, g.repeat(into))
-}
-
-// Again takes back findings that could not be told: the next Observe, Advance or
-// Flush appends them once more.
-func (g *Engine) Again(findings ...Finding) {
-	g.again = append(g.again, findings...)
-}
-
-func (g *Engine) repeat(into []Finding) []Finding {
-	if len(g.again) == 0 {
-		return into
-	}
-	into, g.again = append(into, g.again...), nil
-	return into
+	return g.settle(latestTime, into)
 }
 
 // consider takes in an entry that may matter.

@@ -2,7 +2,6 @@ package detect
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -85,21 +84,6 @@ func TestOneEntryAheadDoesNotMoveTheClock(t *testing.T) {
 		if c.advance(step.t); c.now != step.want {
 			t.Errorf("after %d h the clock says %d h, want %d", step.t/hour, c.now/hour, step.want/hour)
 		}
-	}
-}
-
-func TestWhatCouldNotBeToldIsToldAgain(t *testing.T) {
-	g, found := seen(probe(8, time.Second))
-	if len(found) != 1 {
-		t.Fatalf("%d findings, want 1", len(found))
-	}
-	g.Again(found...)
-	e := Entry{}
-	if again := g.Observe(&e, nil); !reflect.DeepEqual(again, found) {
-		t.Errorf("found %+v, want the same again", again)
-	}
-	if more := g.Observe(&e, nil); len(more) != 0 {
-		t.Errorf("found %+v, want nothing more", more)
 	}
 }
 

@@ -32,7 +32,6 @@ func (g *Engine) Wants() time.Time {
 // Know gives the Engine a newer ledger, and appends what had been held back until
 // one came that knows of it.
 func (g *Engine) Know(l *Ledger, into []Finding) []Finding {
-	into = g.repeat(into)
 	g.ledger, g.wanted = l.index(), 0
 	for q, d := range g.waiting.questions {
 		switch {

@@ -41,7 +41,6 @@ const (
 // an hour were refused, unlike in all hours before. Give it all samples of the last
 // days each time, in any order: what it has told of them it does not tell again.
 func (g *Engine) Measured(samples []Sample, into []Finding) []Finding {
-	into = g.repeat(into)
 	of := make(map[string][]Sample)
 	for _, s := range samples {
 		if name := cmp.Or(s.Key, s.Credential); name != "" && plausible(s.To.UnixMilli()) && s.Refused >= 0 && s.All >= s.Refused && !slices.Contains(of[name], s) {

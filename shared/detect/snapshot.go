@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 )
 
 // A snapshot is made of parts, each after its length: a header, the policy
@@ -99,7 +101,7 @@ func (g *Engine) mergeHead(parts [4]reader) error {
 	for made := range changed {
 		g.changes[made] = struct{}{}
 	}
-	g.changes.bound()
+	g.changes.bound(maxChanges)
 	for q, d := range asked.questions {
 		g.waiting.add(q, d.at, d.by)
 	}
@@ -126,7 +128,7 @@ func nextPart(in *bufio.Reader) (string, error) {
 
 func (c changes) encode() []byte {
 	var b []byte
-	for made := range c {
+	for _, made := range slices.SortedFunc(maps.Keys(c), change.order) {
 		b = binary.AppendVarint(b, made.at)
 		b = appendText(appendText(appendText(appendText(b, made.actor), made.member), made.project), made.on)
 	}
@@ -142,18 +144,27 @@ func (c changes) decode(r *reader) {
 func (w *waiting) encode() []byte {
 	var b []byte
 	for q, d := range w.questions {
-		b = appendText(b, q.name)
-		b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(b, q.detector), q.what)
-		b = binary.AppendVarint(b, int64(q.day))
-		b = binary.AppendVarint(binary.AppendVarint(b, d.at), d.by)
+		b = question{q, d}.encode(b)
 	}
 	return b
 }
 
+func (q question) encode(b []byte) []byte {
+	b = appendText(b, q.name)
+	b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(b, q.detector), q.what)
+	b = binary.AppendVarint(b, int64(q.day))
+	return binary.AppendVarint(binary.AppendVarint(b, q.at), q.by)
+}
+
 func (w *waiting) decode(r *reader) {
 	for r.rest != "" {
-		w.add(wait{r.text(), r.uint32(), r.uint64(), int32(r.varint())}, r.varint(), r.varint())
+		q := r.question()
+		w.add(q.wait, q.at, q.by)
 	}
+}
+
+func (r *reader) question() question {
+	return question{wait{r.text(), r.uint32(), r.uint64(), int32(r.varint())}, due{r.varint(), r.varint()}}
 }
 
 func (k *sketch) encode() []byte {

@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"encoding/binary"
 	"hash/maphash"
 )
 
@@ -18,11 +17,14 @@ type store struct {
 	hand  int
 	gone  sketch
 	line  []byte // to encode into
+
+	changed uint32 // the shards of which a subject was given out to be changed, a bit each
 }
 
 // heat is a subject's place among the hot ones.
 type heat struct {
 	key        uint64
+	shard      uint8
 	prev, next *subject
 }
 
@@ -46,6 +48,7 @@ func (st *store) get(name string) *subject {
 		s = st.warmUp(key, name)
 	}
 	s.link(&st.root)
+	st.changed |= 1 << s.shard
 	if len(st.hot) > st.warm {
 		st.cool(st.root.prev)
 	}
@@ -82,7 +85,7 @@ func (st *store) warmUp(key uint64, name string) *subject {
 		st.keys = append(st.keys, key)
 		st.cold[key] = ""
 	}
-	s.key = key
+	s.key, s.shard = key, shardOf(name)
 	st.hot[key] = s
 	if len(st.keys) > st.limit {
 		st.evict(key)
@@ -145,8 +148,7 @@ func (st *store) worth(key uint64) uint64 {
 	if s := st.hot[key]; s != nil {
 		return uint64(s.suspicion())<<32 | uint64(uint32(s.seen/minute))
 	}
-	record := st.cold[key]
-	return uint64(record[1])<<32 | uint64(binary.LittleEndian.Uint32([]byte(record[2:codecHeader])))
+	return worthOf(st.cold[key])
 }
 
 // each calls do with the encoding of every subject until it fails.

@@ -1,11 +1,13 @@
 package gcp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 
 	apikeys "cloud.google.com/go/apikeys/apiv2"
+	firestore "cloud.google.com/go/firestore/apiv1"
 	iam "cloud.google.com/go/iam/admin/apiv1"
 	logging "cloud.google.com/go/logging/apiv2"
 	longrunning "cloud.google.com/go/longrunning/autogen"
@@ -24,6 +26,7 @@ type clients struct {
 	pubsub   lazy[*pubsub.TopicAdminClient]
 	logging  lazy[*logging.Client]
 	metrics  lazy[*monitoring.MetricClient]
+	docs     lazy[*firestore.Client]
 	iamREST  lazy[*iamrest.Service]
 	keysREST lazy[*apikeysrest.Service]
 }
@@ -98,6 +101,17 @@ func (c *Cloud) cloudMonitoring(ctx context.Context) (*monitoring.MetricClient, 
 	})
 }
 
+func (c *Cloud) firestore(ctx context.Context) (*firestore.Client, error) {
+	return c.clients.docs.get(ctx, "Firestore", func(ctx context.Context) (*firestore.Client, error) {
+		client, err := firestore.NewClient(ctx, c.optionsAt(cmp.Or(c.config.Firestore, c.config.Endpoint))...)
+		if err != nil {
+			return nil, err
+		}
+		client.CallOptions = &firestore.CallOptions{}
+		return client, nil
+	})
+}
+
 // iamOverREST has the fields of keys that the gRPC API lacks.
 func (c *Cloud) iamOverREST(ctx context.Context) (*iamrest.Service, error) {
 	return c.clients.iamREST.get(ctx, "IAM over REST", func(ctx context.Context) (*iamrest.Service, error) {
@@ -133,7 +147,7 @@ func (c *Cloud) restOptions() []option.ClientOption {
 // Close closes every client that was dialled. Those of REST hold nothing open.
 func (c *Cloud) Close() error {
 	k := &c.clients
-	return errors.Join(closing(&k.secrets), closing(&k.iam), closing(&k.keys), closing(&k.pubsub), closing(&k.logging), closing(&k.metrics))
+	return errors.Join(closing(&k.secrets), closing(&k.iam), closing(&k.keys), closing(&k.pubsub), closing(&k.logging), closing(&k.metrics), closing(&k.docs))
 }
 
 func closing[C io.Closer](l *lazy[C]) error {

@@ -19,10 +19,11 @@ import (
 
 // Config says which cloud to talk to.
 type Config struct {
-	Project  string // project id; required
-	Endpoint string // host:port of an embedded Google Cloud on loopback; empty is Google's own, by Application Default Credentials
-	Wire     *Wire  // nil is none
-	Quotas   Quotas // how fast to call; zero is half of Google's quotas on Google's own, and no limit with an Endpoint
+	Project   string // project id; required
+	Endpoint  string // host:port of an embedded Google Cloud on loopback; empty is Google's own, by Application Default Credentials
+	Firestore string // host:port of Firestore's emulator on loopback; empty is that of Endpoint
+	Wire      *Wire  // nil is none
+	Quotas    Quotas // how fast to call; zero is half of Google's quotas on Google's own, and no limit with an Endpoint
 }
 
 // Quotas says whether calls are held back to stay below Google's quotas.
@@ -73,7 +74,7 @@ func (c Config) halved() bool {
 
 // validate reports all that is wrong at once.
 func (c Config) validate() error {
-	return errors.Join(checkProject(c.Project), checkEndpoint(c.Endpoint), checkQuotas(c.Quotas))
+	return errors.Join(checkProject(c.Project), checkEndpoint(c.Endpoint), checkEndpoint(c.Firestore), checkQuotas(c.Quotas))
 }
 
 var projectID = regexp.MustCompile(`^[a-z0-9][a-z0-9:.-]{0,61}$`)
@@ -139,18 +140,21 @@ func (c *Cloud) geminiURL() string {
 	return "https://generativelanguage.googleapis.com"
 }
 
-// options dials the embedded cloud in clear text, and Google's own as usual.
-func (c *Cloud) options() []option.ClientOption {
+// options are those of the clients but Firestore's.
+func (c *Cloud) options() []option.ClientOption { return c.optionsAt(c.config.Endpoint) }
+
+// optionsAt dials an endpoint in clear text, and Google's own, for "", as usual.
+func (c *Cloud) optionsAt(endpoint string) []option.ClientOption {
 	interceptors := []grpc.UnaryClientInterceptor{c.calls.unary}
 	if c.config.Wire != nil && c.config.Wire.GRPC != nil {
 		interceptors = append(interceptors, c.config.Wire.GRPC)
 	}
 	opts := []option.ClientOption{option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(interceptors...))}
-	if c.config.Endpoint == "" {
+	if endpoint == "" {
 		return opts
 	}
 	return append(opts,
-		option.WithEndpoint(c.config.Endpoint),
+		option.WithEndpoint(endpoint),
 		option.WithoutAuthentication(),
 		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
 	)

@@ -65,8 +65,10 @@ func TestReadEnvironment(t *testing.T) {
 		want    Environment
 	}{
 		"least": {[]string{"KEYTURN_PROJECT=acme"}, Environment{Config: Config{Project: "acme"}}},
-		"all": {[]string{"PATH=/bin", "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=https://hooks.example/x?a=b", "KEYTURN_TIMEOUT=90s", "GOOGLE_CLOUD_PROJECT=other"},
-			Environment{Config{Project: "acme", Endpoint: "127.0.0.1:1"}, "https://hooks.example/x?a=b", 90 * time.Second}},
+		"all": {[]string{"PATH=/bin", "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=https://hooks.example/x?a=b", "KEYTURN_TIMEOUT=90s", "KEYTURN_STATE=firestore", "FIRESTORE_EMULATOR_HOST=127.0.0.1:2", "GOOGLE_CLOUD_PROJECT=other"},
+			Environment{Config{Project: "acme", Endpoint: "127.0.0.1:1", Firestore: "127.0.0.1:2"}, "https://hooks.example/x?a=b", "firestore", 90 * time.Second}},
+		"state in a directory":   {[]string{"KEYTURN_PROJECT=acme", "KEYTURN_STATE=/var/state"}, Environment{Config: Config{Project: "acme"}, State: "/var/state"}},
+		"state in the cloud":     {[]string{"KEYTURN_PROJECT=acme", "KEYTURN_STATE=firestore"}, Environment{Config: Config{Project: "acme"}, State: "firestore"}},
 		"the platform's project": {[]string{"GOOGLE_CLOUD_PROJECT=acme", "KEYTURN_PROJECT="}, Environment{Config: Config{Project: "acme"}}},
 		"others' variables":      {[]string{"KEYTURN=x", "keyturn_x=y", "odd", "=C:", "KEYTURN_PROJECT=acme"}, Environment{Config: Config{Project: "acme"}}},
 	} {
@@ -81,15 +83,22 @@ func TestReadEnvironment(t *testing.T) {
 }
 
 func TestReadEnvironmentTellsAllThatIsWrong(t *testing.T) {
-	got, err := ReadEnvironment([]string{"KEYTURN_ENDPOINT=10.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + canary, "KEYTURN_WEBHOOK=" + canary, "KEYTURN_TIMEOUT=2h", "KEYTURN_="})
+	got, err := ReadEnvironment([]string{"KEYTURN_ENDPOINT=10.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + canary, "KEYTURN_WEBHOOK=" + canary, "KEYTURN_TIMEOUT=2h", "KEYTURN_STATE=firestore", "FIRESTORE_EMULATOR_HOST=10.0.0.2:1", "KEYTURN_="})
 	for _, want := range []string{
 		"reading the environment: ", "KEYTURN_PROJECT", `"10.0.0.1:1"`, "KEYTURN_WEBHOOK_URL is not an http or https URL",
-		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_TIMEOUT, KEYTURN_WEBHOOK_URL", `KEYTURN_TIMEOUT is "2h": want a duration between 1s and 1h`, "KEYTURN_ is not",
+		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_STATE, KEYTURN_TIMEOUT, KEYTURN_WEBHOOK_URL", `"10.0.0.2:1"`, `KEYTURN_TIMEOUT is "2h": want a duration between 1s and 1h`, "KEYTURN_ is not",
 	} {
 		says(t, err, want)
 	}
 	if got != (Environment{}) || strings.Contains(err.Error(), canary) {
 		t.Errorf("environment %+v, error %v: want neither with values", got, err)
+	}
+}
+
+func TestStatesThatCannotBe(t *testing.T) {
+	for variable, want := range map[string]string{"KEYTURN_STATE=firestore": "the embedded Google Cloud of KEYTURN_ENDPOINT has not", "KEYTURN_STATE=state": `KEYTURN_STATE is "state": want firestore or the absolute path`} {
+		_, err := ReadEnvironment([]string{"KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", variable})
+		says(t, err, want)
 	}
 }
 

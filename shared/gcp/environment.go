@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -16,8 +17,12 @@ import (
 type Environment struct {
 	Config
 	WebhookURL string        // where alerts are posted, too; empty posts nowhere
+	State      string        // where instances share what detectors know: StateFirestore, or a directory's path; empty shares nothing
 	Timeout    time.Duration // how long a function may work on one event, as it was deployed; zero is the function's default
 }
+
+// StateFirestore is the Environment.State of those who share by Firestore.
+const StateFirestore = "firestore"
 
 // prefix marks the variables that are keyturn's.
 const prefix = "KEYTURN_"
@@ -30,6 +35,9 @@ const prefix = "KEYTURN_"
 //	KEYTURN_ENDPOINT     host:port of an embedded Google Cloud on loopback
 //	KEYTURN_WEBHOOK_URL  http or https URL that alerts are posted to
 //	KEYTURN_TIMEOUT      the function's own timeout, such as 540s
+//	KEYTURN_STATE        "firestore", or the absolute path of a directory, where instances share what detectors know
+//
+// As Google's clients do, it goes by FIRESTORE_EMULATOR_HOST, too.
 func ReadEnvironment(environ []string) (Environment, error) {
 	var e Environment
 	var timeout string
@@ -38,6 +46,7 @@ func ReadEnvironment(environ []string) (Environment, error) {
 		"KEYTURN_ENDPOINT":    &e.Endpoint,
 		"KEYTURN_WEBHOOK_URL": &e.WebhookURL,
 		"KEYTURN_TIMEOUT":     &timeout,
+		"KEYTURN_STATE":       &e.State,
 	}
 	var fallback string
 	var problems []error
@@ -49,6 +58,8 @@ func ReadEnvironment(environ []string) (Environment, error) {
 			*field = value
 		case name == "GOOGLE_CLOUD_PROJECT":
 			fallback = value
+		case name == "FIRESTORE_EMULATOR_HOST":
+			e.Firestore = value
 		case strings.HasPrefix(name, prefix):
 			problems = append(problems, fmt.Errorf("%s is not a variable of keyturn's; it knows %s", name, strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
 		}
@@ -56,11 +67,21 @@ func ReadEnvironment(environ []string) (Environment, error) {
 	e.Project = cmp.Or(e.Project, fallback)
 	var wrong error
 	e.Timeout, wrong = parseTimeout(timeout)
-	problems = append(problems, e.validate(), checkWebhook(e.WebhookURL), wrong)
+	problems = append(problems, e.validate(), checkWebhook(e.WebhookURL), e.checkState(), wrong)
 	if err := errors.Join(problems...); err != nil {
 		return Environment{}, fmt.Errorf("reading the environment: %w", err)
 	}
 	return e, nil
+}
+
+func (e Environment) checkState() error {
+	switch {
+	case e.State == StateFirestore && e.Endpoint != "" && e.Firestore == "":
+		return errors.New("KEYTURN_STATE is firestore, which the embedded Google Cloud of KEYTURN_ENDPOINT has not: give the path of a directory, or FIRESTORE_EMULATOR_HOST")
+	case e.State != "" && e.State != StateFirestore && !filepath.IsAbs(e.State):
+		return fmt.Errorf("KEYTURN_STATE is %.80q: want firestore or the absolute path of a directory", e.State)
+	}
+	return nil
 }
 
 func checkWebhook(raw string) error {

@@ -1,0 +1,53 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// checkpoint is the document that says up to when was swept.
+const checkpoint = "sweep"
+
+// sweptUntil is up to when this instance or any other has swept; zero is never. An
+// instance that cannot ask the others goes by what it did itself.
+func (f *Function) sweptUntil(ctx context.Context) time.Time {
+	if f.config.Store == nil {
+		return f.swept
+	}
+	var shared time.Time
+	err := f.config.Store.Update(ctx, checkpoint, func(old []byte) ([]byte, time.Time, error) {
+		shared = parseCheckpoint(old)
+		return old, time.Time{}, nil
+	})
+	if err != nil {
+		f.log.ErrorContext(ctx, "sweeping from where this instance knows of", "error", err.Error())
+	}
+	if f.swept.After(shared) {
+		return f.swept
+	}
+	return shared
+}
+
+// shareSwept moves the shared checkpoint forward, never back.
+func (f *Function) shareSwept(ctx context.Context, until time.Time) error {
+	err := f.config.Store.Update(ctx, checkpoint, func(old []byte) ([]byte, time.Time, error) {
+		if !parseCheckpoint(old).Before(until) {
+			return old, time.Time{}, nil
+		}
+		return until.UTC().AppendFormat(nil, time.RFC3339Nano), time.Time{}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("moving the checkpoint of sweeps: %w", err)
+	}
+	return nil
+}
+
+// parseCheckpoint reads a checkpoint. What is none has nobody have swept.
+func parseCheckpoint(data []byte) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, string(data))
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}

@@ -1,0 +1,244 @@
+package detect
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// anyShard knows anything, of few things so that two meet.
+func anyShard(r *rand.Rand) *Shard {
+	s := &Shard{born: start.UnixMilli() + r.Int64N(3)*day}
+	for range r.IntN(5) {
+		at := start.UnixMilli() + r.Int64N(5)*hour
+		s.changes = united(s.changes, changes{change{at: at, actor: fmt.Sprint("actor", r.IntN(2))}: {}})
+		q := question{wait{name: thief, detector: turned.id, what: r.Uint64N(3)}, due{at, at + hour}}
+		s.questions = united(s.questions, map[question]struct{}{q: {}})
+		known := anySubject(r)
+		known.name = fmt.Sprint("subject", r.IntN(4))
+		s.put(known.name, string(known.encode(nil)))
+	}
+	return s
+}
+
+func joinedShards(t *testing.T, shards ...*Shard) *Shard {
+	t.Helper()
+	all := new(Shard)
+	for _, s := range shards {
+		copied, err := DecodeShard(s.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := all.Join(copied); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+func TestShardsAreASemilattice(t *testing.T) {
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		a, b, c := anyShard(r), anyShard(r), anyShard(r)
+		for law, pair := range map[string][2]*Shard{
+			"idempotent":  {joinedShards(t, a, a), joinedShards(t, a)},
+			"commutative": {joinedShards(t, a, b), joinedShards(t, b, a)},
+			"associative": {joinedShards(t, joinedShards(t, a, b), c), joinedShards(t, a, joinedShards(t, b, c))},
+			"absorbing":   {joinedShards(t, joinedShards(t, a, b), a), joinedShards(t, a, b)},
+		} {
+			if !bytes.Equal(pair[0].Encode(), pair[1].Encode()) {
+				t.Fatalf("%s, seed %d:\n%+v\n%+v", law, seed, pair[0], pair[1])
+			}
+		}
+	}
+}
+
+func TestBrokenShardsAreRefused(t *testing.T) {
+	s := anyShard(rand.New(rand.NewPCG(1, 8)))
+	whole := s.Encode()
+	ends := 0
+	for n := range whole {
+		if _, err := DecodeShard(whole[:n]); err == nil {
+			ends++
+		}
+	}
+	if most := 1 + len(s.subjects); ends > most {
+		t.Errorf("took %d beginnings of a shard, want those that end behind a subject, %d at most", ends, most)
+	}
+	for name, b := range map[string][]byte{
+		"nothing":         nil,
+		"another version": []byte("keyturn shard 0\n" + string(whole[len(shardMagic):])),
+		"no subject":      append(bytes.Clone(whole), "\x03abc"...),
+		"half a question": append([]byte(shardMagic), 0, 0, 1, 9),
+		"half a change":   append([]byte(shardMagic), 0, 2, 1, 9),
+	} {
+		if s, err := DecodeShard(b); err == nil || s != nil {
+			t.Errorf("%s: %+v, %v", name, s, err)
+		}
+	}
+	a, b := &Shard{}, &Shard{}
+	a.put("x", "no subject")
+	b.put("x", "nor this")
+	if err := a.Join(b); err == nil || !strings.Contains(err.Error(), "joining shards") {
+		t.Errorf("joined what is no subject: %v", err)
+	}
+	b.put("x", string(new(subject).encode(nil)))
+	if err := b.Join(a); err == nil {
+		t.Error("joined what is no subject")
+	}
+}
+
+func TestAShardIsBounded(t *testing.T) {
+	now := start.Add(100 * 24 * time.Hour)
+	s := &Shard{}
+	for i := range 3000 {
+		at := now.UnixMilli() - int64(i)*minute
+		known := &subject{name: fmt.Sprint("subject", i), born: at, seen: at}
+		if i%10 == 0 {
+			known.sight(sighting{mark: mark{deniedPermission, 1, dayOf(at)}, first: stamp{at: at}, last: at})
+		}
+		s.put(known.name, string(known.encode(nil)))
+		s.questions = united(s.questions, map[question]struct{}{{wait{name: thief, what: uint64(i)}, due{at, at + 60*day}}: {}})
+		s.changes = united(s.changes, changes{change{at: at, actor: thief}: {}})
+	}
+	s.put("long gone", string((&subject{name: "long gone", born: 1, seen: start.UnixMilli()}).encode(nil)))
+	s.questions[question{due: due{by: now.UnixMilli() - day}}] = struct{}{}
+	s.changes[change{at: now.UnixMilli() - 4*day}] = struct{}{}
+	const limit = 100_000
+	s.Bound(limit, now)
+	if size := len(s.Encode()); size > limit || size < limit-200 {
+		t.Errorf("%d bytes, want just below %d", size, limit)
+	}
+	if len(s.questions) != maxShardQuestions || len(s.changes) > maxShardChanges {
+		t.Errorf("%d questions, %d changes", len(s.questions), len(s.changes))
+	}
+	suspects := 0
+	for name, record := range s.subjects {
+		if record[1] > 0 {
+			suspects++
+		}
+		if name == "long gone" {
+			t.Error("kept a subject of months ago")
+		}
+	}
+	if suspects != 300 {
+		t.Errorf("%d suspects kept, want all 300", suspects)
+	}
+	before := s.Encode()
+	if s.Bound(limit, now); !bytes.Equal(s.Encode(), before) {
+		t.Error("bounding again changed it")
+	}
+}
+
+// exchange does what instances do: each gives what it learnt, and takes the same
+// shards as they are then.
+func exchange(t *testing.T, kept map[int]*Shard, g *Engine, into []Finding) []Finding {
+	t.Helper()
+	for i, mine := range g.Share() {
+		if kept[i] == nil {
+			kept[i] = new(Shard)
+		}
+		kept[i] = joinedShards(t, kept[i], mine)
+		into = g.Learn(kept[i], into)
+	}
+	return into
+}
+
+// Entries that go to either of two instances lead to the findings that one that
+// saw them all comes to, by the first of each episode.
+func TestWhatInstancesShareIsJudgedTogether(t *testing.T) {
+	log := probe(8, 10*time.Minute)
+	want := ids(observe(log))
+	if len(want) != 1 {
+		t.Fatalf("%v, want one finding", want)
+	}
+	kept := make(map[int]*Shard)
+	instances := [2]*Engine{New(Config{}), New(Config{})}
+	var found []Finding
+	for i := range log {
+		found = instances[i%2].Observe(&log[i], found)
+	}
+	if len(found) != 0 {
+		t.Fatalf("one instance alone found %+v", found)
+	}
+	for range 2 {
+		for _, g := range instances {
+			found = exchange(t, kept, g, found)
+		}
+	}
+	got := ids(found)
+	if len(got) != 1 || len(found) != 1 {
+		t.Fatalf("found %v", got)
+	}
+	for id := range want {
+		if got[id] != want[id] {
+			t.Errorf("found %v, want %v", got, want)
+		}
+	}
+}
+
+// An engine that begins with what was shared goes on as if it had been there.
+func TestWhatWasSharedIsNotForgotten(t *testing.T) {
+	for name, log := range attacks() {
+		want := ids(observe(log))
+		for part := range 4 {
+			half := len(log) * part / 4
+			g, found := seen(log[:half])
+			kept := make(map[int]*Shard)
+			found = exchange(t, kept, g, found)
+			next := New(Config{})
+			for i := range Shards {
+				next.Reshare(i)
+			}
+			found = exchange(t, kept, next, found)
+			for i := range log[half:] {
+				found = next.Observe(&log[half:][i], found)
+			}
+			if got := ids(next.Flush(found)); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s, stopped at %d: %v, want %v", name, half, got, want)
+			}
+		}
+	}
+}
+
+func TestOnlyWhatChangedIsShared(t *testing.T) {
+	g, _ := seen(probe(3, time.Minute))
+	if n := len(g.Share()); n == 0 || n > 2 {
+		t.Errorf("%d shards of one subject and one log", n)
+	}
+	if again := g.Share(); len(again) != 0 {
+		t.Errorf("shared again: %v", again)
+	}
+	g.Reshare(7)
+	if again := g.Share(); len(again) != 1 || again[7] == nil {
+		t.Errorf("shared %v, want shard 7", again)
+	}
+	learnt := New(Config{})
+	learnt.Learn(anyShard(rand.New(rand.NewPCG(2, 9))), nil)
+	if n := len(learnt.Share()); n > 4 {
+		t.Errorf("%d shards were changed by what others shared", n)
+	}
+}
+
+func FuzzDecodeShard(f *testing.F) {
+	for seed := range uint64(4) {
+		f.Add(anyShard(rand.New(rand.NewPCG(seed, 10))).Encode())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := DecodeShard(b)
+		if err != nil {
+			return
+		}
+		back, err := DecodeShard(s.Encode())
+		if err != nil || !bytes.Equal(back.Encode(), s.Encode()) {
+			t.Errorf("%+v became %+v, %v", s, back, err)
+		}
+		if err := s.Join(back); err != nil {
+			t.Error(err)
+		}
+		New(Config{Subjects: 100}).Learn(s, nil)
+	})
+}

@@ -1,0 +1,119 @@
+package detect
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Share returns, by their numbers, the shards that may have changed since it was
+// called last. What it leaves out stays with the Engine: who was where in the last
+// minutes, and the sketch of the forgotten.
+func (g *Engine) Share() map[int]*Shard {
+	shared := make(map[int]*Shard)
+	for i := range Shards {
+		if g.store.changed>>i&1 == 1 {
+			shared[i] = &Shard{born: g.born}
+		}
+	}
+	g.store.changed = 0
+	if len(shared) == 0 {
+		return shared
+	}
+	for made := range g.changes {
+		if s := shared[int(shardOf(made.actor))]; s != nil {
+			s.changes = united(s.changes, changes{made: {}})
+		}
+	}
+	g.shareQuestions(shared)
+	g.store.share(shared)
+	return shared
+}
+
+// Reshare has the next Share return a shard, as after it was not written.
+func (g *Engine) Reshare(shard int) { g.store.changed |= 1 << shard }
+
+func (g *Engine) shareQuestions(shared map[int]*Shard) {
+	maps.DeleteFunc(g.asked, func(q question, _ struct{}) bool { return q.by < g.clock.now-keepQuestions })
+	for w, d := range g.waiting.questions {
+		if s := shared[int(shardOf(w.name))]; s != nil {
+			q := question{w, d}
+			s.questions = united(s.questions, map[question]struct{}{q: {}})
+			g.asked[q] = struct{}{}
+		}
+	}
+}
+
+// share gives the subjects to their shards.
+func (st *store) share(shared map[int]*Shard) {
+	for _, key := range st.keys {
+		if hot := st.hot[key]; hot != nil {
+			if s := shared[int(hot.shard)]; s != nil {
+				st.line = hot.encode(st.line[:0])
+				s.put(hot.name, string(st.line))
+			}
+			continue
+		}
+		record := st.cold[key]
+		name := nameIn(record)
+		if s := shared[int(shardOf(name))]; s != nil {
+			s.put(name, record)
+		}
+	}
+}
+
+// Learn takes in what other instances know, and appends what it brought to light
+// together with what was known here: denials that went to one instance each may be
+// too few for any of them. It fails on nothing that DecodeShard gave.
+func (g *Engine) Learn(s *Shard, into []Finding) []Finding {
+	changed := g.store.changed
+	g.born = earliest(g.born, s.born)
+	maps.Copy(g.changes, s.changes)
+	g.changes.bound(maxChanges)
+	for q := range s.questions {
+		if _, ok := g.asked[q]; !ok {
+			g.asked[q] = struct{}{}
+			g.waiting.add(q.wait, q.at, q.by)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.subjects)) {
+		told := len(into)
+		if into = g.learn(name, s.subjects[name], into); len(into) > told {
+			changed |= 1 << shardOf(name)
+		}
+	}
+	g.store.changed = changed
+	return into
+}
+
+// learn takes in one subject and judges it if it was denied what is news here.
+// Strangers, whose names alone have a space, are left to the question about them.
+func (g *Engine) learn(name, record string, into []Finding) []Finding {
+	if key := g.store.key(name); g.store.hot[key] == nil && g.store.cold[key] == record {
+		return into
+	}
+	other, err := decodeSubject(record)
+	if err != nil {
+		panic("detect: " + err.Error()) // DecodeShard has read it
+	}
+	s := g.store.get(name)
+	t := s.news(other)
+	s.join(other)
+	if t == 0 || strings.Contains(name, " ") {
+		return into
+	}
+	return g.judge(s, t, into)
+}
+
+// news is when other was last denied something that s does not know of; 0 if
+// there is none.
+func (s *subject) news(other *subject) (t int64) {
+	for _, k := range []kind{deniedPermission, deniedToken} {
+		for _, d := range other.of(k) {
+			if _, known := place(s.sightings, d.mark); !known {
+				t = max(t, d.first.at)
+			}
+		}
+	}
+	return t
+}

@@ -1,0 +1,175 @@
+// Package statetest says, in tests, what keyturn expects of a store of documents.
+package statetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/keyturn/shared/state"
+)
+
+// Store is what is tested.
+type Store interface {
+	Update(ctx context.Context, name string, change state.Change) error
+}
+
+// Run tests stores. Each call of open returns another store of the same documents,
+// as another instance would use; clean has new, empty documents from then on.
+func Run(t *testing.T, clean func(*testing.T) (open func() Store)) {
+	for name, test := range map[string]func(*testing.T, func() Store){
+		"documents are kept":            kept,
+		"what is unchanged stays":       unchanged,
+		"errors of change":              refused,
+		"names":                         names,
+		"sizes":                         sizes,
+		"nobody comes in between":       counted,
+		"a cancelled call":              cancelled,
+		"an expiry does not matter yet": expiring,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, clean(t)) })
+	}
+}
+
+// Set is a change to what is given.
+func Set(data string, expires time.Time) state.Change {
+	return func([]byte) ([]byte, time.Time, error) { return []byte(data), expires, nil }
+}
+
+// Read returns what a document is; nil if there is none.
+func Read(t *testing.T, s Store, name string) (data []byte) {
+	t.Helper()
+	must(t, s.Update(t.Context(), name, func(old []byte) ([]byte, time.Time, error) {
+		data = old
+		return old, time.Time{}, nil
+	}))
+	return data
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func kept(t *testing.T, open func() Store) {
+	one, other := open(), open()
+	if data := Read(t, one, "a"); data != nil {
+		t.Fatalf("there was a document already: %q", data)
+	}
+	if data := Read(t, other, "a"); data != nil {
+		t.Fatalf("reading made a document: %q", data)
+	}
+	must(t, one.Update(t.Context(), "a", Set("\x00\xffone", time.Time{})))
+	must(t, other.Update(t.Context(), "b", Set("two", time.Time{})))
+	for name, want := range map[string]string{"a": "\x00\xffone", "b": "two"} {
+		for _, s := range []Store{one, other, open()} {
+			if data := Read(t, s, name); string(data) != want {
+				t.Errorf("document %s is %q, want %q", name, data, want)
+			}
+		}
+	}
+	must(t, other.Update(t.Context(), "a", Set("three", time.Time{})))
+	if data := Read(t, one, "a"); string(data) != "three" {
+		t.Errorf("document is %q, want what another one made of it", data)
+	}
+}
+
+// unchanged also holds change to what it may do to its argument.
+func unchanged(t *testing.T, open func() Store) {
+	s := open()
+	must(t, s.Update(t.Context(), "a", Set("one", time.Time{})))
+	must(t, s.Update(t.Context(), "a", func(old []byte) ([]byte, time.Time, error) { return old, time.Time{}, nil }))
+	broken := errors.New("broken")
+	err := s.Update(t.Context(), "a", func(old []byte) ([]byte, time.Time, error) {
+		copy(old, "xxx")
+		return nil, time.Time{}, broken
+	})
+	if data := Read(t, s, "a"); !errors.Is(err, broken) || string(data) != "one" {
+		t.Errorf("document is %q, error %v", data, err)
+	}
+}
+
+func refused(t *testing.T, open func() Store) {
+	s, broken := open(), errors.New("broken")
+	err := s.Update(t.Context(), "a", func([]byte) ([]byte, time.Time, error) { return []byte("half"), time.Time{}, broken })
+	if !errors.Is(err, broken) {
+		t.Errorf("error %v, want that of change", err)
+	}
+	if data := Read(t, s, "a"); data != nil {
+		t.Errorf("document is %q", data)
+	}
+}
+
+func names(t *testing.T, open func() Store) {
+	s := open()
+	for _, name := range []string{"", "../a", "a/b", "A", ".", "a.b", string(bytes.Repeat([]byte("a"), 65))} {
+		if err := s.Update(t.Context(), name, Set("x", time.Time{})); err == nil {
+			t.Errorf("took document %q", name)
+		}
+	}
+	must(t, s.Update(t.Context(), string(bytes.Repeat([]byte("a"), 64)), Set("x", time.Time{})))
+}
+
+func sizes(t *testing.T, open func() Store) {
+	s := open()
+	most := string(bytes.Repeat([]byte("\xff"), state.MaxDocument))
+	must(t, s.Update(t.Context(), "a", Set(most, time.Time{})))
+	if err := s.Update(t.Context(), "a", Set(most+"x", time.Time{})); err == nil {
+		t.Error("took more than a document may have")
+	}
+	if data := Read(t, s, "a"); string(data) != most {
+		t.Errorf("document has %d bytes, want %d", len(data), len(most))
+	}
+}
+
+// counted has several instances count in one document, and each misses nothing.
+func counted(t *testing.T, open func() Store) {
+	const instances, times = 4, 5
+	var all sync.WaitGroup
+	failed := make(chan error, instances*times)
+	for range instances {
+		s := open()
+		all.Go(func() {
+			for range times {
+				failed <- s.Update(context.Background(), "n", func(old []byte) ([]byte, time.Time, error) { return append(old, 'x'), time.Time{}, nil })
+			}
+		})
+	}
+	all.Wait()
+	close(failed)
+	for err := range failed {
+		must(t, err)
+	}
+	if data := Read(t, open(), "n"); len(data) != instances*times {
+		t.Errorf("counted %d, want %d", len(data), instances*times)
+	}
+}
+
+func cancelled(t *testing.T, open func() Store) {
+	s := open()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Update(ctx, "a", Set("x", time.Time{})); err == nil {
+		t.Error("no error")
+	}
+	if data := Read(t, s, "a"); data != nil {
+		t.Errorf("document is %q", data)
+	}
+}
+
+func expiring(t *testing.T, open func() Store) {
+	s := open()
+	for i := range 3 {
+		name := fmt.Sprint("later-", i)
+		must(t, s.Update(t.Context(), name, Set("x", time.Now().Add(time.Hour))))
+		if data := Read(t, s, name); string(data) != "x" {
+			t.Errorf("document is %q an hour before it expires", data)
+		}
+	}
+}
