@@ -18,6 +18,7 @@ import (
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/notify"
+	"example.com/keyturn/shared/state"
 	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 )
@@ -85,9 +86,21 @@ func build(environ []string) (*services, error) {
 	log := slog.New(logHandler())
 	return &services{
 		rotate: rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log, Timeout: env.Timeout}),
-		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Secrets: cloud, Metrics: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log}),
+		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: store(env, cloud), Secrets: cloud, Metrics: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log}),
 		alert:  alert.New(alert.Config{Publisher: cloud, Channels: channels(env), Now: Clock, Log: log}),
 	}, nil
+}
+
+// store is where instances of the audit function share what they know; nil is
+// nowhere.
+func store(env gcp.Environment, cloud *gcp.Cloud) audit.Store {
+	switch env.State {
+	case "":
+		return nil
+	case gcp.StateFirestore:
+		return cloud.Documents("keyturn-audit")
+	}
+	return &state.Directory{Path: env.State}
 }
 
 // channels are where alerts go besides their topic.

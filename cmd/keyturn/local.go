@@ -67,9 +67,14 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	if !flags.verbose {
 		logs = &quiet{out: a.stderr}
 	}
+	state, err := os.MkdirTemp("", "keyturn-state-")
+	if err != nil {
+		return fmt.Errorf("making a place for what the detectors know: %w", err)
+	}
+	defer os.RemoveAll(state) // a new world has new keys
 	w, err := world.Start(ctx, world.Config{
 		Project: a.localProject(), GCPAddr: flags.gcpAddr, FunctionsAddr: flags.functionsAddr, WebhookURL: flags.webhook,
-		Clock: clock.New(), KeyLag: 5 * time.Second, FunctionLogs: logs,
+		Clock: clock.New(), KeyLag: 5 * time.Second, FunctionLogs: logs, State: state,
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w; is 'keyturn local' running already? --gcp-addr and --functions-addr choose other ports", err)

@@ -114,7 +114,7 @@ func TestStoppedFunctionsAreUnavailable(t *testing.T) {
 }
 
 func TestFunctionsAreToldNothingButTheirEnvironment(t *testing.T) {
-	c := Config{Project: "acme", Program: "/bin/keyturn", Timeout: 3 * time.Second}
+	c := Config{Project: "acme", Program: "/bin/keyturn", Timeout: 3 * time.Second, State: "/state"}
 	cmd, err := c.command("127.0.0.1:1", "127.0.0.1:2")
 	if err != nil {
 		t.Fatal(err)
@@ -122,13 +122,17 @@ func TestFunctionsAreToldNothingButTheirEnvironment(t *testing.T) {
 	if got := strings.Join(cmd.Args, " "); got != "/bin/keyturn functions --addr 127.0.0.1:1 --clock http://127.0.0.1:2" {
 		t.Errorf("command %s", got)
 	}
-	for _, want := range []string{"KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:2", "KEYTURN_TIMEOUT=3s"} {
+	for _, want := range []string{"KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:2", "KEYTURN_TIMEOUT=3s", "KEYTURN_STATE=/state"} {
 		if !slices.Contains(cmd.Env, want) {
 			t.Errorf("the environment %q lacks %s", cmd.Env, want)
 		}
 	}
-	c.Timeout = 0
-	if cmd, err = c.command("127.0.0.1:1", "127.0.0.1:2"); err != nil || strings.Contains(strings.Join(cmd.Env, " "), "KEYTURN_TIMEOUT") {
-		t.Errorf("without a timeout the environment is %q, %v", cmd.Env, err)
+	c.Timeout, c.State = 0, ""
+	environ := ""
+	if cmd, err = c.command("127.0.0.1:1", "127.0.0.1:2"); err == nil {
+		environ = strings.Join(cmd.Env, " ")
+	}
+	if err != nil || strings.Contains(environ, "KEYTURN_TIMEOUT") || strings.Contains(environ, "KEYTURN_STATE") {
+		t.Errorf("without a timeout and state the environment is %q, %v", cmd.Env, err)
 	}
 }

@@ -59,6 +59,9 @@ func (c Config) command(addr, gcpAddr string) (*exec.Cmd, error) {
 	if c.Timeout != 0 {
 		env = append(env, "KEYTURN_TIMEOUT="+c.Timeout.String())
 	}
+	if c.State != "" {
+		env = append(env, "KEYTURN_STATE="+c.State)
+	}
 	return &exec.Cmd{
 		Path: program, Args: []string{name, "functions", "--addr", addr, "--clock", "http://" + gcpAddr},
 		Env: env, Stdout: c.FunctionLogs, Stderr: c.FunctionLogs,

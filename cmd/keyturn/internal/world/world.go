@@ -32,6 +32,7 @@ type Config struct {
 	FunctionLogs  io.Writer     // what the functions print
 	Program       string        // keyturn's program, which serves the functions; empty is the one that runs
 	Timeout       time.Duration // of the functions; zero is their own
+	State         string        // directory in which detectors keep what they know, over restarts of the functions; empty keeps it nowhere
 	// Retry and Attempts say how soon and how often an event is delivered again
 	// that a function did not take, before it is a dead letter; nil and zero are
 	// 100 ms to a minute, and 10 times.
