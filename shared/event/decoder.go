@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event/scan"
@@ -73,11 +74,17 @@ func (d *Decoder) DecodeNext(line []byte, e *detect.Entry) error {
 // Reset lets the texts of all entries so far go.
 func (d *Decoder) Reset() { d.json.Reset() }
 
+// decoders are used again for the memory that their index takes.
+var decoders = sync.Pool{New: func() any { return new(Decoder) }}
+
 // DecodeLogEntry reads a LogEntry as a Decoder does, into an Entry of its own memory.
 func DecodeLogEntry(data []byte) (detect.Entry, error) {
-	var d Decoder
+	d := decoders.Get().(*Decoder)
+	defer decoders.Put(d)
 	var e detect.Entry
-	if err := d.Decode(bytes.Clone(data), &e); err != nil {
+	err := d.Decode(bytes.Clone(data), &e)
+	d.json.Detach()
+	if err != nil {
 		return detect.Entry{}, fmt.Errorf("decoding a log entry: %w; point the log sink, and nothing else, at the topic", err)
 	}
 	return e, nil

@@ -33,6 +33,28 @@ func TestDecodeLogEntry(t *testing.T) {
 	}
 }
 
+// TestEntriesHaveMemoryOfTheirOwn decodes texts that are not in the data as they
+// are, one entry after the other.
+func TestEntriesHaveMemoryOfTheirOwn(t *testing.T) {
+	entry := func(c string) []byte {
+		return []byte(audited(`"methodName":"` + strings.Repeat(`\u00`+c, 8) + `","request":{"policy":{}},"authenticationInfo":{"principalEmail":"\u00` + c + `@x"}`))
+	}
+	line := entry("41")
+	first, err := DecodeLogEntry(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(line)
+	for range 10 {
+		if e, err := DecodeLogEntry(entry("42")); err != nil || e.Principal != "B@x" {
+			t.Fatalf("%+v, %v", e, err)
+		}
+	}
+	if first.Method != "AAAAAAAA" || first.Principal != "A@x" {
+		t.Errorf("the first entry has become %+v", first)
+	}
+}
+
 func TestDecodeLogEntryTolerates(t *testing.T) {
 	audit := func(payload string) string {
 		return `{"logName":"projects/p/logs/cloudaudit.googleapis.com%2Factivity","protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog"` + payload + `}}`

@@ -60,6 +60,10 @@ func (s *Scanner) Reset() {
 	s.texts = s.texts[:0]
 }
 
+// Detach leaves the texts that were read so far, and what was opened, to whoever
+// has them, for good: the Scanner does not use their memory again.
+func (s *Scanner) Detach() { s.data, s.texts = nil, nil }
+
 // Close reports an error, an *Error, if what was opened was not one valid value
 // that was read to its end.
 func (s *Scanner) Close() error {

@@ -24,6 +24,7 @@ var triggers = map[string]string{
 // up (github.com/cloudevents/sdk-go/issues/1224 and 1332).
 func newFront(functions *url.URL, ready func(context.Context) error) http.Handler {
 	reverse := httputil.NewSingleHostReverseProxy(functions)
+	reverse.BufferPool = &buffers{}
 	reverse.ErrorLog = log.New(io.Discard, "", 0) // who called sees a 502 and tries again
 	proxy := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := ready(r.Context()); err != nil {
@@ -55,3 +56,18 @@ func oneAtATime(h http.Handler) http.Handler {
 		h.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
+
+// buffers are what answers are copied through: a new one for each would be the
+// most of all memory that the local world takes.
+type buffers struct{ sync.Pool }
+
+// Get implements httputil.BufferPool.
+func (b *buffers) Get() []byte {
+	if buffer, ok := b.Pool.Get().(*[]byte); ok {
+		return *buffer
+	}
+	return make([]byte, 32<<10)
+}
+
+// Put implements httputil.BufferPool.
+func (b *buffers) Put(buffer []byte) { b.Pool.Put(&buffer) }
