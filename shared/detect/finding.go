@@ -40,7 +40,7 @@ type Finding struct {
 	Advice      string    `json:"advice"`            // what to do next
 	Runbook     string    `json:"runbook,omitempty"` // how to look into findings of this detector
 	Link        string    `json:"link"`              // to the entries in Logs Explorer
-	Evidence    []string  `json:"evidence"`          // insertIds of entries
+	Evidence    []string  `json:"evidence"`          // insertIds of entries; empty where none shows it, as of a silence
 }
 
 // Bounds of a finding.
@@ -99,6 +99,7 @@ func identify(subject, detector string, t told, update bool) string {
 
 // list fills in what was sighted, the earliest entries first.
 func (f *Finding) list(seen []sighting) {
+	f.Evidence = []string{} // in JSON a list, of what no entry shows, too
 	seen = slices.Clone(seen)
 	slices.SortFunc(seen, func(a, b sighting) int {
 		return cmp.Or(cmp.Compare(a.first.at, b.first.at), cmp.Compare(a.what, b.what), cmp.Compare(a.kind, b.kind))

@@ -56,7 +56,7 @@ func TestSilence(t *testing.T) {
 			t.Errorf("%s: found %+v", name, found)
 		}
 		for _, f := range found {
-			if f.Subject != dataLog || f.Severity != Warning || f.Count < silenceLeast || f.Reason == "" || f.Advice == "" || f.Project != "p" || !strings.Contains(f.Link, "query;query=logName=%22projects") {
+			if f.Subject != dataLog || f.Severity != Warning || f.Count < silenceLeast || f.Reason == "" || f.Advice == "" || f.Project != "p" || f.Evidence == nil || !strings.Contains(f.Link, "query;query=logName=%22projects") {
 				t.Errorf("%s: finding = %+v", name, f)
 			}
 		}
