@@ -154,7 +154,11 @@ func decodeSubject(record string) (*subject, error) {
 	if r.broken || r.rest != "" {
 		return nil, errRecord
 	}
-	return s, s.check()
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	s.sightings = bounded(s.sightings) // whoever wrote it may have remembered more
+	return s, nil
 }
 
 // check refuses what encode cannot have written, for searches rely on the order.
