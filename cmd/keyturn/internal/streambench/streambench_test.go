@@ -10,8 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	keyturn "example.com/keyturn"
+	"example.com/keyturn/cmd/keyturn/internal/world"
 	"example.com/keyturn/internal/localgcp"
+	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
 	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
@@ -94,6 +97,41 @@ func TestSettle(t *testing.T) {
 	cancel()
 	if err := settle(ctx, time.Hour, func() int { return 7 }); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestPublishingThatFails(t *testing.T) {
+	cloud, err := localgcp.Start(localgcp.Config{Addr: "127.0.0.1:0", ProjectID: project, Clock: clock.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cloud.Close()
+	s, err := newSender(t.Context(), &world.World{Cloud: cloud, Project: project}, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if _, err := s.stream(t.Context(), 10, 1000, func(int) {}); err == nil || !strings.Contains(err.Error(), "log entries: ") {
+		t.Errorf("error %v without a topic", err)
+	}
+}
+
+func TestStopwatch(t *testing.T) {
+	s := newStopwatch()
+	m := &pubsubpb.PubsubMessage{MessageId: "7", Data: []byte("x")}
+	logs := &pubsubpb.Subscription{Topic: "projects/p/topics/" + event.TopicLogs}
+	s.Pushing(logs, m)
+	first := s.pushed["7"]
+	s.Pushing(logs, m)
+	s.Pushing(&pubsubpb.Subscription{Topic: "projects/p/topics/" + event.TopicFindings}, m)
+	for _, id := range event.Topics {
+		s.Published("projects/p/topics/"+id, m)
+	}
+	if s.repeated != 1 || s.dead != 1 || len(s.found) != 1 || first.IsZero() || s.pushed["7"] != first || len(s.pushed) != 1 {
+		t.Errorf("stopwatch = %+v", s)
+	}
+	if s.reset(); s.repeated != 0 || s.dead != 0 || len(s.found) != 0 || len(s.pushed) != 0 {
+		t.Errorf("after reset: %+v", s)
 	}
 }
 
