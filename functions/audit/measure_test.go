@@ -1,16 +1,26 @@
 package audit
 
 import (
+	"context"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	apikeys "cloud.google.com/go/apikeys/apiv2"
+	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
+	"example.com/keyturn/internal/localgcp"
+	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/monitoring"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/rotation"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 )
 
 // answered counts calls with a credential of a project, now.
@@ -145,5 +155,66 @@ func TestWhatCloudMonitoringIsAskedAbout(t *testing.T) {
 		if diff := cmp.Diff(tt.apiKeys, apiKeys) + cmp.Diff(tt.ended, ended); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// outbox is a Publisher that keeps what it is given.
+type outbox []event.Outgoing
+
+func (o *outbox) Publish(_ context.Context, out ...event.Outgoing) error {
+	*o = append(*o, out...)
+	return nil
+}
+
+// TestAManagedAPIKeyThatIsRefused calls with a key as a consumer does, until it is
+// blocked, on a whole embedded Google Cloud.
+func TestAManagedAPIKeyThatIsRefused(t *testing.T) {
+	c := clock.NewFrozen(start)
+	cloud, err := localgcp.Start(localgcp.Config{Addr: "127.0.0.1:0", ProjectID: project, Clock: c})
+	must(t, err)
+	t.Cleanup(func() { must(t, cloud.Close()) })
+	adapter, err := gcp.New(gcp.Config{Project: project, Endpoint: cloud.Addr()})
+	must(t, err)
+	t.Cleanup(func() { must(t, adapter.Close()) })
+	client, err := apikeys.NewClient(t.Context(), option.WithEndpoint(cloud.Addr()), option.WithoutAuthentication(), option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))
+	must(t, err)
+	defer client.Close()
+	making, err := client.CreateKey(t.Context(), &apikeyspb.CreateKeyRequest{Parent: "projects/" + project + "/locations/global", KeyId: "gemini-1", Key: &apikeyspb.Key{}})
+	must(t, err)
+	key, err := making.Wait(t.Context())
+	must(t, err)
+	call := func(want int) {
+		t.Helper()
+		resp, err := http.Get(cloud.URL() + "/v1beta/models?key=" + key.GetKeyString())
+		must(t, err)
+		must(t, resp.Body.Close())
+		if resp.StatusCode != want {
+			t.Fatalf("HTTP %d, want %d", resp.StatusCode, want)
+		}
+	}
+	for range 30 {
+		call(http.StatusOK)
+		c.Advance(time.Hour)
+	}
+	must(t, adapter.DisableAPIKey(t.Context(), apiKey))
+	for range 25 {
+		call(http.StatusForbidden)
+	}
+	c.Advance(time.Hour)
+	var out outbox
+	managed := credential(t, "projects/acme/secrets/gemini", rotation.APIKey, apiKey, rotation.Journal{
+		Current: &rotation.Key{ID: apiKey, Version: "1", Phase: rotation.Active, Since: start, Given: start},
+	})
+	f := New(Config{Publisher: &out, Logs: adapter, Secrets: &listed{secrets: []gcp.Secret{managed}}, Metrics: adapter, Project: project, Now: c.Now})
+	must(t, f.sweep(t.Context()))
+	var found []detect.Finding
+	for _, o := range out {
+		one, err := event.DecodeFinding(event.Message{Data: o.Data})
+		must(t, err)
+		found = append(found, one)
+	}
+	found = slices.DeleteFunc(found, func(f detect.Finding) bool { return f.Detector != detect.RefusedCredential })
+	if len(found) != 1 || found[0].Credential != managed.Name || found[0].Count != 25 || !strings.HasPrefix(found[0].Advice, "keyturn rollback "+managed.Name) {
+		t.Errorf("findings = %+v", found)
 	}
 }
