@@ -72,7 +72,7 @@ func New(c Config) *Function {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
-	f.memory = newMemory(c.Subjects, f.wall)
+	f.memory = newMemory(c.Subjects, c.Store != nil, f.wall)
 	f.topic = door.Topic{Function: "audit", Publisher: c.Publisher, Log: f.log}
 	return f
 }

@@ -246,7 +246,7 @@ func TestWhatALedgerBringsUpIsPublishedOrFoundAgain(t *testing.T) {
 
 // TestTheClockIsAskedOnlyWhereItMatters counts who looks at it.
 func TestTheClockIsAskedOnlyWhereItMatters(t *testing.T) {
-	m, asked := newMemory(0, time.Now), 0
+	m, asked := newMemory(0, false, time.Now), 0
 	clock := func() time.Time { asked++; return start }
 	if !m.wants(clock) || asked != 1 {
 		t.Error("nobody wants a first ledger")

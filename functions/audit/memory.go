@@ -21,15 +21,11 @@ type memory struct {
 	untold int        // findings that came to light and are not settled, with those in later
 }
 
-func newMemory(subjects int, wall func() time.Time) *memory {
+func newMemory(subjects int, shared bool, wall func() time.Time) *memory {
 	if subjects <= 0 {
 		subjects = 200_000
 	}
-	m := &memory{engine: detect.New(detect.Config{Subjects: subjects}), wall: wall}
-	for i := range detect.Shards {
-		m.engine.Reshare(i) // so that the first exchange is about all
-	}
-	return m
+	return &memory{engine: detect.New(detect.Config{Subjects: subjects, Shared: shared}), wall: wall}
 }
 
 // teller tells a finding and reports whether that is settled. An error says that
@@ -89,10 +85,10 @@ func (m *memory) share() (shards map[int]*detect.Shard, ok bool) {
 	return m.engine.Share(), true
 }
 
-func (m *memory) reshare(shard int) {
+func (m *memory) reshare(i int, s *detect.Shard) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.engine.Reshare(shard)
+	m.engine.Reshare(i, s)
 }
 
 // exchangeDue counts an entry, and reports whether an exchange is due.

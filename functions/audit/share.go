@@ -103,7 +103,7 @@ func (f *Function) exchangeShard(ctx context.Context, i int, mine *detect.Shard,
 		return known.Encode(), now.Add(shardKept), nil
 	})
 	if err != nil {
-		f.memory.reshare(i)
+		f.memory.reshare(i, mine)
 		return fmt.Errorf("sharing what detectors know: %w", err)
 	}
 	return f.memory.learn(known, f.teller(ctx))

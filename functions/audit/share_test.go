@@ -87,9 +87,14 @@ func (f *fleet) instance() *Function {
 func (f *fleet) give(to *Function, entry []byte) error {
 	f.Helper()
 	err := to.HandleEvent(f.Context(), wrapped(f, event.TopicLogs, entry, nil))
-	to.exchanging.Lock()
-	defer to.exchanging.Unlock()
+	to.settle()
 	return err
+}
+
+// settle waits for the exchange under way, if there is one.
+func (f *Function) settle() {
+	f.exchanging.Lock()
+	defer f.exchanging.Unlock()
 }
 
 func (f *fleet) mustGive(to *Function, entries ...[]byte) {

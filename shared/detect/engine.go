@@ -14,6 +14,7 @@ type Config struct {
 	Patience time.Duration // how late a grant may come that explains a success after failures; 0 is 10 minutes
 	Ledger   *Ledger       // what the rotator knows of its credentials; nil is nothing
 	Rules    RuleSet       // custom rules; nil is none
+	Shared   bool          // whether Share is to tell what changes; false spares the time and the memory
 }
 
 // Engine runs all detectors over a stream of entries. It is not safe for
@@ -32,6 +33,7 @@ type Engine struct {
 	changes  changes
 	waiting  waiting
 	asked    map[question]struct{} // that were shared, by this Engine or with it
+	visit    uint32                // shards that Share returns even if nothing changed in them, a bit each
 	hits     []Hit
 }
 
@@ -39,10 +41,14 @@ type Engine struct {
 func New(c Config) *Engine {
 	c.Subjects, c.Hot = cmp.Or(max(c.Subjects, 0), 1_000_000), cmp.Or(max(c.Hot, 0), 4096)
 	seed := maphash.MakeSeed()
-	return &Engine{
+	g := &Engine{
 		config: c, patience: cmp.Or(max(c.Patience, 0), 10*time.Minute).Milliseconds(), ledger: c.Ledger.index(), prints: newPrints(seed),
 		store: newStore(seed, c.Subjects, c.Hot), places: newPlaces(seed), familiar: newFamiliar(seed), changes: make(changes), waiting: newWaiting(), asked: make(map[question]struct{}),
 	}
+	if c.Shared {
+		g.visit, g.store.changed = 1<<Shards-1, make(map[uint64]uint8)
+	}
+	return g
 }
 
 // Observe takes one entry into account and appends to into what it brought to

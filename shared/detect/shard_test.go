@@ -3,6 +3,7 @@ package detect
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -156,7 +157,7 @@ func TestWhatInstancesShareIsJudgedTogether(t *testing.T) {
 		t.Fatalf("%v, want one finding", want)
 	}
 	kept := make(map[int]*Shard)
-	instances := [2]*Engine{New(Config{}), New(Config{})}
+	instances := [2]*Engine{New(Config{Shared: true}), New(Config{Shared: true})}
 	var found []Finding
 	for i := range log {
 		found = instances[i%2].Observe(&log[i], found)
@@ -186,13 +187,13 @@ func TestWhatWasSharedIsNotForgotten(t *testing.T) {
 		want := ids(observe(log))
 		for part := range 4 {
 			half := len(log) * part / 4
-			g, found := seen(log[:half])
+			g, found := New(Config{Shared: true}), []Finding(nil)
+			for i := range log[:half] {
+				found = g.Observe(&log[i], found)
+			}
 			kept := make(map[int]*Shard)
 			found = exchange(t, kept, g, found)
-			next := New(Config{})
-			for i := range Shards {
-				next.Reshare(i)
-			}
+			next := New(Config{Shared: true})
 			found = exchange(t, kept, next, found)
 			for i := range log[half:] {
 				found = next.Observe(&log[half:][i], found)
@@ -205,22 +206,41 @@ func TestWhatWasSharedIsNotForgotten(t *testing.T) {
 }
 
 func TestOnlyWhatChangedIsShared(t *testing.T) {
-	g, _ := seen(probe(3, time.Minute))
-	if n := len(g.Share()); n == 0 || n > 2 {
-		t.Errorf("%d shards of one subject and one log", n)
+	g := New(Config{Shared: true, Hot: 1})
+	if n := len(g.Share()); n != Shards {
+		t.Errorf("began with %d shards, want all", n)
+	}
+	log := probe(3, time.Minute)
+	for i := range log {
+		g.Observe(&log[i], nil)
+	}
+	shared, subjects := g.Share(), 0
+	for _, s := range shared {
+		subjects += len(s.subjects)
+	}
+	if subjects != 2 {
+		t.Errorf("shared %d subjects, want the one and the log", subjects)
 	}
 	if again := g.Share(); len(again) != 0 {
 		t.Errorf("shared again: %v", again)
 	}
-	g.Reshare(7)
-	if again := g.Share(); len(again) != 1 || again[7] == nil {
-		t.Errorf("shared %v, want shard 7", again)
+	for i, s := range shared {
+		g.Reshare(i, s)
 	}
-	learnt := New(Config{})
-	learnt.Learn(anyShard(rand.New(rand.NewPCG(2, 9))), nil)
-	if n := len(learnt.Share()); n > 4 {
+	if again := g.Share(); !sameShards(again, shared) {
+		t.Errorf("shared %v, want what was not written", again)
+	}
+	g.Learn(anyShard(rand.New(rand.NewPCG(2, 9))), nil)
+	if n := len(g.Share()); n != 0 {
 		t.Errorf("%d shards were changed by what others shared", n)
 	}
+	if alone, _ := seen(log); len(alone.Share()) != 0 {
+		t.Error("an engine of nobody else shares")
+	}
+}
+
+func sameShards(a, b map[int]*Shard) bool {
+	return maps.EqualFunc(a, b, func(a, b *Shard) bool { return bytes.Equal(a.Encode(), b.Encode()) })
 }
 
 func FuzzDecodeShard(f *testing.F) {
@@ -240,5 +260,47 @@ func FuzzDecodeShard(f *testing.F) {
 			t.Error(err)
 		}
 		New(Config{Subjects: 100}).Learn(s, nil)
+	})
+}
+
+// BenchmarkShare is of an Engine of 200,000 subjects, of which 10,000 changed, as
+// after 10 seconds of the traffic of a large organisation.
+func BenchmarkShare(b *testing.B) {
+	g := New(Config{Subjects: 200_000, Shared: true})
+	for i := range 200_000 {
+		e := Entry{Audit: true, Time: start.Add(time.Duration(i) * time.Millisecond), Service: "s", Method: "m", Principal: fmt.Sprintf("caller%d@example.com", i),
+			Permissions: []Permission{{Name: "s.things.get", Granted: true}}}
+		g.Observe(&e, nil)
+	}
+	shard := g.Share()[0]
+	b.Run("share", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			for i := range 10_000 {
+				g.store.get(fmt.Sprintf("caller%d@example.com", i))
+			}
+			b.StartTimer()
+			g.Share()
+		}
+	})
+	b.Run("learn one of the same", func(b *testing.B) {
+		for b.Loop() {
+			g.Learn(shard, nil)
+		}
+	})
+	b.Run("learn one of others", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			fresh := New(Config{Subjects: 200_000})
+			b.StartTimer()
+			fresh.Learn(shard, nil)
+		}
+		b.ReportMetric(float64(len(shard.subjects)), "subjects")
+	})
+	b.Run("encode", func(b *testing.B) {
+		for b.Loop() {
+			shard.Encode()
+		}
+		b.ReportMetric(float64(len(shard.Encode())), "bytes")
 	})
 }

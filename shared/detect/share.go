@@ -6,17 +6,26 @@ import (
 	"strings"
 )
 
-// Share returns, by their numbers, the shards that may have changed since it was
-// called last. What it leaves out stays with the Engine: who was where in the last
-// minutes, and the sketch of the forgotten.
+// Share returns, by their numbers, the shards in which something changed since it
+// was called last, and of their subjects those that may have; the first time of an
+// Engine it is every shard, for others may know of them. What it leaves out stays
+// with the Engine: who was where in the last minutes, and the sketch of the
+// forgotten.
 func (g *Engine) Share() map[int]*Shard {
 	shared := make(map[int]*Shard)
 	for i := range Shards {
-		if g.store.changed>>i&1 == 1 {
+		if g.visit>>i&1 == 1 {
 			shared[i] = &Shard{born: g.born}
 		}
 	}
-	g.store.changed = 0
+	g.visit = 0
+	for key, i := range g.store.changed {
+		if shared[int(i)] == nil {
+			shared[int(i)] = &Shard{born: g.born}
+		}
+		g.store.share(key, shared[int(i)])
+	}
+	clear(g.store.changed)
 	if len(shared) == 0 {
 		return shared
 	}
@@ -26,12 +35,17 @@ func (g *Engine) Share() map[int]*Shard {
 		}
 	}
 	g.shareQuestions(shared)
-	g.store.share(shared)
 	return shared
 }
 
-// Reshare has the next Share return a shard, as after it was not written.
-func (g *Engine) Reshare(shard int) { g.store.changed |= 1 << shard }
+// Reshare has the next Share return what this one returned as shard i, as after it
+// could not be written.
+func (g *Engine) Reshare(i int, s *Shard) {
+	g.visit |= 1 << i
+	for name := range s.subjects {
+		g.store.changed[g.store.key(name)] = uint8(i)
+	}
+}
 
 func (g *Engine) shareQuestions(shared map[int]*Shard) {
 	maps.DeleteFunc(g.asked, func(q question, _ struct{}) bool { return q.by < g.clock.now-keepQuestions })
@@ -44,21 +58,16 @@ func (g *Engine) shareQuestions(shared map[int]*Shard) {
 	}
 }
 
-// share gives the subjects to their shards.
-func (st *store) share(shared map[int]*Shard) {
-	for _, key := range st.keys {
-		if hot := st.hot[key]; hot != nil {
-			if s := shared[int(hot.shard)]; s != nil {
-				st.line = hot.encode(st.line[:0])
-				s.put(hot.name, string(st.line))
-			}
-			continue
-		}
-		record := st.cold[key]
-		name := nameIn(record)
-		if s := shared[int(shardOf(name))]; s != nil {
-			s.put(name, record)
-		}
+// share gives a subject that is still known to its shard.
+func (st *store) share(key uint64, s *Shard) {
+	if hot := st.hot[key]; hot != nil {
+		hot.changed = false
+		st.line = hot.encode(st.line[:0])
+		s.put(hot.name, string(st.line))
+		return
+	}
+	if record := st.cold[key]; record != "" {
+		s.put(nameIn(record), record)
 	}
 }
 
@@ -67,6 +76,7 @@ func (st *store) share(shared map[int]*Shard) {
 // too few for any of them. It fails on nothing that DecodeShard gave.
 func (g *Engine) Learn(s *Shard, into []Finding) []Finding {
 	changed := g.store.changed
+	g.store.changed = nil // others know what they told
 	g.born = earliest(g.born, s.born)
 	maps.Copy(g.changes, s.changes)
 	g.changes.bound(maxChanges)
@@ -78,8 +88,8 @@ func (g *Engine) Learn(s *Shard, into []Finding) []Finding {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.subjects)) {
 		told := len(into)
-		if into = g.learn(name, s.subjects[name], into); len(into) > told {
-			changed |= 1 << shardOf(name)
+		if into = g.learn(name, s.subjects[name], into); len(into) > told && changed != nil {
+			changed[g.store.key(name)] = shardOf(name)
 		}
 	}
 	g.store.changed = changed

@@ -18,13 +18,14 @@ type store struct {
 	gone  sketch
 	line  []byte // to encode into
 
-	changed uint32 // the shards of which a subject was given out to be changed, a bit each
+	changed map[uint64]uint8 // subjects that were given out to be changed, with their shards; nil notes none
 }
 
 // heat is a subject's place among the hot ones.
 type heat struct {
 	key        uint64
 	shard      uint8
+	changed    bool // and noted as such
 	prev, next *subject
 }
 
@@ -48,7 +49,10 @@ func (st *store) get(name string) *subject {
 		s = st.warmUp(key, name)
 	}
 	s.link(&st.root)
-	st.changed |= 1 << s.shard
+	if st.changed != nil && !s.changed {
+		s.changed = true
+		st.changed[s.key] = s.shard
+	}
 	if len(st.hot) > st.warm {
 		st.cool(st.root.prev)
 	}
