@@ -84,7 +84,8 @@
 //
 // Everything kept of a subject is a set, a minimum or a maximum. So an entry that
 // comes twice changes nothing, nor does the order, and what two instances saw
-// joins to what one would have seen; [Engine.Merge] does it. Findings are named
+// joins to what one would have seen; [Engine.Merge] does it, and [Engine.Share] and
+// [Engine.Learn] in parts, now and then. Findings are named
 // by subject, detector and the day on which the episode began. Entries count as
 // long as they come within 95 minutes; what speaks for a subject, such as a grant,
 // must be three minutes older than what it excuses, so that entries which come out
