@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -98,8 +99,38 @@ func TestReplaySummary(t *testing.T) {
 		}
 	}
 	fitsTerminal(t, got)
+	if !strings.Contains(got, "2026-03-01 12:00Z\n") {
+		t.Errorf("the table lacks the time of day: %s", got)
+	}
 	if got := replaySummary(replay.Result{}); !strings.HasPrefix(got, "0 entries\n0 decoded") {
 		t.Errorf("of nothing: %s", got)
+	}
+}
+
+func TestReplayExplainsSubjects(t *testing.T) {
+	r := replay.Result{Groups: []replay.Group{{
+		Subject: "thief", Reason: "thief probes", Advice: "revoke", Link: "https://link",
+		From: []string{"192.0.2.7 curl"}, Permissions: []string{"a.b.c", "a.b.d", "a.b.e", "a.b.f", "a.b.g"},
+	}, {Subject: "thief", Reason: "thief again"}}}
+	want := `
+thief probes.
+  from: 192.0.2.7 curl
+  permissions: a.b.c, a.b.d, a.b.e and 2 more
+  next: revoke
+  entries: https://link
+
+thief again.
+`
+	if got := replaySummary(r); !strings.Contains(got, want) {
+		t.Errorf("the summary\n%s\nlacks\n%s", got, want)
+	}
+	for n := range maxExplained - 1 {
+		subject := fmt.Sprint("other", n)
+		r.Groups = append(r.Groups, replay.Group{Subject: subject, Reason: subject + " probes"})
+	}
+	got := replaySummary(r)
+	if strings.Contains(got, "thief again") || strings.Count(got, " probes.") != maxExplained {
+		t.Errorf("not each of %d subjects is explained:\n%s", maxExplained, got)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"example.com/keyturn/cmd/keyturn/internal/replay"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -13,8 +12,9 @@ import (
 
 // Bounds of what is shown: --findings and --rejects have the rest.
 const (
-	maxShown  = 50 // groups of findings
-	maxAdvice = 5
+	maxShown     = 50 // groups of findings
+	maxExplained = 5
+	maxNamed     = 3 // callers, permissions
 )
 
 // printReplay shows what a replay came to, and returns err or what kept it from
@@ -44,9 +44,8 @@ func replaySummary(r replay.Result) string {
 	if more := len(r.Groups) - maxShown; more > 0 {
 		fmt.Fprintf(&b, "and %d more subjects: --findings FILE has them all\n", more)
 	}
-	for _, g := range r.Groups[:min(len(r.Groups), maxAdvice)] {
-		fmt.Fprintf(&b, "\n%s\n", text.WrapSoft(g.Reason+".", 78))
-		fmt.Fprintf(&b, "  next: %s\n", g.Advice)
+	for _, g := range explained(r.Groups) {
+		explain(&b, g)
 	}
 	if len(r.Groups) > 0 {
 		b.WriteString("\n")
@@ -59,17 +58,54 @@ func replaySummary(r replay.Result) string {
 	return b.String()
 }
 
+// explained are the groups to be explained: the first one of each subject goes
+// before any further one.
+func explained(groups []replay.Group) []replay.Group {
+	var first, further []replay.Group
+	seen := make(map[string]bool)
+	for _, g := range groups {
+		if seen[g.Subject] {
+			further = append(further, g)
+			continue
+		}
+		seen[g.Subject] = true
+		first = append(first, g)
+	}
+	all := append(first, further...)
+	return all[:min(len(all), maxExplained)]
+}
+
+// explain says what a person needs to look into a group and to act on it.
+func explain(b *strings.Builder, g replay.Group) {
+	fmt.Fprintf(b, "\n%s\n", text.WrapSoft(g.Reason+".", 78))
+	for _, line := range [][2]string{
+		{"from", someOf(g.From)}, {"permissions", someOf(g.Permissions)}, {"next", g.Advice}, {"entries", g.Link},
+	} {
+		if line[1] != "" {
+			fmt.Fprintf(b, "  %s: %s\n", line[0], line[1])
+		}
+	}
+}
+
+// someOf names the first few, and says how many more there are.
+func someOf(names []string) string {
+	if more := len(names) - maxNamed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
 func groupTable(groups []replay.Group) string {
 	t := table.NewWriter()
 	t.SetStyle(plain)
 	t.SetColumnConfigs([]table.ColumnConfig{
-		{Name: "SUBJECT", WidthMax: 30, WidthMaxEnforcer: text.WrapText},
+		{Name: "SUBJECT", WidthMax: 22, WidthMaxEnforcer: text.WrapText},
 		{Name: "DETECTOR", WidthMax: 20, WidthMaxEnforcer: text.WrapSoft},
 		{Name: "NO.", Align: text.AlignRight},
 	})
 	t.AppendHeader(table.Row{"SEVERITY", "DETECTOR", "SUBJECT", "NO.", "SINCE"})
 	for _, g := range groups {
-		t.AppendRow(table.Row{g.Severity, g.Detector, g.Subject, g.Findings, g.FirstSeen.UTC().Format(time.DateOnly)})
+		t.AppendRow(table.Row{g.Severity, g.Detector, g.Subject, g.Findings, due(g.FirstSeen)})
 	}
 	return t.Render()
 }

@@ -37,8 +37,13 @@ type Group struct {
 	Findings  int             `json:"findings"`
 	FirstSeen time.Time       `json:"first_seen"`
 	LastSeen  time.Time       `json:"last_seen"`
-	Reason    string          `json:"reason"` // of the latest finding of the highest severity
-	Advice    string          `json:"advice"`
+
+	// Of the latest finding of the highest severity.
+	Reason      string   `json:"reason"`
+	From        []string `json:"from,omitempty"`
+	Permissions []string `json:"permissions,omitempty"`
+	Advice      string   `json:"advice"`
+	Link        string   `json:"link,omitempty"`
 }
 
 // Bounds of a Result, whatever the files hold.
@@ -96,7 +101,7 @@ func (t *tally) add(f detect.Finding) {
 		g.LastSeen = f.LastSeen
 	}
 	if rank(f.Severity) >= rank(g.Severity) {
-		g.Severity, g.Reason, g.Advice = f.Severity, f.Reason, f.Advice
+		g.Severity, g.Reason, g.From, g.Permissions, g.Advice, g.Link = f.Severity, f.Reason, f.From, f.Permissions, f.Advice, f.Link
 	}
 }
 
