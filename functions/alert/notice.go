@@ -46,9 +46,11 @@ func noticeOfFinding(f detect.Finding) (alerting.Notice, error) {
 		Fields: fields(
 			"first seen", f.FirstSeen.UTC().Format(time.RFC3339),
 			"last seen", f.LastSeen.UTC().Format(time.RFC3339),
+			"from", strings.Join(f.From, ", "),
 			"permissions", strings.Join(f.Permissions, ", "),
 			"targets", strings.Join(f.Targets, ", "),
 			"evidence", strings.Join(f.Evidence, ", "),
+			"runbook", f.Runbook,
 		),
 	}, nil
 }
