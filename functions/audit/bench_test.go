@@ -59,7 +59,7 @@ func BenchmarkSharing(b *testing.B) {
 			for b.Loop() {
 				wall.Advance(c.apart)
 				must(b, f.observe(b.Context(), traffic(entries, wall.Now())))
-				f.exchangeIfDue(b.Context())
+				f.exchangeIfDue(b.Context(), false)
 				f.settle()
 				entries++
 			}

@@ -41,6 +41,10 @@ type Config struct {
 	Now       func() time.Time // policy time; nil is the machine's clock
 	Wall      func() time.Time // time that passes between instances: leases, pauses; nil is the machine's clock
 	Log       *slog.Logger     // nil discards
+
+	// After calls a function, in a goroutine of its own, once time of Wall has
+	// passed; nil is time.AfterFunc.
+	After func(time.Duration, func())
 }
 
 // Function is the audit function. It is safe for concurrent use.
@@ -48,6 +52,7 @@ type Function struct {
 	config    Config
 	owner     string // of claims: this instance
 	now, wall func() time.Time
+	after     func(time.Duration, func())
 	log       *slog.Logger
 	topic     door.Topic
 	memory    *memory
@@ -62,12 +67,15 @@ type Function struct {
 
 // New returns a function that remembers no subject yet.
 func New(c Config) *Function {
-	f := &Function{config: c, owner: rand.Text(), now: c.Now, wall: c.Wall, log: c.Log}
+	f := &Function{config: c, owner: rand.Text(), now: c.Now, wall: c.Wall, after: c.After, log: c.Log}
 	if f.now == nil {
 		f.now = time.Now
 	}
 	if f.wall == nil {
 		f.wall = time.Now
+	}
+	if f.after == nil {
+		f.after = func(d time.Duration, do func()) { time.AfterFunc(d, do) }
 	}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
@@ -97,7 +105,7 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 		return f.topic.Redeliver(ctx, err)
 	}
 	err = f.observe(ctx, e)
-	f.exchangeIfDue(ctx)
+	f.exchangeIfDue(ctx, detect.Denied(e))
 	return f.topic.Redeliver(ctx, err)
 }
 

@@ -92,10 +92,29 @@ func (m *memory) reshare(i int, s *detect.Shard) {
 }
 
 // exchangeDue counts an entry, and reports whether an exchange is due.
-func (m *memory) exchangeDue(now time.Time) bool {
+func (m *memory) exchangeDue(now time.Time, denied bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.pace.due(now)
+	return m.pace.due(now, denied)
+}
+
+// exchangeTimed reports whether the timer is to be set, and to how long.
+func (m *memory) exchangeTimed(now time.Time) (wait time.Duration, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.pace.timed || !m.engine.Unshared() {
+		return 0, false
+	}
+	m.pace.timed = true
+	return m.pace.wait(now), true
+}
+
+// timerFired notes the exchange that the timer begins.
+func (m *memory) timerFired(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pace.timed = false
+	m.pace.begin(now)
 }
 
 // wants reports whether it is time to read a newer ledger, or the first. It looks

@@ -11,31 +11,25 @@ import (
 )
 
 // When an instance exchanges what it knows with the others. An entry waits for no
-// exchange but the first of its instance.
+// exchange but the first of its instance. What an entry left to be shared is
+// shared exchangeEvery later at the latest, by a timer if no other entry comes, and
+// a denial at once if the last exchange is not younger than exchangeSoon. On Cloud
+// Run a window remains: an instance whose CPU is allocated only while it answers a
+// request stands still in between, and so do its timers and what runs in the
+// background. If it is killed before another request comes, what it learnt since its
+// last exchange is lost to the others, until a sweep reads those entries again. With
+// CPU always allocated it is what it learnt in the last exchangeEvery, and of
+// denials in the last exchangeSoon and the time of one exchange, if they come
+// singly.
 const (
 	exchangeEvery   = 30 * time.Second
+	exchangeSoon    = 3 * time.Second
 	exchangeAfter   = 10_000           // entries
 	exchangeTimeout = 20 * time.Second // of all shards together
 	exchangeAtOnce  = 8                // shards
 	maxShard        = 900 << 10        // bytes, of the 1 MiB that a document of Firestore may have
 	shardKept       = 60 * 24 * time.Hour
 )
-
-// pace decides when the next exchange is due.
-type pace struct {
-	entries int       // since the last
-	last    time.Time // when it began
-}
-
-// due counts an entry, and reports whether an exchange is due now.
-func (p *pace) due(now time.Time) bool {
-	p.entries++
-	if p.entries < exchangeAfter && now.Sub(p.last) < exchangeEvery {
-		return false
-	}
-	*p = pace{last: now}
-	return true
-}
 
 // restore has a new instance learn what others know before it does anything.
 func (f *Function) restore(ctx context.Context) {
@@ -45,21 +39,44 @@ func (f *Function) restore(ctx context.Context) {
 	f.exchanging.Lock()
 	defer f.exchanging.Unlock()
 	if !f.restored.Swap(true) {
-		f.memory.exchangeDue(f.wall())
+		f.memory.exchangeDue(f.wall(), false)
 		f.logged(ctx, f.exchange(ctx))
 	}
 }
 
-// exchangeIfDue exchanges shards in the background every now and then.
-func (f *Function) exchangeIfDue(ctx context.Context) {
-	if f.config.Store == nil || !f.memory.exchangeDue(f.wall()) || !f.exchanging.TryLock() {
+// exchangeIfDue exchanges shards in the background, now or by a timer, after an
+// entry that may have been a denial.
+func (f *Function) exchangeIfDue(ctx context.Context, denied bool) {
+	if f.config.Store == nil {
 		return
 	}
-	go func() {
-		defer f.exchanging.Unlock()
-		ctx := context.WithoutCancel(ctx) // the entry is done with before
-		f.logged(ctx, f.exchange(ctx))
-	}()
+	ctx = context.WithoutCancel(ctx) // the entry is done with before
+	if f.memory.exchangeDue(f.wall(), denied) && f.exchanging.TryLock() {
+		go f.exchangeNow(ctx)
+		return
+	}
+	f.exchangeLater(ctx)
+}
+
+// exchangeNow is called by who has locked exchanging, which it unlocks before it
+// looks at what is left: an entry that found it locked relies on that.
+func (f *Function) exchangeNow(ctx context.Context) {
+	f.logged(ctx, f.exchange(ctx))
+	f.exchanging.Unlock()
+	f.exchangeLater(ctx)
+}
+
+// exchangeLater sets the timer if something is to be shared and it is not set.
+func (f *Function) exchangeLater(ctx context.Context) {
+	wait, ok := f.memory.exchangeTimed(f.wall())
+	if !ok {
+		return
+	}
+	f.after(wait, func() {
+		f.exchanging.Lock()
+		f.memory.timerFired(f.wall())
+		f.exchangeNow(ctx)
+	})
 }
 
 func (f *Function) logged(ctx context.Context, err error) {

@@ -80,6 +80,7 @@ func newFleet(t *testing.T) *fleet {
 func (f *fleet) instance() *Function {
 	c := f.f.config
 	c.Store, c.Wall, c.Log = f.store, f.wall.Now, slog.New(slog.NewTextHandler(&f.log, nil))
+	c.After = func(d time.Duration, do func()) { f.wall.At(f.wall.Now().Add(d), do) }
 	return New(c)
 }
 
@@ -359,21 +360,6 @@ func TestWhatCouldNotBeSharedIsSharedLater(t *testing.T) {
 	f.mustGive(a, nothing)
 	f.mustGive(f.instance(), probe(8)[7])
 	f.wantOne(8)
-}
-
-func TestPace(t *testing.T) {
-	p := pace{last: start}
-	for i := range exchangeAfter - 1 {
-		if p.due(start.Add(exchangeEvery - 1)) {
-			t.Fatalf("due after %d entries", i+1)
-		}
-	}
-	if !p.due(start.Add(time.Second)) {
-		t.Errorf("not due after %d entries", exchangeAfter)
-	}
-	if p.due(start.Add(exchangeEvery)) || !p.due(start.Add(exchangeEvery+time.Second)) {
-		t.Error("due by another time than that of the last exchange")
-	}
 }
 
 func TestClaims(t *testing.T) {

@@ -38,6 +38,9 @@ func (g *Engine) Share() map[int]*Shard {
 	return shared
 }
 
+// Unshared reports whether Share has something to return.
+func (g *Engine) Unshared() bool { return g.visit != 0 || len(g.store.changed) > 0 }
+
 // Reshare has the next Share return what this one returned as shard i, as after it
 // could not be written.
 func (g *Engine) Reshare(i int, s *Shard) {

@@ -1,0 +1,28 @@
+package audit
+
+import "time"
+
+// pace decides when the next exchange is due.
+type pace struct {
+	entries int       // since the last
+	last    time.Time // when it began
+	timed   bool      // a timer is set to the next
+}
+
+// due counts an entry, and reports whether an exchange is due now.
+func (p *pace) due(now time.Time, denied bool) bool {
+	p.entries++
+	pause := now.Sub(p.last)
+	if p.entries < exchangeAfter && pause < exchangeEvery && (!denied || pause < exchangeSoon) {
+		return false
+	}
+	p.begin(now)
+	return true
+}
+
+func (p *pace) begin(now time.Time) { p.entries, p.last = 0, now }
+
+// wait is how long after now the next exchange is due, whatever comes.
+func (p *pace) wait(now time.Time) time.Duration {
+	return min(max(p.last.Add(exchangeEvery).Sub(now), 0), exchangeEvery)
+}
