@@ -11,7 +11,7 @@ const checkpoint = "sweep"
 
 // sweptUntil is up to when this instance or any other has swept; zero is never. An
 // instance that cannot ask the others goes by what it did itself.
-func (f *Function) sweptUntil(ctx context.Context) time.Time {
+func (f *Function) sweptUntil(ctx context.Context, now time.Time) time.Time {
 	if f.config.Store == nil {
 		return f.swept
 	}
@@ -23,16 +23,24 @@ func (f *Function) sweptUntil(ctx context.Context) time.Time {
 	if err != nil {
 		f.log.ErrorContext(ctx, "sweeping from where this instance knows of", "error", err.Error())
 	}
+	if ahead(shared, now) {
+		f.log.ErrorContext(ctx, "a sweep went by a clock that is ahead: its checkpoint is not believed", "checkpoint", shared)
+		shared = time.Time{}
+	}
 	if f.swept.After(shared) {
 		return f.swept
 	}
 	return shared
 }
 
-// shareSwept moves the shared checkpoint forward, never back.
+// ahead reports whether no right clock can have written a checkpoint by now.
+func ahead(checkpoint, now time.Time) bool { return checkpoint.After(now.Add(overlap)) }
+
+// shareSwept moves the shared checkpoint forward, and back only from where no clock
+// should have moved it.
 func (f *Function) shareSwept(ctx context.Context, until time.Time) error {
 	err := f.config.Store.Update(ctx, checkpoint, func(old []byte) ([]byte, time.Time, error) {
-		if !parseCheckpoint(old).Before(until) {
+		if at := parseCheckpoint(old); !at.Before(until) && !ahead(at, until) {
 			return old, time.Time{}, nil
 		}
 		return until.UTC().AppendFormat(nil, time.RFC3339Nano), time.Time{}, nil

@@ -19,6 +19,7 @@ const (
 	claimRetry    = 10 * time.Second   // after the store could not be reached
 	claimPatience = 5 * time.Minute    // then a finding is published unclaimed: rather twice than never
 	claimTimeout  = 5 * time.Second    // of one call of the store
+	claimSkew     = 5 * time.Minute    // by which clocks differ at most: a longer claim was made by a wrong one
 	claimKept     = 7 * 24 * time.Hour // no entry that leads to a finding comes later than that
 )
 
@@ -40,7 +41,8 @@ func parseClaim(data []byte) (c claim) {
 // by is what the claim becomes when an instance wants to publish the finding at
 // now, and whether it may.
 func (c claim) by(owner string, now time.Time) (claim, bool) {
-	if c.Published || c.Owner != owner && now.Before(c.Until) {
+	held := now.Before(c.Until) && !c.Until.After(now.Add(lease+claimSkew))
+	if c.Published || held && c.Owner != owner {
 		return c, false
 	}
 	return claim{Owner: owner, Until: now.Add(lease)}, true

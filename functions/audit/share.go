@@ -38,10 +38,12 @@ func (f *Function) restore(ctx context.Context) {
 	}
 	f.exchanging.Lock()
 	defer f.exchanging.Unlock()
-	if !f.restored.Swap(true) {
-		f.memory.exchangeDue(f.wall(), false)
-		f.logged(ctx, f.exchange(ctx))
+	if f.restored.Load() {
+		return // by whoever held the lock
 	}
+	f.memory.exchangeDue(f.wall(), false)
+	f.logged(ctx, f.exchange(ctx))
+	f.restored.Store(true)
 }
 
 // exchangeIfDue exchanges shards in the background, now or by a timer, after an

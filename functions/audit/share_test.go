@@ -215,17 +215,54 @@ func TestTheCheckpointNeverMovesBack(t *testing.T) {
 	a, b := f.instance(), f.instance()
 	must(t, a.shareSwept(t.Context(), start))
 	must(t, b.shareSwept(t.Context(), start.Add(-time.Minute)))
-	if at := b.sweptUntil(t.Context()); !at.Equal(start) {
+	if at := b.sweptUntil(t.Context(), start.Add(time.Hour)); !at.Equal(start) {
 		t.Errorf("swept until %v, want %v", at, start)
 	}
 	b.swept = start.Add(time.Hour)
-	if at := b.sweptUntil(t.Context()); !at.Equal(b.swept) {
+	if at := b.sweptUntil(t.Context(), start.Add(time.Hour)); !at.Equal(b.swept) {
 		t.Errorf("swept until %v, want what it did itself", at)
 	}
 	must(t, f.store.Update(t.Context(), checkpoint, statetest.Set("yesterday", time.Time{})))
-	if at := a.sweptUntil(t.Context()); !at.IsZero() {
+	if at := a.sweptUntil(t.Context(), start.Add(time.Hour)); !at.IsZero() {
 		t.Errorf("swept until %v by a checkpoint that is none", at)
 	}
+}
+
+// One machine's wrong clock must not have all others sweep nothing.
+func TestACheckpointAheadOfTimeIsNotBelieved(t *testing.T) {
+	f := newFleet(t)
+	must(t, f.instance().shareSwept(t.Context(), start.Add(48*time.Hour)))
+	f.write(probe(8)...)
+	f.f = f.instance()
+	must(t, f.sweep())
+	f.wantOne(8)
+	if at := f.instance().sweptUntil(t.Context(), f.clock.Now()); at.After(f.clock.Now()) || at.IsZero() {
+		t.Errorf("the checkpoint stands at %v", at)
+	}
+}
+
+// What comes while an instance still learns what others know waits for it.
+func TestNothingIsJudgedBeforeTheOthersAreAsked(t *testing.T) {
+	f := newFleet(t)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	f.store.before = func(string) error {
+		once.Do(func() { close(asked); <-answer })
+		return nil
+	}
+	to := f.instance()
+	first, second := make(chan struct{}), make(chan struct{})
+	go func() { to.restore(t.Context()); close(first) }()
+	<-asked
+	go func() { to.restore(t.Context()); close(second) }()
+	select {
+	case <-second:
+		t.Error("the second delivery did not wait")
+	case <-time.After(50 * time.Millisecond): // a wrong one takes microseconds
+	}
+	close(answer)
+	<-first
+	<-second
 }
 
 func TestASweepIsSharedOnlyWithWhatItFound(t *testing.T) {
@@ -240,11 +277,11 @@ func TestASweepIsSharedOnlyWithWhatItFound(t *testing.T) {
 			t.Errorf("log = %s, want %q", f.log.String(), want)
 		}
 		f.store.failing("none")
-		if at := f.instance().sweptUntil(t.Context()); !at.IsZero() {
+		if at := f.instance().sweptUntil(t.Context(), start.Add(time.Hour)); !at.IsZero() {
 			t.Errorf("the checkpoint moved to %v, although %s could not be written", at, document)
 		}
 		must(t, f.sweep())
-		if at := f.instance().sweptUntil(t.Context()); !at.Equal(f.clock.Now()) {
+		if at := f.instance().sweptUntil(t.Context(), start.Add(time.Hour)); !at.Equal(f.clock.Now()) {
 			t.Errorf("the checkpoint is %v, want %v", at, f.clock.Now())
 		}
 	}
@@ -369,12 +406,13 @@ func TestClaims(t *testing.T) {
 		want claim
 		ok   bool
 	}{
-		"nobody's":        {"", mine, true},
-		"broken":          {"{", mine, true},
-		"mine":            {`{"owner":"me","until":"2030-01-01T12:00:01Z"}`, mine, true},
-		"another's":       {`{"owner":"other","until":"2030-01-01T12:00:01Z"}`, claim{Owner: "other", Until: start.Add(time.Second)}, false},
-		"another's, over": {`{"owner":"other","until":"2030-01-01T12:00:00Z"}`, mine, true},
-		"published":       {`{"owner":"me","published":true}`, claim{Owner: "me", Published: true}, false},
+		"nobody's":                    {"", mine, true},
+		"broken":                      {"{", mine, true},
+		"mine":                        {`{"owner":"me","until":"2030-01-01T12:00:01Z"}`, mine, true},
+		"another's":                   {`{"owner":"other","until":"2030-01-01T12:00:01Z"}`, claim{Owner: "other", Until: start.Add(time.Second)}, false},
+		"another's, over":             {`{"owner":"other","until":"2030-01-01T12:00:00Z"}`, mine, true},
+		"another's, by a wrong clock": {`{"owner":"other","until":"2040-01-01T12:00:00Z"}`, mine, true},
+		"published":                   {`{"owner":"me","published":true}`, claim{Owner: "me", Published: true}, false},
 	} {
 		if got, ok := parseClaim([]byte(tt.data)).by("me", start); got != tt.want || ok != tt.ok {
 			t.Errorf("%s: %+v, %v; want %+v, %v", name, got, ok, tt.want, tt.ok)

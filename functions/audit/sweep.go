@@ -26,7 +26,7 @@ func (f *Function) sweep(ctx context.Context) error {
 	f.restore(ctx)
 	until := f.now()
 	since := until.Add(-cmp.Or(f.config.Lookback, 2*time.Hour))
-	if swept := f.sweptUntil(ctx); !swept.IsZero() {
+	if swept := f.sweptUntil(ctx, until); !swept.IsZero() {
 		since = swept.Add(-overlap)
 	}
 	if err := f.learn(ctx); err != nil {
