@@ -137,18 +137,37 @@ func keyOf(name string) string {
 	return ""
 }
 
-// advice never puts what came from outside into a command, but for a key's id.
+// advice never puts what came from outside into a command, but for a key's id and
+// account that cannot be anything else.
 func (f Finding) advice() string {
 	if f.Severity == Info {
 		return "nothing, unless the calls were meant to succeed: then have the policy's owner let them through"
 	}
 	if id := keyOf(f.Key); id != "" {
-		return "keyturn revoke SECRET --key " + id + "  (SECRET is the one for which 'keyturn status' shows this key)"
+		return f.revokeKey(id)
 	}
 	if strings.HasSuffix(f.Subject, ".gserviceaccount.com") {
-		return "keyturn revoke SECRET  (SECRET is the one for which 'keyturn status' shows a key of this account), unless its owner knows of this"
+		return "keyturn revoke SECRET  (SECRET is the one for which 'keyturn status --json' shows this account as target), unless its owner knows of this"
 	}
 	return "open the link, ask the owner of the subject whether this was meant, and if not take its access away"
+}
+
+// revokeKey stops the key of an id: by keyturn if a ledger knows it, and by gcloud
+// too if none does.
+func (f Finding) revokeKey(id string) string {
+	if f.Credential != "" {
+		return "keyturn revoke " + f.Credential + " --key " + id
+	}
+	revoke := "keyturn revoke SECRET --key " + id + "  (SECRET is what 'keyturn status --key " + id + "' shows)"
+	if m := accountName.FindStringSubmatch(strings.TrimSuffix(f.Key, "/keys/"+id)); m != nil {
+		revoke += "; if it shows none: " + disableKey(id, m[1])
+	}
+	return revoke
+}
+
+// disableKey is the command that stops a key which keyturn does not know.
+func disableKey(id, account string) string {
+	return fmt.Sprintf("gcloud iam service-accounts keys disable %s --iam-account=%s", id, account)
 }
 
 // link opens the evidence in Logs Explorer.

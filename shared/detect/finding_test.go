@@ -46,7 +46,7 @@ func TestFindingOfAProbe(t *testing.T) {
 			t.Errorf("reason %q lacks %q", f.Reason, want)
 		}
 	}
-	if !strings.HasPrefix(f.Advice, "keyturn revoke SECRET --key "+keyOfThief) {
+	if f.Advice != "keyturn revoke projects/p/secrets/now --key "+keyOfThief {
 		t.Errorf("advice = %q", f.Advice)
 	}
 	if !strings.Contains(f.Link, "insertId=%28%22") || !strings.HasSuffix(f.Link, "?project=p") {
@@ -58,14 +58,22 @@ func TestFindingOfAProbe(t *testing.T) {
 }
 
 func TestAdvice(t *testing.T) {
-	for want, f := range map[string]Finding{
-		"keyturn revoke SECRET --key " + keyOfThief: {Key: "//iam.googleapis.com/projects/p/serviceAccounts/s/keys/" + keyOfThief, Subject: thief},
-		"keyturn revoke SECRET  (":                  {Key: "//iam.googleapis.com/keys/; rm -rf", Subject: thief},
-		"open the link, ask":                        {Subject: "somebody@x"},
-		"nothing, unless":                           {Subject: thief, Severity: Info},
+	look := "keyturn revoke SECRET --key " + keyOfThief + "  (SECRET is what 'keyturn status --key " + keyOfThief + "' shows)"
+	account, key := "//iam.googleapis.com/projects/p/serviceAccounts/", "/keys/"+keyOfThief
+	for name, c := range map[string]struct {
+		f    Finding
+		want string
+	}{
+		"key of a ledger":              {Finding{Credential: billing, Key: account + thief + key}, "keyturn revoke " + billing + " --key " + keyOfThief},
+		"key of none":                  {Finding{Key: account + thief + key}, look + "; if it shows none: gcloud iam service-accounts keys disable " + keyOfThief + " --iam-account=" + thief},
+		"key of a hostile account":     {Finding{Key: account + "a@x; rm -rf" + key}, look},
+		"key of an account of another": {Finding{Key: account + "a/serviceAccounts/b;c@x" + key}, look},
+		"hostile key":                  {Finding{Key: "//iam.googleapis.com/keys/; rm -rf", Subject: thief}, "keyturn revoke SECRET  (SECRET is the one for which 'keyturn status --json' shows this account as target), unless its owner knows of this"},
+		"person":                       {Finding{Subject: "somebody@x"}, "open the link, ask the owner of the subject whether this was meant, and if not take its access away"},
+		"information":                  {Finding{Subject: thief, Severity: Info}, "nothing, unless the calls were meant to succeed: then have the policy's owner let them through"},
 	} {
-		if got := f.advice(); !strings.HasPrefix(got, want) {
-			t.Errorf("advice %q, want %q", got, want)
+		if got := c.f.advice(); got != c.want {
+			t.Errorf("%s: advice %q, want %q", name, got, c.want)
 		}
 	}
 }

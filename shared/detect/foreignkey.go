@@ -168,7 +168,7 @@ func foreignAdvice(id string, s *ledgerSecret) string {
 	case m != nil:
 		return fmt.Sprintf("keyturn rotate %s && gcloud secrets versions disable %s --secret=%s --project=%s  (first a version of keyturn's own, so that the latest one works)", s.name, m[3], m[2], m[1])
 	case len(id) == 40 && managedKey.MatchString(id):
-		return fmt.Sprintf("gcloud iam service-accounts keys disable %s --iam-account=%s", id, s.account)
+		return disableKey(id, s.account)
 	case hmacKey.MatchString(id):
 		return "gcloud storage hmac update " + id + " --deactivate"
 	}
