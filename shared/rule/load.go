@@ -61,7 +61,11 @@ func Parse(name string, data []byte) (*Set, error) {
 	}
 	l.env = env
 	set := &Set{record: newRecord()}
-	for _, node := range nodes {
+	for i, node := range nodes {
+		if len(l.problems) >= maxProblems {
+			l.problem(at(node.GetToken()), "and the %d rules from here on were not looked at: mend the others first", len(nodes)-i)
+			break
+		}
 		set.rules = append(set.rules, l.rule(node))
 	}
 	if err := l.err(); err != nil {
@@ -112,6 +116,10 @@ func (l *loader) failed(err error, node ast.Node) {
 // nodes are the rules as they stand in the file.
 func (l *loader) nodes(data []byte) []ast.Node {
 	const want = "want 'rules:' and a list of rules under it"
+	if where, ok := deep(data); ok {
+		l.problem(where, "nested more than %d deep, or brackets that are never closed", maxNesting)
+		return nil
+	}
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		l.failed(err, nil)
@@ -135,6 +143,9 @@ func (l *loader) nodes(data []byte) []ast.Node {
 	}
 	if len(top.Rules) == 0 {
 		l.problem(at(body.GetToken()), "no rules: %s", want)
+	}
+	if len(top.Rules) > maxRules {
+		l.problem(at(body.GetToken()), "%d rules: want %d at most", len(top.Rules), maxRules)
 	}
 	return top.Rules
 }

@@ -47,6 +47,27 @@ func rules(lines ...string) string {
 	return "rules:\n- " + strings.Join(lines, "\n  ") + "\n"
 }
 
+// What a small file may not cost: memory, time, or an hour of reading.
+func TestFilesThatCostTooMuch(t *testing.T) {
+	many := func(n int, rule string) string { return "rules:\n" + strings.Repeat(rule, n) }
+	for name, tt := range map[string]struct{ file, want string }{
+		"brackets":   {"rules: " + strings.Repeat("[", 400_000), "r.yaml:1:72: nested more than 64 deep"},
+		"maps":       {"rules: " + strings.Repeat("{a: ", 100_000), "r.yaml:1:264: nested more than 64 deep"},
+		"dashes":     {"rules:\n" + strings.Repeat("- ", 400_000), "r.yaml:2:1: nested more than 64 deep"},
+		"many rules": {many(1001, "- {name: a, when: denied}\n"), "1001 rules: want 1000 at most"},
+		"problems":   {many(900, "- name: a\n  when: nothing\n"), "were not looked at: mend the others first"},
+	} {
+		_, err := Parse("r.yaml", []byte(tt.file))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %.300v, want %s", name, err, tt.want)
+			continue
+		}
+		if lines := strings.Count(err.Error(), "\n"); lines > 2*maxProblems {
+			t.Errorf("%s: %d lines of problems", name, lines)
+		}
+	}
+}
+
 func TestProblemsAreTold(t *testing.T) {
 	const rest = "; the fields are " // and so on
 	nested := "permissions.exists(a, permissions.exists(b, permissions.exists(c, a + b == c)))"

@@ -1,0 +1,33 @@
+package rule
+
+import "strings"
+
+const (
+	maxRules    = 1000 // in a file: each costs every entry
+	maxNesting  = 64   // of brackets, braces, parentheses and dashes; the parser's memory grows with its square
+	maxProblems = 20   // after which nobody reads on
+)
+
+// deep is where something in the file is nested deeper than any rule, if so. It
+// looks at no more than the characters, and so counts what is quoted, too.
+func deep(data []byte) (position, bool) {
+	depth, at := 0, position{1, 0}
+	for line := range strings.Lines(string(data)) {
+		if dashes := strings.Count(line[:len(line)-len(strings.TrimLeft(line, " -?"))], "- "); dashes > maxNesting {
+			return position{at.line, 1}, true
+		}
+		for i := range len(line) {
+			switch line[i] {
+			case '[', '{', '(':
+				depth++
+			case ']', '}', ')':
+				depth = max(depth-1, 0)
+			}
+			if depth > maxNesting {
+				return position{at.line, i + 1}, true
+			}
+		}
+		at.line++
+	}
+	return position{}, false
+}
