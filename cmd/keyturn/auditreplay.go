@@ -70,6 +70,9 @@ cut off: what was found until then is told all the same.`,
 }
 
 func (a *app) auditReplay(ctx context.Context, files []string, f replayFlags) error {
+	if err := f.distinct(files); err != nil {
+		return err
+	}
 	config, err := f.config(files)
 	if err != nil {
 		return err
@@ -150,55 +153,4 @@ func readLedger(name string) (*detect.Ledger, error) {
 		return nil, fmt.Errorf("reading the ledger %s: want one JSON object and nothing after it", name)
 	}
 	return ledger, nil
-}
-
-// outputs are the files that a replay writes.
-type outputs []*replay.Output
-
-// open creates the files that are to be written.
-func (f replayFlags) open(c *replay.Config) (outputs, error) {
-	var opened outputs
-	taken := map[string]string{f.rules: "--rules", f.ledger: "--ledger"}
-	for _, name := range c.Files {
-		taken[name] = "a file to read"
-	}
-	for _, o := range []struct {
-		flag, name string
-		to         *io.Writer
-	}{{"--findings", f.findings, &c.Findings}, {"--records", f.records, &c.Records}, {"--rejects", f.rejects, &c.Rejects}} {
-		if o.name == "" {
-			continue
-		}
-		if other, ok := taken[o.name]; ok {
-			opened.discard()
-			return nil, fmt.Errorf("%s %s is %s, too: name another file", o.flag, o.name, other)
-		}
-		taken[o.name] = o.flag
-		out, err := replay.Create(o.name)
-		if err != nil {
-			opened.discard()
-			return nil, fmt.Errorf("%s: %w", o.flag, err)
-		}
-		opened, *o.to = append(opened, out), out
-	}
-	return opened, nil
-}
-
-// end keeps what was written, unless something could not be.
-func (o outputs) end(err error) error {
-	if errors.Is(err, replay.ErrOutput) || errors.Is(err, replay.ErrNothing) {
-		o.discard()
-		return nil
-	}
-	var errs []error
-	for _, out := range o {
-		errs = append(errs, out.Keep())
-	}
-	return errors.Join(errs...)
-}
-
-func (o outputs) discard() {
-	for _, out := range o {
-		out.Discard()
-	}
 }
