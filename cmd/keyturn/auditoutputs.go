@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -100,12 +101,15 @@ func (f replayFlags) distinct(files []string) error {
 }
 
 // open creates the files that are to be written.
-func (f replayFlags) open(c *replay.Config) (outputs, error) {
+func (f replayFlags) open(ctx context.Context, c *replay.Config) (outputs, error) {
 	var opened outputs
 	for _, o := range f.outputs(c) {
-		out, err := replay.Create(o.name)
+		out, err := replay.Create(ctx, o.name)
 		if err != nil {
 			opened.discard()
+			if ctx.Err() != nil {
+				return nil, fmt.Errorf("interrupted: nothing was read, as %s %s waited for a reader", o.flag, o.name)
+			}
 			return nil, fmt.Errorf("%s: %w", o.flag, err)
 		}
 		opened, *o.to = append(opened, out), out

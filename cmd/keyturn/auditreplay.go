@@ -77,7 +77,7 @@ func (a *app) auditReplay(ctx context.Context, files []string, f replayFlags) er
 	if err != nil {
 		return err
 	}
-	outputs, err := f.open(&config)
+	outputs, err := f.open(ctx, &config)
 	if err != nil {
 		return err
 	}

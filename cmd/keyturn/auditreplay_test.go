@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -80,6 +81,77 @@ func TestReplayIsInterrupted(t *testing.T) {
 	}
 	if _, err := os.Stat(findings); err != nil {
 		t.Errorf("no findings: %v", err)
+	}
+}
+
+// TestReplayIsInterruptedWhileItWaits presses Ctrl-C before there is anything to read.
+func TestReplayIsInterruptedWhileItWaits(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"-", fifo} {
+		cmd := exec.Command("keyturn", "audit", "replay", name)
+		cmd.Env = cleanEnv()
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, stdout, stderr := interrupt(t, cmd, "reading")
+		stdin.Close()
+		if code != exitFailed || !strings.Contains(stderr, "interrupted") || !strings.Contains(stdout, "0 entries") {
+			t.Errorf("%s: exit code %d\n%s\n%s", name, code, stdout, stderr)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := (replayFlags{findings: fifo}).open(ctx, &replay.Config{}); err == nil || !strings.Contains(err.Error(), "interrupted: nothing was read") {
+		t.Errorf("an output that nobody reads: %v", err)
+	}
+}
+
+// TestSecondInterruptKills has an output that nobody takes, for which no first
+// Ctrl-C is heeded.
+func TestSecondInterruptKills(t *testing.T) {
+	dir := t.TempDir()
+	fifo, log := filepath.Join(dir, "fifo"), filepath.Join(dir, "log")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(log, []byte(strings.Repeat(refusal, 2000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("keyturn", "audit", "replay", log, "--records", fifo)
+	cmd.Env = cleanEnv()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.Open(fifo) // the command catches signals before it opens the other end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if _, err := io.ReadFull(reader, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	limit := time.After(30 * time.Second)
+	for {
+		select {
+		case <-again.C:
+			_ = cmd.Process.Signal(os.Interrupt)
+		case <-ended:
+			if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGINT {
+				t.Errorf("it ended as %v", cmd.ProcessState)
+			}
+			return
+		case <-limit:
+			_ = cmd.Process.Kill()
+			t.Fatal("it lives on")
+		}
 	}
 }
 

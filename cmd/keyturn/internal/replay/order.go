@@ -33,7 +33,7 @@ func oldestFirst(ctx context.Context, files []string) []string {
 // beginOf is the time of the first entries of a file; zero when there is none:
 // what is wrong with the file is told when it is replayed.
 func beginOf(ctx context.Context, name string) time.Time {
-	in, err := logfile.Open(name, logfile.Config{Block: 64 << 10, Workers: 1})
+	in, err := open(ctx, name, logfile.Config{Block: 64 << 10, Workers: 1})
 	if err != nil {
 		return time.Time{}
 	}

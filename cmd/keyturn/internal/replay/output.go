@@ -2,6 +2,7 @@ package replay
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,8 +20,9 @@ type Output struct {
 	buffer *bufio.Writer
 }
 
-// Create begins an output. Whoever began it ends it by Keep or Discard.
-func Create(name string) (*Output, error) {
+// Create begins an output. Whoever began it ends it by Keep or Discard. A pipe
+// has Create wait for somebody who reads it, or until ctx ends.
+func Create(ctx context.Context, name string) (*Output, error) {
 	target, err := filepath.EvalSymlinks(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		target, err = name, nil
@@ -34,7 +36,7 @@ func Create(name string) (*Output, error) {
 	if beside {
 		f, err = os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+"-*")
 	} else {
-		f, err = os.OpenFile(target, os.O_WRONLY, 0)
+		f, err = await(ctx, func() (*os.File, error) { return os.OpenFile(target, os.O_WRONLY, 0) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("creating %s: %w", name, err)

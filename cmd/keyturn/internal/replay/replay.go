@@ -110,7 +110,7 @@ type replay struct {
 }
 
 func (r *replay) file(ctx context.Context, name string) error {
-	in, err := logfile.Open(name, logfile.Config{})
+	in, err := open(ctx, name, logfile.Config{})
 	if err != nil {
 		return err
 	}

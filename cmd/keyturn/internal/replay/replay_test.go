@@ -319,14 +319,14 @@ func TestOutputIsWholeOrNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{old, link, filepath.Join(dir, "new")} {
-		o, err := Create(name)
+		o, err := Create(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		fmt.Fprint(o, "discarded")
 		o.Discard()
 		before, _ := os.ReadFile(name) // is not there at first, or
-		if o, err = Create(name); err != nil {
+		if o, err = Create(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Fprint(o, name)
@@ -350,14 +350,14 @@ func TestOutputIsWholeOrNotThere(t *testing.T) {
 
 func TestOutputThatCannotBeKept(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Create(filepath.Join(dir, "none", "out")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Create(t.Context(), filepath.Join(dir, "none", "out")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
-	if _, err := Create(dir); err == nil {
+	if _, err := Create(t.Context(), dir); err == nil {
 		t.Error("a directory is created")
 	}
 	name := filepath.Join(dir, "out")
-	o, err := Create(name)
+	o, err := Create(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,7 +367,7 @@ func TestOutputThatCannotBeKept(t *testing.T) {
 	if err := o.Keep(); err == nil || !strings.Contains(err.Error(), name) {
 		t.Errorf("kept over a directory: %v", err)
 	}
-	if o, err = Create(filepath.Join(dir, "other")); err != nil {
+	if o, err = Create(t.Context(), filepath.Join(dir, "other")); err != nil {
 		t.Fatal(err)
 	}
 	o.file.Close()
