@@ -113,6 +113,9 @@ func TestGooglesOwnAreKnown(t *testing.T) {
 		"123-compute@developer.gserviceaccount.com":                   false,
 		"service-mesh@prod.iam.gserviceaccount.com":                   false,
 		"somebody@example.com":                                        false,
+		"service-1234567@attacker.iam.gserviceaccount.com":            false,
+		"x@mysystem.gserviceaccount.com":                              false,
+		"service-123@cloud-ml.google.com.iam.gserviceaccount.com":     true,
 		"security-center-service@system.gserviceaccount.com":          true,
 	} {
 		if got := (&subject{name: name}).system(); got != want {

@@ -3,7 +3,6 @@ package detect
 import (
 	"cmp"
 	"slices"
-	"strings"
 )
 
 // subject is what is remembered of one caller. Two subjects of the same name,
@@ -191,17 +190,4 @@ func (s *subject) of(k kind) []sighting {
 	from, _ := place(s.sightings, mark{kind: k, day: 1<<31 - 1})
 	to, _ := place(s.sightings, mark{kind: k + 1, day: 1<<31 - 1})
 	return s.sightings[from:to]
-}
-
-// system reports whether it is one of Google's own, or a part of a cluster. They
-// are denied things as a matter of course, and nobody holds their keys.
-func (s *subject) system() bool {
-	name, domain, _ := strings.Cut(s.name, "@")
-	switch {
-	case strings.HasPrefix(name, "system:"), strings.HasSuffix(domain, "system.gserviceaccount.com"), domain == "cloudservices.gserviceaccount.com":
-		return true
-	case strings.HasPrefix(name, "service-") && strings.HasSuffix(domain, ".gserviceaccount.com"):
-		return strings.Trim(name[len("service-"):], "0123456789") == ""
-	}
-	return strings.HasPrefix(domain, "gcp-sa-") || strings.HasSuffix(domain, ".google.com.iam.gserviceaccount.com")
 }
