@@ -152,5 +152,8 @@ func readLedger(name string) (*detect.Ledger, error) {
 	if _, err := decoder.Token(); ledger == nil || !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading the ledger %s: want one JSON object and nothing after it", name)
 	}
+	if err := ledger.Validate(); err != nil {
+		return nil, fmt.Errorf("reading the ledger %s: %w; give what 'keyturn audit ledger' writes", name, err)
+	}
 	return ledger, nil
 }

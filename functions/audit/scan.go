@@ -34,7 +34,7 @@ func (f *Function) Do(ctx context.Context, c Command) (Report, error) {
 	if err := f.learnIfWanted(ctx); err != nil {
 		return Report{}, err
 	}
-	s := scan{engine: detect.New(detect.Config{Subjects: f.config.Subjects, Ledger: f.memory.known()}), Report: Report{Findings: []detect.Finding{}}}
+	s := scan{engine: detect.New(detect.Config{Subjects: f.config.Subjects, Ledger: f.memory.known(), Final: true}), Report: Report{Findings: []detect.Finding{}}}
 	if c.Verb == "scan" {
 		for _, line := range c.Entries {
 			s.line(line)

@@ -14,6 +14,7 @@ type Config struct {
 	Patience time.Duration // how late a grant may come that explains a success after failures; 0 is 10 minutes
 	Ledger   *Ledger       // what the rotator knows of its credentials; nil is nothing
 	Rules    RuleSet       // custom rules; nil is none
+	Final    bool          // whether no newer Ledger will come, so that keys which may be newer than it are not judged; false judges them when it is overdue
 	Shared   bool          // whether Share is to tell what changes; false spares the time and the memory
 }
 

@@ -121,7 +121,7 @@ func (s *subject) undone() bool {
 func (g *Engine) judgeForeign(s *subject, into []Finding) []Finding {
 	id := s.name[len(keySubject):]
 	births, uses := s.of(keyBorn), s.of(keyUse)
-	if g.ledger.keys[id] != nil || g.ledger.hasVersion(id) || s.undone() {
+	if g.ledger.keys[id] != nil || g.ledger.hasVersion(id) || s.undone() || g.unknowable(s.born) {
 		return into
 	}
 	v := verdictOf(foreign, Warning, append(births[:len(births):len(births)], uses...))

@@ -63,6 +63,9 @@ func (g *Engine) judgeUse(s *subject, m mark, into []Finding) []Finding {
 	case keyForeign:
 		return g.judgeForeign(s, into)
 	case keyUngiven:
+		if g.unknowable(n.first.at) {
+			return into
+		}
 		return g.tell(s, ungivenUse(s, k, n), into)
 	case keyOld:
 		return g.tell(s, g.oldUse(s, k, n), into)

@@ -20,6 +20,15 @@ func (g *Engine) await(q wait, t int64) {
 	g.wanted = earliest(g.wanted, t)
 }
 
+// unknowable reports whether no ledger will ever say what a key was at t.
+func (g *Engine) unknowable(t int64) bool {
+	if !g.config.Final || g.ledger.knows(t) {
+		return false
+	}
+	g.wanted = earliest(g.wanted, t)
+	return true
+}
+
 // Wants returns as of when, at least, a newer ledger would tell whether something
 // that is held back is a finding; zero is that nothing is.
 func (g *Engine) Wants() time.Time {

@@ -2,7 +2,10 @@ package detect
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -46,6 +49,20 @@ type LedgerSecret struct {
 	Name    string   `json:"name"`              // projects/P/secrets/S
 	Target  string   `json:"target,omitempty"`  // full name of what its keys belong to, such as a service account
 	Readers []string `json:"readers,omitempty"` // principals known to read it; empty when not known
+}
+
+// Validate reports what in the ledger, such as one from a file, nobody wrote who
+// knows what it is: an Engine would take it for a ledger of no keys.
+func (l *Ledger) Validate() error {
+	if l.At.IsZero() {
+		return errors.New(`it has no "at", the time that it is of`)
+	}
+	for _, k := range l.Keys {
+		if !slices.Contains(phases, k.State) {
+			return fmt.Errorf("key %q is in state %q, which is none of %s", k.ID, k.State, strings.Join(phases, ", "))
+		}
+	}
+	return nil
 }
 
 // maxRetired is how many retired keys a ledger carries on of each secret.

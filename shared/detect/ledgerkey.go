@@ -31,6 +31,9 @@ const (
 	deleted     = "deleted"
 )
 
+// phases are all that there are, in the order of a key's life.
+var phases = []string{"intended", "staged", "published", "verified", activePhase, overlapping, quarantined, deleted}
+
 // indexed takes from State and Since what the key does not say itself.
 func (k LedgerKey) indexed() *ledgerKey {
 	l := &ledgerKey{id: k.ID, given: milli(k.Given), superseded: milli(k.Superseded), disabled: milli(k.Disabled)}

@@ -85,7 +85,7 @@ func (g *Engine) settle(now int64, into []Finding) []Finding {
 		case stolen.id:
 			into = g.judgeUse(s, mark{keyUse, q.what, q.day}, into)
 		case foreign.id:
-			if q.day == ownBirth && !g.ledger.knows(at) {
+			if q.day == ownBirth && !g.ledger.knows(at) && !g.config.Final {
 				g.waiting.add(q, at, g.clock.now+patient) // keyturn's own account is not accused by an old ledger
 				continue
 			}

@@ -39,7 +39,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		return Result{Groups: []Group{}}, fmt.Errorf("%w; %w", err, ErrNothing)
 	}
 	began := time.Now()
-	r := replay{Config: c, total: total, tally: newTally(), engine: detect.New(detect.Config{Ledger: c.Ledger, Rules: rules(c.Rules)})}
+	r := replay{Config: c, total: total, tally: newTally(), engine: detect.New(detect.Config{Ledger: c.Ledger, Final: true, Rules: rules(c.Rules)})}
 	r.progress(0)
 	var failed []error
 	for _, name := range oldestFirst(ctx, c.Files) {
@@ -52,10 +52,19 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		}
 	}
 	failed = append(failed, r.found(r.engine.Flush(nil)))
-	for _, err := range c.Rules.Failures() {
+	r.warn()
+	return r.result(time.Since(began)), errors.Join(failed...)
+}
+
+// warn tells what keeps findings from being all that there are.
+func (r *replay) warn() {
+	for _, err := range r.Rules.Failures() {
 		r.Warnings = append(r.Warnings, err.Error())
 	}
-	return r.result(time.Since(began)), errors.Join(failed...)
+	if !r.engine.Wants().IsZero() {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the ledger is of %s, %.1f hours older than the log's end: keys that may be newer are not judged; write a newer one with 'keyturn audit ledger'",
+			r.Ledger.At.UTC().Format(time.RFC3339), max(r.Last.Sub(r.Ledger.At).Hours(), 0)))
+	}
 }
 
 // rules is the nil interface, rather than a nil Set in one, when there are none.
