@@ -121,6 +121,9 @@ func (s *sequence) hold(entries []detect.Entry) error {
 	}
 	if s.file == nil {
 		f, err := os.CreateTemp("", "keyturn-replay-*")
+		if err == nil {
+			err = os.Remove(f.Name()) // it needs none: however the process ends, nothing is left
+		}
 		if err != nil {
 			return holdError(err)
 		}
@@ -162,7 +165,6 @@ func (s *sequence) flush(ctx context.Context) error {
 func (s *sequence) close() {
 	if s.file != nil {
 		_ = s.file.Close() // it is not wanted any more
-		_ = os.Remove(s.file.Name())
 	}
 }
 
