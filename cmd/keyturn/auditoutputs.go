@@ -89,13 +89,15 @@ func (f replayFlags) distinct(files []string) error {
 		}
 	}
 	for _, o := range f.outputs(&replay.Config{}) {
-		at := placeOf(o.flag, o.name)
-		for _, other := range taken {
-			if at.is(other) {
-				return fmt.Errorf("%s %s is %s, too: name another file", o.flag, o.name, other.use)
+		for _, name := range []string{o.name, replay.Partial(resolve(o.name))} {
+			at := placeOf(o.flag, name)
+			for _, other := range taken {
+				if at.is(other) {
+					return fmt.Errorf("%s %s is %s, too: name another file", o.flag, name, other.use)
+				}
 			}
+			taken = append(taken, at)
 		}
-		taken = append(taken, at)
 	}
 	return nil
 }
@@ -117,7 +119,8 @@ func (f replayFlags) open(ctx context.Context, c *replay.Config) (outputs, error
 	return opened, nil
 }
 
-// end keeps what was written, unless something could not be.
+// end keeps what was written, unless something could not be; of a replay that
+// ended with err, under another name, which the error it returns tells.
 func (o outputs) end(err error) error {
 	if errors.Is(err, replay.ErrOutput) || errors.Is(err, replay.ErrNothing) {
 		o.discard()
@@ -125,7 +128,15 @@ func (o outputs) end(err error) error {
 	}
 	var errs []error
 	for _, out := range o {
-		errs = append(errs, out.Keep())
+		if err == nil {
+			errs = append(errs, out.Keep())
+			continue
+		}
+		name, keepErr := out.KeepPartial()
+		if keepErr == nil && name != "" {
+			keepErr = fmt.Errorf("what was written is in %s, as it may not be whole", name)
+		}
+		errs = append(errs, keepErr)
 	}
 	return errors.Join(errs...)
 }

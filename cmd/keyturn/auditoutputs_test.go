@@ -42,6 +42,7 @@ func TestOutputsAreDistinct(t *testing.T) {
 		{"two outputs", "in.json", replayFlags{findings: "o.nd", records: "./o.nd"}, "--records ./o.nd is --findings, too"},
 		{"two outputs, one by a link to the directory", "in.json", replayFlags{findings: "here/o.nd", rejects: "o.nd"}, "is --findings, too"},
 		{"two outputs in no directory", "in.json", replayFlags{findings: "none/o.nd", rejects: "none/../none/o.nd"}, "is --findings, too"},
+		{"what an earlier replay left", "f.partial", replayFlags{findings: "f"}, "f.partial is a file to read, too"},
 		{"nothing asked for", "in.json", replayFlags{}, ""},
 		{"all different", "in.json", replayFlags{rules: "rules", ledger: "ledger", findings: "f", records: "r", rejects: "-"}, ""},
 		{"standard input is no file", "-", replayFlags{findings: "-"}, ""},

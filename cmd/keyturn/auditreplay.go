@@ -36,7 +36,8 @@ come newest first, as gcloud writes them, wait on disk for the oldest.
 
 --findings, --records and --rejects name files to which it writes a line of JSON
 each: for a finding, for a log entry that was read, and for what is no log entry.
-They are written whole or not at all. --rules names a YAML file of rules of your
+They are whole: a replay that is interrupted, or fails, leaves FILE as it is,
+and FILE.partial has what it wrote. --rules names a YAML file of rules of your
 own, each a CEL expression over the fields that --records writes. --ledger names
 what 'keyturn audit ledger' wrote: which key belongs to which credential.
 

@@ -65,6 +65,9 @@ func TestLongLineTakesLittleMemory(t *testing.T) {
 // TestReplayIsInterrupted presses Ctrl-C while a pipe gives no more.
 func TestReplayIsInterrupted(t *testing.T) {
 	findings := filepath.Join(t.TempDir(), "findings")
+	if err := os.WriteFile(findings, []byte("of an earlier replay"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command("keyturn", "audit", "replay", "-", "--json", "--findings", findings)
 	cmd.Env = cleanEnv()
 	stdin, err := cmd.StdinPipe()
@@ -79,8 +82,11 @@ func TestReplayIsInterrupted(t *testing.T) {
 	if code != exitFailed || !strings.Contains(stderr, "interrupted: this is what was found until then") || !strings.Contains(stdout, `"entries"`) {
 		t.Errorf("exit code %d\n%s\n%s", code, stdout, stderr)
 	}
-	if _, err := os.Stat(findings); err != nil {
-		t.Errorf("no findings: %v", err)
+	if data, err := os.ReadFile(findings); err != nil || string(data) != "of an earlier replay" {
+		t.Errorf("the findings of an earlier replay are %q, %v", data, err)
+	}
+	if _, err := os.Stat(findings + ".partial"); err != nil || !strings.Contains(stderr, findings+".partial") {
+		t.Errorf("no findings: %v; %s", err, stderr)
 	}
 }
 

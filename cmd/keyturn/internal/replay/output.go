@@ -11,8 +11,8 @@ import (
 )
 
 // Output is a file that is there whole or not at all: it is written beside its
-// name, and takes the name when it is kept. A device or a pipe is written to as
-// it is. The file is for its owner alone, as its content is nobody else's.
+// name, and takes the name when it is kept; or another, when it is known not to
+// be whole. A device or a pipe is written to as it is. The file is for its owner alone, as its content is nobody else's.
 type Output struct {
 	name   string
 	file   *os.File
@@ -20,7 +20,7 @@ type Output struct {
 	buffer *bufio.Writer
 }
 
-// Create begins an output. Whoever began it ends it by Keep or Discard. A pipe
+// Create begins an output. Whoever began it ends it by Keep, KeepPartial or Discard. A pipe
 // has Create wait for somebody who reads it, or until ctx ends.
 func Create(ctx context.Context, name string) (*Output, error) {
 	target, err := filepath.EvalSymlinks(name)
@@ -49,14 +49,29 @@ func (o *Output) Write(p []byte) (int, error) { return o.buffer.Write(p) }
 
 // Keep ends the output. If all of it was written, it has its name then;
 // otherwise it is gone.
-func (o *Output) Keep() error {
+func (o *Output) Keep() error { return o.keep(o.name) }
+
+// Partial is the name of what is written to the file name but is not whole.
+func Partial(name string) string { return name + ".partial" }
+
+// KeepPartial ends the output under the name that Partial gives, which it
+// returns, and leaves what has its own name. It returns "" for a device or a pipe.
+func (o *Output) KeepPartial() (name string, err error) {
+	if !o.beside {
+		return "", o.keep(o.name)
+	}
+	name = Partial(o.name)
+	return name, o.keep(name)
+}
+
+func (o *Output) keep(name string) error {
 	err := errors.Join(o.buffer.Flush(), o.file.Close())
 	if err == nil && o.beside {
-		err = os.Rename(o.file.Name(), o.name)
+		err = os.Rename(o.file.Name(), name)
 	}
 	if err != nil {
 		o.remove()
-		return fmt.Errorf("writing %s: %w", o.name, err)
+		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	return nil
 }

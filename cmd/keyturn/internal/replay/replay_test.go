@@ -348,6 +348,28 @@ func TestOutputIsWholeOrNotThere(t *testing.T) {
 	}
 }
 
+func TestPartialOutputLeavesTheOldOne(t *testing.T) {
+	dir := t.TempDir()
+	name := write(t, dir, "out", []byte("old"))
+	for _, text := range []string{"half", "another half"} {
+		o, err := Create(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(o, text)
+		partial, err := o.KeepPartial()
+		if err != nil || filepath.Base(partial) != "out.partial" {
+			t.Fatal(partial, err)
+		}
+		if data, err := os.ReadFile(partial); err != nil || string(data) != text {
+			t.Errorf("%s holds %q, %v", partial, data, err)
+		}
+	}
+	if data, err := os.ReadFile(name); err != nil || string(data) != "old" {
+		t.Errorf("%s holds %q, %v", name, data, err)
+	}
+}
+
 func TestOutputThatCannotBeKept(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Create(t.Context(), filepath.Join(dir, "none", "out")); !errors.Is(err, fs.ErrNotExist) {
