@@ -91,10 +91,11 @@ func (a *app) auditReplay(ctx context.Context, files []string, f replayFlags) er
 	}
 	result, err := replay.Run(ctx, config)
 	progress.finish()
-	if err = errors.Join(interrupted(ctx, err), outputs.end(err)); err == nil && result.Findings > 0 {
-		err = errFound
+	err = errors.Join(interrupted(ctx, err), outputs.end(err))
+	if err = a.printReplay(result, err); err == nil && result.Findings > 0 {
+		return errFound
 	}
-	return a.printReplay(result, err)
+	return err
 }
 
 func interrupted(ctx context.Context, err error) error {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -157,6 +158,33 @@ func TestSecondInterruptKills(t *testing.T) {
 		case <-limit:
 			_ = cmd.Process.Kill()
 			t.Fatal("it lives on")
+		}
+	}
+}
+
+// TestReplayThatCannotBeShown has findings, and nowhere to show them.
+func TestReplayThatCannotBeShown(t *testing.T) {
+	dir := t.TempDir()
+	log, rules, findings := filepath.Join(dir, "log"), filepath.Join(dir, "rules"), filepath.Join(dir, "findings")
+	for name, data := range map[string]string{log: refusal, rules: "rules:\n- {name: refused, when: denied}\n"} {
+		if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for _, more := range [][]string{nil, {"--json"}} {
+		var stderr bytes.Buffer
+		args := []string{"audit", "replay", log, "--rules", rules, "--findings", findings}
+		code := run(t.Context(), append(args, more...), full, &stderr)
+		if code != exitFailed || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%q: exit code %d\n%s", more, code, &stderr)
+		}
+		if data, err := os.ReadFile(findings); err != nil || len(data) == 0 {
+			t.Errorf("%q: the findings are %q, %v", more, data, err)
 		}
 	}
 }

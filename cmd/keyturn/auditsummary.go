@@ -26,14 +26,13 @@ func (a *app) printReplay(r replay.Result, err error) error {
 	if r.Rejected > 0 {
 		fmt.Fprintf(a.stderr, "keyturn: warning: %d of %d entries could not be decoded, such as\n  %s\n--rejects FILE keeps them\n", r.Rejected, r.Entries, strings.Join(r.Samples, "\n  "))
 	}
-	switch {
-	case a.json && (err == nil || errors.Is(err, errFound)):
-		return errors.Join(err, a.printJSON(r))
-	case a.json:
+	if a.json {
 		return a.printWithError(r, err)
 	}
-	_, printErr := fmt.Fprintln(a.stdout, replaySummary(r))
-	return errors.Join(err, printErr)
+	if _, printErr := fmt.Fprintln(a.stdout, replaySummary(r)); printErr != nil {
+		return errors.Join(err, fmt.Errorf("printing what was found: %w", printErr))
+	}
+	return err
 }
 
 func replaySummary(r replay.Result) string {
