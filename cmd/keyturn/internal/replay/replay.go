@@ -61,6 +61,9 @@ func (r *replay) warn() {
 	for _, err := range r.Rules.Failures() {
 		r.Warnings = append(r.Warnings, err.Error())
 	}
+	if r.Untimed > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d entries have no timestamp, so that no detector judges them: export the times, too, as 'gcloud logging read --format=json' does, and --format='json(protoPayload)' does not", r.Untimed, r.Decoded))
+	}
 	if !r.engine.Wants().IsZero() {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the ledger is of %s, %.1f hours older than the log's end: keys that may be newer are not judged; write a newer one with 'keyturn audit ledger'",
 			r.Ledger.At.UTC().Format(time.RFC3339), max(r.Last.Sub(r.Ledger.At).Hours(), 0)))
@@ -124,8 +127,7 @@ func (r *replay) file(ctx context.Context, name string) error {
 		return err
 	}
 	defer in.Close() // it was only read
-	before := r.Result
-	logs := r.logs
+	before := *r.tally
 	order := sequence{observe: r.detect}
 	defer order.close()
 	err = logfile.Each(ctx, in, func(b *logfile.Batch) error {
@@ -141,19 +143,11 @@ func (r *replay) file(ctx context.Context, name string) error {
 	}
 	read, _ := in.Progress()
 	r.before += read
-	switch decoded, rejected := r.Decoded-before.Decoded, r.Rejected-before.Rejected; {
-	case err != nil:
+	if err != nil {
 		return err
-	case decoded == 0 && rejected > 0:
-		return fmt.Errorf("%s holds no log entry: all that is in it, %d in number, was rejected; %s", in.Name(), rejected, want)
-	case decoded > 0 && r.logs == logs:
-		return fmt.Errorf("%s holds JSON, but no log entries: none of its %d objects has a logName; %s", in.Name(), decoded, want)
 	}
-	return nil
+	return r.since(before).usable(in.Name())
 }
-
-// want is the next step after a file that holds no log entries.
-const want = "give what 'gcloud logging read --format=json' or a log sink writes"
 
 func (r *replay) progress(read int64) {
 	if r.Progress != nil {

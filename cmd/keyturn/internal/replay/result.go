@@ -15,6 +15,7 @@ type Result struct {
 	Entries  int64     `json:"entries"`  // what was decoded, and what was rejected
 	Decoded  int64     `json:"decoded"`  // that are log entries
 	Rejected int64     `json:"rejected"` // that cannot be decoded
+	Untimed  int64     `json:"untimed"`  // decoded, but without a time, and so judged by no detector
 	Outside  int64     `json:"outside"`  // decoded, but left out for their time
 	Audit    int64     `json:"audit"`    // decoded, of audit logs
 	Denials  int64     `json:"denials"`  // not left out, and refused for lack of permission
@@ -71,6 +72,7 @@ func (t *tally) entry(e *detect.Entry) {
 		t.logs++
 	}
 	if e.Time.IsZero() {
+		t.Untimed++
 		return
 	}
 	if t.First.IsZero() || e.Time.Before(t.First) {
