@@ -2,6 +2,7 @@ package logfile
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 )
@@ -34,7 +35,11 @@ type span struct{ start, end int }
 // beginning is how much of an entry that is too long is kept.
 const beginning = 4 << 10
 
-var errOpenArray = errors.New("its JSON array has no end")
+// What shows that a file was cut off.
+var (
+	errOpenArray = errors.New("its JSON array has no end")
+	errOpenLine  = errors.New("its last line has no end")
+)
 
 // next reads the next block into b, whose memory it uses again. After the last
 // one it returns io.EOF, or what ended the source too early.
@@ -92,12 +97,23 @@ func (s *blocks) cut(b *block) int {
 		return s.cutValues(b)
 	}
 	if s.failed != nil {
+		if s.failed == io.EOF && s.openLine(b.data) {
+			s.failed = s.broken(errOpenLine)
+		}
 		return len(b.data)
 	}
 	if end := bytes.LastIndexByte(b.data[s.seen:], '\n'); end >= 0 {
 		return s.seen + end + 1
 	}
 	return 0
+}
+
+// openLine reports whether data ends within an object of its last line, which is
+// not too long.
+func (s *blocks) openLine(data []byte) bool {
+	last := bytes.TrimSpace(data[bytes.LastIndexByte(data, '\n')+1:])
+	var object json.RawMessage
+	return len(last) <= s.maxEntry && bytes.HasPrefix(last, []byte("{")) && errors.Is(json.NewDecoder(bytes.NewReader(last)).Decode(&object), io.ErrUnexpectedEOF)
 }
 
 func (s *blocks) cutValues(b *block) int {

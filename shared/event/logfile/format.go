@@ -133,7 +133,7 @@ func describe(text []byte) string {
 // broken is the error for a file that ends before its end, or cannot be read on.
 func (r *Reader) broken(err error) error {
 	at := r.read.Load()
-	if errors.Is(err, errOpenArray) {
+	if errors.Is(err, errOpenArray) || errors.Is(err, errOpenLine) {
 		return fmt.Errorf("%s is cut off: %w; what came before was read: fetch the file again for the rest", r.name, err)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {

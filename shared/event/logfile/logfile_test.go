@@ -167,7 +167,10 @@ func TestRejectsAreLocated(t *testing.T) {
 	}{
 		"junk among lines": {data: "{\"insertId\":\"a\"}\nnonsense\n\n{\"insertId\":\"b\"\n{\"insertId\":\"c\"}\n[]\n\xff\x00\n{\"insertId\":\"d\"}",
 			entries: []string{"1 a", "5 c", "8 d"}, rejects: []string{"f:2: byte 1: invalid character 'o' in literal null (expecting 'u')", "f:4: byte 15: unexpected end of JSON input", "f:6: it is no JSON object", "f:7: byte 0: invalid character 'ÿ' looking for beginning of value"}},
-		"a cut off first line": {data: "rtId\":\"a\"}\n{\"insertId\":\"b\"}\n", entries: []string{"2 b"}, rejects: []string{"f:1: byte 0: invalid character 'r' looking for beginning of value"}},
+		"a cut off first line":        {data: "rtId\":\"a\"}\n{\"insertId\":\"b\"}\n", entries: []string{"2 b"}, rejects: []string{"f:1: byte 0: invalid character 'r' looking for beginning of value"}},
+		"a cut off last line":         {data: "{\"insertId\":\"a\"}\n{\"insertId\":\"b", entries: []string{"1 a"}, rejects: []string{"f:2: byte 14: unexpected end of JSON input"}, err: "f is cut off: its last line has no end; what came before was read"},
+		"half a line in a whole file": {data: "{\"insertId\":\"a\"}\n{\"insertId\":\"b\n", entries: []string{"1 a"}, rejects: []string{"f:2: byte 14: unexpected end of JSON input"}},
+		"junk at the end":             {data: "{\"insertId\":\"a\"}\n{\"insertId\"!", entries: []string{"1 a"}, rejects: []string{"f:2: byte 11: invalid character '!' after object key"}},
 		"a long line": {data: "{\"insertId\":\"a\"}\n{\"insertId\":\"" + long + "\"}\n{\"insertId\":\"b\"}\n",
 			entries: []string{"1 a", "3 b"}, rejects: []string{"f:2: the entry is too long: 315 bytes, 100 are the most"}},
 		"a long last line": {data: "{\"insertId\":\"a\"}\n{\"insertId\":\"" + long, entries: []string{"1 a"}, rejects: []string{"f:2: the entry is too long: 313 bytes, 100 are the most"}},

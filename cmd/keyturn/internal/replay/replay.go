@@ -64,6 +64,9 @@ func (r *replay) warn() {
 	if r.Untimed > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d entries have no timestamp, so that no detector judges them: export the times, too, as 'gcloud logging read --format=json' does, and --format='json(protoPayload)' does not", r.Untimed, r.Decoded))
 	}
+	if r.Decoded > 0 && r.Outside == r.Decoded {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("no entry lies in the time asked for: those of the log are from %s to %s", r.First.UTC().Format(time.RFC3339), r.Last.UTC().Format(time.RFC3339)))
+	}
 	if !r.engine.Wants().IsZero() {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the ledger is of %s, %.1f hours older than the log's end: keys that may be newer are not judged; write a newer one with 'keyturn audit ledger'",
 			r.Ledger.At.UTC().Format(time.RFC3339), max(r.Last.Sub(r.Ledger.At).Hours(), 0)))

@@ -98,6 +98,7 @@ func TestWhatIsNoLogIsRejected(t *testing.T) {
 		{"other JSON", []byte(`{"name": "x"}`), 1, false, "none of its 1 objects has a logName"},
 		{"a list of numbers", []byte("[1, 2, 3]"), 0, true, "holds no log entry"},
 		{"invalid UTF-8", invalid, 1, false, ""},
+		{"lines cut off", []byte(entry(0, 7) + "\n" + entry(1, 7)[:100]), 1, true, "its last line has no end"},
 		{"an array cut off", []byte("[" + entry(0, 7) + ",\n" + entry(1, 7)), 2, false, "has no end"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -27,7 +27,7 @@ type Result struct {
 	First    time.Time `json:"first"`              // time of the earliest entry that was decoded; zero when there is none
 	Last     time.Time `json:"last"`               // likewise
 	Samples  []string  `json:"rejects,omitempty"`  // where the first ones are, and why
-	Warnings []string  `json:"warnings,omitempty"` // what keeps the findings from being all: rules that could not be evaluated for some entries, a ledger that is too old
+	Warnings []string  `json:"warnings,omitempty"` // what keeps the findings from being all: rules that could not be evaluated for some entries, a ledger that is too old, a time in which nothing lies
 }
 
 // Group is what one detector found about one subject.
