@@ -71,6 +71,7 @@ func TestWhatCannotBeReadGoesToTheDeadLetterTopic(t *testing.T) {
 		"another event":     {notPubSub, string(notPubSub.Data()), "trigger the function by a topic"},
 		"no JSON":           {wrapped(t, event.TopicLogs, []byte("\xff%s hello"), nil), "\xff%s hello", "point the log sink"},
 		"no object":         {wrapped(t, event.TopicLogs, []byte("[]"), nil), "[]", "point the log sink"},
+		"no log entry":      {wrapped(t, event.TopicLogs, []byte(`{"a":1}`), nil), `{"a":1}`, "it is no log entry; point the log sink"},
 		"another command":   {wrapped(t, event.TopicAudit, []byte("{}"), map[string]string{"command": "scan"}), "{}", "send sweep"},
 		"no command":        {wrapped(t, event.TopicAudit, nil, map[string]string{"a": "b"}), "", "send sweep"},
 		"a broken command":  {wrapped(t, event.TopicAudit, []byte("sweep"), nil), "sweep", "send attribute command=sweep"},
@@ -99,7 +100,7 @@ func TestWhatCannotBeReadGoesToTheDeadLetterTopic(t *testing.T) {
 
 func TestEntriesOfNoConcernAreTaken(t *testing.T) {
 	e := newEnv(t)
-	for _, data := range []string{`{"textPayload":"hello","logName":"projects/acme/logs/x"}`, `{}`, `{"protoPayload":{"@type":"x"}}`} {
+	for _, data := range []string{`{"textPayload":"hello","logName":"projects/acme/logs/x"}`, `{"insertId":"a"}`, `{"protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog"}}`} {
 		must(t, e.deliver(event.TopicLogs, []byte(data), nil))
 	}
 	if dead := e.published(event.TopicDead); len(dead) != 0 {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -85,6 +86,9 @@ func New(c Config) *Function {
 	return f
 }
 
+// errNoEntry is of JSON that says of nothing in it that it is a log entry's.
+var errNoEntry = errors.New("it has neither logName nor insertId nor an audit log's protoPayload: it is no log entry; point the log sink, and nothing else, at the topic")
+
 // HandleEvent takes a Pub/Sub message: a log entry, or the command to sweep. A
 // message that can never be read goes to the dead-letter topic and is
 // acknowledged; an error makes Pub/Sub deliver again.
@@ -97,6 +101,9 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 		return f.handleSweep(ctx, m)
 	}
 	e, err := event.DecodeLogEntry(m.Data)
+	if err == nil && e.LogName == "" && e.InsertID == "" && !e.Audit {
+		err = errNoEntry
+	}
 	if err != nil {
 		return f.topic.Bury(ctx, m, err)
 	}
