@@ -35,6 +35,11 @@ const refresh = time.Hour
 // pace is how often a consumer calls at most.
 const pace = 50 * time.Millisecond
 
+// breather is how many calls in a row a consumer leaves out at most while the
+// functions are behind: each call is logged, and a slow machine would never catch up
+// with them all.
+const breather = 10
+
 // ledger counts what all consumers met.
 type ledger struct {
 	requests, failed, reloaded atomic.Int64
@@ -55,8 +60,11 @@ func (l *ledger) fail(c *consumer, err error) {
 func (c *consumer) run(ctx context.Context) {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
-	for {
-		c.request(ctx)
+	for left := 0; ; left++ {
+		if left == breather || c.age() >= refresh || c.world.Cloud.Idle() {
+			c.request(ctx)
+			left = -1
+		}
 		select {
 		case <-ctx.Done():
 			return
