@@ -64,41 +64,46 @@ func (f *Function) tell(ctx context.Context, p *pending) (settled bool, err erro
 		return err == nil, err
 	}
 	if !p.published {
-		if settled, err := f.tellClaimed(ctx, p); !p.published {
+		if mine, settled, err := f.claim(ctx, p); !mine {
 			return settled, err
 		}
+		if err := f.publish(ctx, p.Finding); err != nil {
+			return false, err
+		}
+		p.published = true
 	}
-	if err := f.setClaim(ctx, p.ID, func(claim) claim { return claim{Owner: f.owner, Published: true} }); err != nil {
-		f.log.ErrorContext(ctx, "a published finding is not confirmed yet", "id", p.ID, "error", err.Error())
-		p.next = f.wall().Add(claimRetry)
-		return false, nil
-	}
-	return true, nil
+	return f.confirm(ctx, p), nil
 }
 
-// tellClaimed claims a finding and publishes it. Neither settled nor published, it
-// is left to the instance that has claimed it.
-func (f *Function) tellClaimed(ctx context.Context, p *pending) (settled bool, err error) {
+// claim reports whether this instance is the one to publish a finding, and if not
+// whether another one has.
+func (f *Function) claim(ctx context.Context, p *pending) (mine, settled bool, err error) {
 	var c claim
-	mine, now := false, f.wall()
+	now := f.wall()
 	err = f.setClaim(ctx, p.ID, func(old claim) claim {
 		c, mine = old.by(f.owner, now)
 		return c
 	})
 	switch {
 	case err != nil && f.holdBack(p, now):
-		return false, fmt.Errorf("claiming finding %s, which is held back for now: %w", p.ID, err)
+		return false, false, fmt.Errorf("claiming finding %s, which is held back for now: %w", p.ID, err)
 	case err != nil:
 		f.log.ErrorContext(ctx, "a finding is published unclaimed, perhaps by other instances too", "id", p.ID, "error", err.Error())
+		return true, false, nil
 	case !mine:
 		p.next = c.Until
-		return c.Published, nil
 	}
-	if err := f.publish(ctx, p.Finding); err != nil {
-		return false, err
+	return mine, c.Published, nil
+}
+
+// confirm notes that a finding is published, and reports whether it could.
+func (f *Function) confirm(ctx context.Context, p *pending) bool {
+	err := f.setClaim(ctx, p.ID, func(claim) claim { return claim{Owner: f.owner, Published: true} })
+	if err != nil {
+		f.log.ErrorContext(ctx, "a published finding is not confirmed yet", "id", p.ID, "error", err.Error())
+		p.next = f.wall().Add(claimRetry)
 	}
-	p.published = true
-	return false, nil
+	return err == nil
 }
 
 // holdBack reports whether a finding that could not be claimed may wait longer,

@@ -71,7 +71,7 @@ func asked(project string, l *detect.Ledger) (apiKeys, ended map[string][]string
 	of := l.Ended()
 	for _, s := range l.Secrets {
 		_, target, _ := strings.Cut(strings.TrimPrefix(s.Target, "//"), "/") // without its service
-		if p := projectOf(target); p != "" {
+		if p := gcp.ProjectOf(target); p != "" {
 			apiKeys[p] = nil
 		}
 		if ids := of[s.Name]; strings.Contains(target, "/serviceAccounts/") && len(ids) > 0 {
@@ -79,19 +79,9 @@ func asked(project string, l *detect.Ledger) (apiKeys, ended map[string][]string
 		}
 	}
 	for _, id := range l.IDs() {
-		if p := projectOf(id); p != "" {
+		if p := gcp.ProjectOf(id); p != "" {
 			apiKeys[p] = append(apiKeys[p], id)
 		}
 	}
 	return apiKeys, ended
-}
-
-// projectOf is the P of projects/P/…; "" of anything else.
-func projectOf(name string) string {
-	rest, ok := strings.CutPrefix(name, "projects/")
-	project, _, more := strings.Cut(rest, "/")
-	if !ok || !more {
-		return ""
-	}
-	return project
 }

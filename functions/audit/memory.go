@@ -35,41 +35,36 @@ type teller = func(*pending) (settled bool, err error)
 // observe takes in an entry and has told what it brought to light. What cannot
 // be told now is told later.
 func (m *memory) observe(e detect.Entry, tell teller) error {
-	m.mu.Lock()
-	found := m.due(m.engine.Observe(&e, nil))
-	m.mu.Unlock()
-	return m.tell(found, tell)
+	return m.bringUp(tell, func() []detect.Finding { return m.engine.Observe(&e, nil) })
 }
 
 // advance has told what was held back until all entries up to now have come.
 func (m *memory) advance(now time.Time, tell teller) error {
-	m.mu.Lock()
-	found := m.due(m.engine.Advance(now, nil))
-	m.mu.Unlock()
-	return m.tell(found, tell)
+	return m.bringUp(tell, func() []detect.Finding { return m.engine.Advance(now, nil) })
 }
 
 // measured has told what calls that were counted brought to light.
 func (m *memory) measured(samples []detect.Sample, tell teller) error {
-	m.mu.Lock()
-	found := m.due(m.engine.Measured(samples, nil))
-	m.mu.Unlock()
-	return m.tell(found, tell)
+	return m.bringUp(tell, func() []detect.Finding { return m.engine.Measured(samples, nil) })
 }
 
 // know has the detectors go by a newer ledger, and has told what waited for it.
 func (m *memory) know(l detect.Ledger, tell teller) error {
-	m.mu.Lock()
-	m.ledger = l.Follow(m.ledger)
-	found := m.due(m.engine.Know(m.ledger, nil))
-	m.mu.Unlock()
-	return m.tell(found, tell)
+	return m.bringUp(tell, func() []detect.Finding {
+		m.ledger = l.Follow(m.ledger)
+		return m.engine.Know(m.ledger, nil)
+	})
 }
 
 // learn takes in what others know, and has told what that brought to light.
 func (m *memory) learn(s *detect.Shard, tell teller) error {
+	return m.bringUp(tell, func() []detect.Finding { return m.engine.Learn(s, nil) })
+}
+
+// bringUp has told, with what is due to be told again, what find brings to light.
+func (m *memory) bringUp(tell teller, find func() []detect.Finding) error {
 	m.mu.Lock()
-	found := m.due(m.engine.Learn(s, nil))
+	found := m.due(find())
 	m.mu.Unlock()
 	return m.tell(found, tell)
 }

@@ -45,26 +45,32 @@ func dying(t *testing.T, kind string, p rotation.Policy) (e *env, secret, target
 	return e, secret, target
 }
 
-// TestDeathAtEveryCall kills a rotation at each of its remote calls, before and
-// after the call was carried out. What remains must be one new key, given out
-// once, and nothing else.
-func TestDeathAtEveryCall(t *testing.T) {
-	for _, kind := range []string{"upload", "create", "api-key"} {
+// atEveryCall runs a test of each kind without a death, and then with one at each
+// of the calls, of which it must have so many, before and after it was carried out.
+func atEveryCall(t *testing.T, least int64, test func(*testing.T, string, *mortal) (calls int64), kinds ...string) {
+	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			calls := testDeath(t, kind, new(mortal))
-			if calls < 12 {
-				t.Fatalf("a rotation has %d calls only", calls)
+			calls := test(t, kind, new(mortal))
+			if calls < least {
+				t.Fatalf("there are %d calls only", calls)
 			}
 			for n := int64(1); n <= calls; n++ {
 				for _, replied := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%d/%v", n, replied), func(t *testing.T) {
-						testDeath(t, kind, &mortal{dieAt: n, replied: replied})
+						test(t, kind, &mortal{dieAt: n, replied: replied})
 					})
 				}
 			}
 		})
 	}
+}
+
+// TestDeathAtEveryCall kills a rotation at each of its remote calls, before and
+// after the call was carried out. What remains must be one new key, given out
+// once, and nothing else.
+func TestDeathAtEveryCall(t *testing.T) {
+	atEveryCall(t, 12, testDeath, "upload", "create", "api-key")
 }
 
 // testDeath rotates by sweeps of which the first ones share a life, and returns
@@ -103,22 +109,7 @@ func testDeath(t *testing.T, kind string, m *mortal) (calls int64) {
 // not hide what it does for the other. Google must know no key that the journal
 // does not.
 func TestDeathWhileAnotherKeyLeaves(t *testing.T) {
-	for _, kind := range []string{"upload", "create"} {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			calls := testDeathWhileAnotherKeyLeaves(t, kind, new(mortal))
-			if calls < 15 {
-				t.Fatalf("the turn has %d calls only", calls)
-			}
-			for n := int64(1); n <= calls; n++ {
-				for _, replied := range []bool{false, true} {
-					t.Run(fmt.Sprintf("%d/%v", n, replied), func(t *testing.T) {
-						testDeathWhileAnotherKeyLeaves(t, kind, &mortal{dieAt: n, replied: replied})
-					})
-				}
-			}
-		})
-	}
+	atEveryCall(t, 15, testDeathWhileAnotherKeyLeaves, "upload", "create")
 }
 
 func testDeathWhileAnotherKeyLeaves(t *testing.T, kind string, m *mortal) (calls int64) {

@@ -48,7 +48,7 @@ func (g *Engine) Measured(samples []Sample, into []Finding) []Finding {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(of)) {
-		k := g.ledger.keys[lastPart(name)]
+		k := g.ledger.key(name)
 		v, ok := suddenlyRefused(name, k, of[name])
 		if k != nil && k.end() != 0 {
 			v, ok = triedRetired(k, of[name])
@@ -91,11 +91,7 @@ func suddenlyRefused(name string, k *ledgerKey, samples []Sample) (verdict, bool
 		sum := hours[at]
 		hours[at] = Sample{Refused: sum.Refused + s.Refused, All: sum.All + s.All}
 	}
-	var order []int64
-	for at := range hours {
-		order = append(order, at)
-	}
-	slices.Sort(order)
+	order := slices.Sorted(maps.Keys(hours))
 	worst := int64(0)
 	for _, at := range order {
 		h := hours[at]

@@ -1,6 +1,9 @@
 package detect
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Severity is how urgent a finding is.
 type Severity string
@@ -14,6 +17,9 @@ const (
 )
 
 var severities = []Severity{Info, Warning, High, Critical}
+
+// Compare is negative if s is lower than other, and positive if it is higher.
+func (s Severity) Compare(other Severity) int { return cmp.Compare(s.rank(), other.rank()) }
 
 // rank is 0 for the lowest, and for what is no severity.
 func (s Severity) rank() int8 { return int8(max(slices.Index(severities, s), 0)) }

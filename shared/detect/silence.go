@@ -81,16 +81,17 @@ func (g *Engine) judgeSilence(s *subject, into []Finding) []Finding {
 	since := (last + 1) * hour
 	v := verdict{by: silence, start: since, last: since, score: 1, severity: Warning, count: int(quiet)}
 	v.subject = name
-	what, advice := "log "+visible(name, maxSubject), "open the link, and look who changed sinks, exclusions or audit configurations before it fell silent"
+	what := "log " + visible(name, maxSubject)
 	if secret != nil {
-		v.credential, what = secret.name, "credential "+secret.name
-		advice = fmt.Sprintf("keyturn status %s, and keyturn rollback %s if its consumer was not stopped", secret.name, secret.name)
-	}
-	v.advice, v.query = advice, "logName="+strconv.Quote(v.subject)
-	if v.credential != "" {
+		what, v.credential = "credential "+secret.name, secret.name
+		v.advice = fmt.Sprintf("keyturn status %s, and keyturn rollback %s if its consumer was not stopped", secret.name, secret.name)
 		v.query = "protoPayload.authenticationInfo.serviceAccountKeyName:" + strconv.Quote(accountOf(s.notes[noteKey].text))
-	} else if project, _, ok := strings.Cut(strings.TrimPrefix(name, "projects/"), "/logs/"); ok {
-		s.noted(noteProject, since, visible(project, maxName))
+	} else {
+		v.advice = "open the link, and look who changed sinks, exclusions or audit configurations before it fell silent"
+		v.query = "logName=" + strconv.Quote(name)
+		if project, _, ok := strings.Cut(strings.TrimPrefix(name, "projects/"), "/logs/"); ok {
+			s.noted(noteProject, since, visible(project, maxName))
+		}
 	}
 	v.reason = func() string {
 		return fmt.Sprintf("%s is silent since %s, for more than %s, while other entries come; in the %s before it was never silent for more than %s",

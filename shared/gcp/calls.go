@@ -43,7 +43,7 @@ func newCaller(halved bool) *caller {
 
 // unary is the interceptor of the gRPC clients.
 func (c *caller) unary(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	return c.do(ctx, method, projectOf(resourceOf(req)), func(ctx context.Context) error {
+	return c.do(ctx, method, ProjectOf(resourceOf(req)), func(ctx context.Context) error {
 		return invoke(ctx, method, req, reply, conn, opts...)
 	})
 }
@@ -157,8 +157,8 @@ func resourceOf(req any) string {
 	return ""
 }
 
-// projectOf is the project in a resource's name; empty if there is none.
-func projectOf(name string) string {
+// ProjectOf is the project in a resource's name; empty if there is none.
+func ProjectOf(name string) string {
 	rest, ok := strings.CutPrefix(name, "projects/")
 	if !ok {
 		return ""

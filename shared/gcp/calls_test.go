@@ -241,11 +241,11 @@ func TestProjectOfRequests(t *testing.T) {
 		"p5": &apikeyspb.CreateKeyRequest{Parent: "projects/p5/locations/global", Key: &apikeyspb.Key{Name: "projects/p6"}},
 		"":   &apikeyspb.LookupKeyRequest{KeyString: canary},
 	} {
-		if got := projectOf(resourceOf(req)); got != want {
+		if got := ProjectOf(resourceOf(req)); got != want {
 			t.Errorf("%T is about project %q, want %q", req, got, want)
 		}
 	}
-	if got := projectOf("operations/akmf.p7-1"); got != "" {
+	if got := ProjectOf("operations/akmf.p7-1"); got != "" {
 		t.Errorf("an operation is of project %q", got)
 	}
 }

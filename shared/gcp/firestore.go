@@ -17,13 +17,15 @@ import (
 // Firestore database. A document's field data has its bytes; field expires, the one
 // for a policy of time to live, until when it is needed.
 type Documents struct {
-	cloud  *Cloud
-	parent string // full name of the collection
+	cloud    *Cloud
+	database string // full name
+	parent   string // full name of the collection
 }
 
 // Documents returns a collection, which need not be made beforehand.
 func (c *Cloud) Documents(collection string) *Documents {
-	return &Documents{c, "projects/" + c.config.Project + "/databases/(default)/documents/" + collection}
+	database := "projects/" + c.config.Project + "/databases/(default)"
+	return &Documents{c, database, database + "/documents/" + collection}
 }
 
 const (
@@ -82,7 +84,7 @@ func (d *Documents) try(ctx context.Context, name string, change state.Change) e
 		return err
 	}
 	_, err = client.Commit(ctx, &firestorepb.CommitRequest{
-		Database: "projects/" + d.cloud.config.Project + "/databases/(default)",
+		Database: d.database,
 		Writes:   []*firestorepb.Write{d.write(name, found, data, expires)},
 	})
 	if err != nil {

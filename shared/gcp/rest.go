@@ -21,7 +21,7 @@ import (
 // retries and errors are the same.
 func overREST[Answer any](ctx context.Context, c *Cloud, method, resource string, attempt func(context.Context) (Answer, error)) (Answer, error) {
 	var answer Answer
-	err := c.calls.do(ctx, method, projectOf(resource), func(ctx context.Context) (err error) {
+	err := c.calls.do(ctx, method, ProjectOf(resource), func(ctx context.Context) (err error) {
 		answer, err = attempt(ctx)
 		return restError(err)
 	})

@@ -61,7 +61,7 @@ func (c *Cloud) AccountKeyUsers(ctx context.Context, account, id string, since t
 // one that keyturn works for.
 func (c *Cloud) logsAbout(account string) []string {
 	own := "projects/" + c.config.Project
-	if its := "projects/" + projectOf(account); its != own {
+	if its := "projects/" + ProjectOf(account); its != own {
 		return []string{own, its}
 	}
 	return []string{own}

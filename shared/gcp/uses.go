@@ -33,7 +33,7 @@ type Use struct {
 // late, by up to some hours, and is kept for six weeks.
 func (c *Cloud) AccountKeyUses(ctx context.Context, account string, ids []string, from, to time.Time) (Uses, error) {
 	uses, err := c.uses(ctx, ids, &monitoringpb.ListTimeSeriesRequest{
-		Name:     "projects/" + projectOf(account),
+		Name:     "projects/" + ProjectOf(account),
 		Filter:   `metric.type="iam.googleapis.com/service_account/key/authn_events_count" AND metric.labels.key_id=` + oneOf(ids),
 		Interval: interval(from, to),
 	}, func(s *monitoringpb.TimeSeries) string { return s.GetMetric().GetLabels()["key_id"] })
@@ -58,7 +58,7 @@ func (c *Cloud) APIKeyUses(ctx context.Context, names []string, from, to time.Ti
 	}
 	const label = "resource.labels.credential_id"
 	uses, err := c.uses(ctx, names, &monitoringpb.ListTimeSeriesRequest{
-		Name:     "projects/" + projectOf(names[0]),
+		Name:     "projects/" + ProjectOf(names[0]),
 		Filter:   `metric.type="serviceruntime.googleapis.com/api/request_count" AND ` + label + `=` + oneOf(slices.Sorted(maps.Keys(there))),
 		Interval: interval(from.Truncate(sampling), to.Truncate(sampling)),
 		Aggregation: &monitoringpb.Aggregation{ // else each method and response code of each API is a series of its own
@@ -90,7 +90,7 @@ func (c *Cloud) credentials(ctx context.Context, names []string) (map[string]str
 			return nil, fmt.Errorf("reading API key %s for its id: %w", name, err)
 		}
 		there["apikey:"+k.GetUid()] = name
-		projects[projectOf(k.GetName())] = true
+		projects[ProjectOf(k.GetName())] = true
 	}
 	if len(projects) > 1 { // the data of one would vouch for the others
 		return nil, fmt.Errorf("API keys %s are of different projects: ask for their uses one by one", strings.Join(names, " and "))

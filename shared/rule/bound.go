@@ -11,10 +11,10 @@ const (
 // deep is where something in the file is nested deeper than any rule, if so. It
 // looks at no more than the characters, and so counts what is quoted, too.
 func deep(data []byte) (position, bool) {
-	depth, at := 0, position{1, 0}
+	depth, number := 0, 1
 	for line := range strings.Lines(string(data)) {
 		if dashes := strings.Count(line[:len(line)-len(strings.TrimLeft(line, " -?"))], "- "); dashes > maxNesting {
-			return position{at.line, 1}, true
+			return position{number, 1}, true
 		}
 		for i := range len(line) {
 			switch line[i] {
@@ -24,10 +24,10 @@ func deep(data []byte) (position, bool) {
 				depth = max(depth-1, 0)
 			}
 			if depth > maxNesting {
-				return position{at.line, i + 1}, true
+				return position{number, i + 1}, true
 			}
 		}
-		at.line++
+		number++
 	}
 	return position{}, false
 }

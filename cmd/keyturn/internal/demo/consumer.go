@@ -60,10 +60,13 @@ func (l *ledger) fail(c *consumer, err error) {
 func (c *consumer) run(ctx context.Context) {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
-	for left := 0; ; left++ {
+	left := 0
+	for {
 		if left == breather || c.age() >= refresh || c.world.Cloud.Idle() {
 			c.request(ctx)
-			left = -1
+			left = 0
+		} else {
+			left++
 		}
 		select {
 		case <-ctx.Done():

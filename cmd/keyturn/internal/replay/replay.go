@@ -2,7 +2,6 @@
 package replay
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -250,11 +249,4 @@ func outputError(what string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("writing a %s: %w; %w", what, err, ErrOutput)
-}
-
-// bySeverity orders the most severe first.
-func bySeverity(a, b detect.Severity) int { return cmp.Compare(rank(b), rank(a)) }
-
-func rank(s detect.Severity) int {
-	return slices.Index([]detect.Severity{detect.Info, detect.Warning, detect.High, detect.Critical}, s)
 }

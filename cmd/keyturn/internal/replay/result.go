@@ -102,7 +102,7 @@ func (t *tally) add(f detect.Finding) {
 	if f.LastSeen.After(g.LastSeen) {
 		g.LastSeen = f.LastSeen
 	}
-	if rank(f.Severity) >= rank(g.Severity) {
+	if f.Severity.Compare(g.Severity) >= 0 {
 		g.Severity, g.Reason, g.From, g.Permissions, g.Advice, g.Link = f.Severity, f.Reason, f.From, f.Permissions, f.Advice, f.Link
 	}
 }
@@ -117,7 +117,7 @@ func (t *tally) result(took time.Duration) Result {
 		r.Groups = append(r.Groups, *g)
 	}
 	slices.SortFunc(r.Groups, func(a, b Group) int {
-		return cmp.Or(bySeverity(a.Severity, b.Severity), a.FirstSeen.Compare(b.FirstSeen), strings.Compare(a.Detector, b.Detector), strings.Compare(a.Subject, b.Subject))
+		return cmp.Or(b.Severity.Compare(a.Severity), a.FirstSeen.Compare(b.FirstSeen), strings.Compare(a.Detector, b.Detector), strings.Compare(a.Subject, b.Subject))
 	})
 	return r
 }
