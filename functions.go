@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -87,7 +88,7 @@ func build(environ []string) (*services, error) {
 	return &services{
 		rotate: rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log, Timeout: env.Timeout}),
 		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: store(env, cloud), Secrets: cloud, Metrics: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log}),
-		alert:  alert.New(alert.Config{Publisher: cloud, Channels: channels(env), Now: Clock, Log: log}),
+		alert:  alert.New(alert.Config{Publisher: cloud, Channels: channels(env), Store: incidents(env, cloud), Now: Clock, Log: log}),
 	}, nil
 }
 
@@ -101,6 +102,18 @@ func store(env gcp.Environment, cloud *gcp.Cloud) audit.Store {
 		return cloud.Documents("keyturn-audit")
 	}
 	return &state.Directory{Path: env.State}
+}
+
+// incidents are where instances of the alert function share what they have told;
+// nil is nowhere.
+func incidents(env gcp.Environment, cloud *gcp.Cloud) alert.Store {
+	switch env.State {
+	case "":
+		return nil
+	case gcp.StateFirestore:
+		return cloud.Documents("keyturn-alert")
+	}
+	return &state.Directory{Path: filepath.Join(env.State, "alert")}
 }
 
 // channels are where alerts go besides their topic.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"example.com/keyturn/functions/door"
 	"example.com/keyturn/internal/localgcp/fault"
@@ -91,36 +92,65 @@ func TestABrokenChannelStopsNothingAndLosesNothing(t *testing.T) {
 	e := newEnv(t)
 	e.mail.cut = true
 	for range 3 {
-		if err := e.deliver(found("f1", detect.High, 8)); err != door.ErrRedeliver {
-			t.Fatalf("error %v, want the fixed one", err)
-		}
+		must(t, e.deliver(found("f1", detect.High, 8)))
 	}
 	if got := e.told(); got != [3]int{1, 0, 1} {
 		t.Errorf("told %v times with mail cut, want 1 0 1", got)
 	}
-	if !strings.Contains(e.log.String(), "to mail: the line is cut") {
+	if !strings.Contains(e.log.String(), "the line is cut") {
 		t.Errorf("log = %s", e.log.String())
 	}
 	must(t, e.deliver(found("f2", detect.High, 8))) // the same incident, nothing new
 	e.mail.cut = false
-	for range 3 {
-		must(t, e.deliver(found("f1", detect.High, 8)))
-	}
+	e.tendAfter(10 * time.Second)
+	must(t, e.deliver(found("f1", detect.High, 8)))
 	if got := e.told(); got != [3]int{0, 1, 0} {
 		t.Errorf("told %v times with mail mended, want 0 1 0", got)
 	}
 }
 
+// tendAfter lets time pass, and has the function tend its incidents.
+func (e *env) tendAfter(d time.Duration) {
+	e.Helper()
+	e.clock.Advance(d)
+	must(e.T, e.deliver(event.Outgoing{Attributes: map[string]string{"command": "tend"}}, nil))
+}
+
 func TestABrokenTopicStopsNoChannel(t *testing.T) {
 	e := newEnv(t)
 	e.failing()
-	if err := e.deliver(found("f1", detect.High, 8)); err != door.ErrRedeliver {
-		t.Fatalf("error %v, want the fixed one", err)
-	}
-	e.faults.Set(nil)
 	must(t, e.deliver(found("f1", detect.High, 8)))
+	e.faults.Set(nil)
+	e.tendAfter(10 * time.Second)
 	if got := e.told(); got != [3]int{1, 1, 1} {
 		t.Errorf("told %v times, want 1 1 1", got)
+	}
+}
+
+func TestWhatAChannelNeverTakesIsADeadLetter(t *testing.T) {
+	e := newEnv(t)
+	e.mail.cut = true
+	must(t, e.deliver(found("f1", detect.High, 8)))
+	e.failing()
+	e.tendAfter(24 * time.Hour)
+	e.faults.Set(nil)
+	e.tendAfter(10 * time.Minute)
+	dead := e.published(event.TopicDead)
+	if len(dead) == 0 || dead[0].GetAttributes()["incident"] == "" || !strings.Contains(dead[0].GetAttributes()["keyturn-reason"], "channel mail did not take this alert: the line is cut") {
+		t.Errorf("dead letters: %v", dead)
+	}
+}
+
+func TestAChannelThatFailsIsLeftAlone(t *testing.T) {
+	e := newEnv(t)
+	e.mail.cut = true
+	for i := range 10 {
+		f := finding(fmt.Sprint("f", i), detect.High, 8)
+		f.Subject = fmt.Sprint("thief ", i)
+		must(t, e.deliver(event.FindingEvent(f)))
+	}
+	if e.mail.calls != 3 || len(e.chat.got) != 10 {
+		t.Errorf("called mail %d times and chat %d times, want 3 and 10", e.mail.calls, len(e.chat.got))
 	}
 }
 

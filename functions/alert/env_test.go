@@ -34,9 +34,10 @@ var start = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 type line struct {
 	name string
 
-	mu  sync.Mutex
-	cut bool
-	got []alerting.Alert
+	mu    sync.Mutex
+	cut   bool
+	calls int
+	got   []alerting.Alert
 }
 
 func (l *line) Name() string { return l.name }
@@ -44,6 +45,7 @@ func (l *line) Name() string { return l.name }
 func (l *line) Deliver(_ context.Context, a alerting.Alert) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.calls++
 	if l.cut {
 		return errors.New("the line is cut, 100%s")
 	}
@@ -90,7 +92,7 @@ func newEnv(t *testing.T) *env {
 		must(t, err)
 	}
 	e.f = New(Config{
-		Publisher: adapter, Channels: []Channel{e.mail, e.chat}, Now: e.clock.Now, Log: slog.New(slog.NewTextHandler(&e.log, nil)),
+		Publisher: adapter, Channels: []Channel{e.mail, e.chat}, Now: e.clock.Now, Wall: e.clock.Now, Log: slog.New(slog.NewTextHandler(&e.log, nil)),
 	})
 	return e
 }
@@ -148,12 +150,16 @@ func wrapped(t testing.TB, out event.Outgoing) cloudevents.Event {
 }
 
 func found(id string, severity detect.Severity, count int) (event.Outgoing, error) {
-	return event.FindingEvent(detect.Finding{
+	return event.FindingEvent(finding(id, severity, count))
+}
+
+func finding(id string, severity detect.Severity, count int) detect.Finding {
+	return detect.Finding{
 		ID: id, Time: start, Detector: detect.PermissionProbing, Severity: severity, Subject: "thief", Project: project, Count: count,
 		Key: "//iam.googleapis.com/k", Permissions: []string{"a.b.c"}, FirstSeen: start, LastSeen: start,
 		Reason: "thief probes", Advice: "keyturn revoke SECRET", Link: "https://link", Evidence: []string{"i1", "i2"},
 		From: []string{"192.0.2.7 curl", "192.0.2.8"}, Runbook: "1. Look.",
-	})
+	}
 }
 
 func milestone(id string, m event.Milestone) (event.Outgoing, error) {
@@ -161,4 +167,10 @@ func milestone(id string, m event.Milestone) (event.Outgoing, error) {
 		ID: id, Milestone: m, Time: start, Project: project, Secret: "projects/acme/secrets/billing", Kind: "api-key", Rotation: 3,
 		Step: "verify", Reason: "quota", Severity: m.SeverityOf(),
 	})
+}
+
+// take hands a finding to the function.
+func (e *env) take(f detect.Finding) error {
+	e.Helper()
+	return e.deliver(event.FindingEvent(f))
 }

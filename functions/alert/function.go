@@ -1,24 +1,24 @@
 // Package alert is the function that tells people. Each finding and each rotation
 // event goes the same way: decode it into a notice, observe its incident, decide
-// whether it says something new (package alerting), and deliver the alert to
-// every channel and to the alerts topic.
+// what is told and to whom (package alerting), remember that, and deliver it to
+// every channel and to the alerts topic. What is remembered is delivered, by this
+// instance or by another one.
 package alert
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/state"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 )
 
-// Channel delivers alerts to people or to other systems.
+// Channel delivers alerts to people or to other systems. An error that is, or
+// wraps, a *notify.Failure says when to try again.
 type Channel interface {
 	Name() string
 	Deliver(ctx context.Context, a alerting.Alert) error
@@ -28,30 +28,41 @@ type Channel interface {
 type Config struct {
 	Publisher door.Publisher   // of alerts and dead letters; required
 	Channels  []Channel        // besides the alerts topic; nil is none
-	Policy    alerting.Policy  // of deduplication; zero fields are their defaults
-	Incidents int              // kept in memory, at most, the latest ones; 0 is 4096
+	Rules     alerting.Config  // who is told of what; Always and Channels are filled in
+	Retry     alerting.Retry   // of channels that fail; zero fields are their defaults
+	Store     Store            // shared by all instances; nil is memory, which a restart empties
 	Now       func() time.Time // policy time; nil is the machine's clock
+	Wall      func() time.Time // the machines' time; nil is the machine's clock
 	Log       *slog.Logger     // nil discards
 }
 
 // Function is the alert function. It is safe for concurrent use.
 type Function struct {
 	config    Config
-	channels  []Channel // the alerts topic first
-	now       func() time.Time
+	ways      map[string]*way
+	store     Store
+	now, wall func() time.Time
 	log       *slog.Logger
 	door      door.Topic
-	incidents *incidents
+	batches   *batches
 }
 
-// New returns a function that remembers no incident yet.
+// New returns a function.
 func New(c Config) *Function {
-	f := &Function{
-		config: c, now: c.Now, log: c.Log, incidents: newIncidents(c.Incidents),
-		channels: append([]Channel{topic{c.Publisher}}, c.Channels...),
+	channels := append([]Channel{topic{c.Publisher}}, c.Channels...)
+	c.Rules.Always, c.Rules.Channels = []string{event.TopicAlerts}, nil
+	for _, channel := range c.Channels {
+		c.Rules.Channels = append(c.Rules.Channels, channel.Name())
 	}
+	f := &Function{config: c, ways: waysTo(channels), store: c.Store, now: c.Now, wall: c.Wall, log: c.Log, batches: newBatches()}
 	if f.now == nil {
 		f.now = time.Now
+	}
+	if f.wall == nil {
+		f.wall = time.Now
+	}
+	if f.store == nil {
+		f.store = &state.Memory{Now: f.wall}
 	}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
@@ -60,13 +71,17 @@ func New(c Config) *Function {
 	return f
 }
 
-// HandleEvent takes a Pub/Sub message with a finding or a rotation event. A
-// message that is neither goes to the dead-letter topic and is acknowledged; an
-// error makes Pub/Sub deliver again, to the channels that failed only.
+// HandleEvent takes a Pub/Sub message with a finding or a rotation event, or
+// Scheduler's command to tend the incidents. A message that is none of these goes
+// to the dead-letter topic and is acknowledged; an error makes Pub/Sub deliver
+// again. Without an error what the message says is remembered.
 func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error {
 	m, err := event.DecodeMessage(ce)
 	if err != nil {
 		return f.door.Bury(ctx, m, err)
+	}
+	if isTend(m) {
+		return f.door.Redeliver(ctx, f.tend(ctx))
 	}
 	n, err := decodeNotice(m)
 	if err != nil {
@@ -75,54 +90,11 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	if n.Severity < alerting.Warning {
 		return nil
 	}
-	return f.door.Redeliver(ctx, f.tell(ctx, n))
+	return f.door.Redeliver(ctx, f.take(ctx, n))
 }
 
-// tell decides about a notice and delivers what it owes the channels. Alerts of
-// one incident leave one after the other.
-func (f *Function) tell(ctx context.Context, n alerting.Notice) error {
-	in, err := f.incidents.of(n)
-	if err != nil {
-		return err
-	}
-	in.sending.Lock()
-	defer in.sending.Unlock()
-	d, err := f.incidents.decide(in, f.config.Policy, n, f.now())
-	if d == nil || err != nil {
-		return err
-	}
-	if err := f.deliver(ctx, d); err != nil {
-		return err
-	}
-	f.incidents.settle(in, d)
-	return nil
-}
-
-// deliver sends an alert to all channels at once, but for those that have it. One
-// that fails neither stops nor delays the others.
-func (f *Function) deliver(ctx context.Context, d *delivery) error {
-	if d.done == nil {
-		d.done = make([]bool, len(f.channels))
-		f.log.WarnContext(ctx, "alert", "id", d.alert.ID, "incident", d.alert.Incident, "state", d.alert.State,
-			"alert_severity", d.alert.Severity.String(), "summary", d.alert.Summary)
-	}
-	errs := make([]error, len(f.channels))
-	var sending sync.WaitGroup
-	for i, c := range f.channels {
-		if d.done[i] {
-			continue
-		}
-		sending.Go(func() {
-			if err := c.Deliver(ctx, d.alert); err != nil {
-				errs[i] = fmt.Errorf("delivering alert %s to %s: %w", d.alert.ID, c.Name(), err)
-				return
-			}
-			d.done[i] = true
-		})
-	}
-	sending.Wait()
-	return errors.Join(errs...)
-}
+// isTend recognizes what Scheduler publishes.
+func isTend(m event.Message) bool { return len(m.Data) == 0 && m.Attributes["command"] == "tend" }
 
 // topic is the channel that other systems subscribe to.
 type topic struct{ publisher door.Publisher }

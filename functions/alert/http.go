@@ -1,12 +1,17 @@
 package alert
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"time"
 
 	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/alerting"
@@ -17,7 +22,194 @@ const maxCommand = 64 << 10 // bytes
 
 // Command is what a person asks of the alert function.
 type Command struct {
-	Verb string `json:"command"` // "list" the incidents, or "test" the channels
+	Verb     string `json:"command"`            // one of verbs
+	Incident string `json:"incident,omitempty"` // show, ack, resolve: its id, or what no other id begins with
+	By       string `json:"by,omitempty"`       // ack, resolve, silence: who does it
+	Why      string `json:"why,omitempty"`      // resolve, silence
+
+	// Of silence: what is silenced, where empty is any, and for how long, such as 2h.
+	Detector   string `json:"detector,omitempty"`
+	Project    string `json:"project,omitempty"`
+	Credential string `json:"credential,omitempty"`
+	For        string `json:"for,omitempty"`
+}
+
+// verbs are what a Command may ask for.
+var verbs = []string{"list", "show", "ack", "resolve", "silence", "test"}
+
+// longestSilence is how long anything may be silenced by a command.
+const longestSilence = 30 * 24 * time.Hour
+
+var (
+	errNoIncident    = errors.New("there is no such incident: 'keyturn alerts list' shows those there are")
+	errManyIncidents = errors.New("more than one incident has an id that begins so: give more of it")
+)
+
+// DecodeCommand reads one JSON command and refuses what it does not know.
+func DecodeCommand(r io.Reader) (Command, error) {
+	var c Command
+	if err := event.DecodeObject(r, &c, `{"command":"list"}`); err != nil {
+		return Command{}, err
+	}
+	if err := c.validate(); err != nil {
+		return Command{}, err
+	}
+	return c, nil
+}
+
+func (c Command) validate() error {
+	named := slices.Contains([]string{"show", "ack", "resolve"}, c.Verb)
+	silencing := c.Verb == "silence"
+	for _, text := range []string{c.Incident, c.By, c.Why, c.Detector, c.Project, c.Credential} {
+		if len(text) > 1000 {
+			return errors.New("a text of the command is longer than 1000 bytes")
+		}
+	}
+	switch {
+	case !slices.Contains(verbs, c.Verb):
+		return fmt.Errorf("command %.40q is none of %s", c.Verb, strings.Join(verbs, ", "))
+	case named != (c.Incident != ""):
+		return errors.New("show, ack and resolve need incident, and no other command takes it")
+	case !silencing && c.Detector+c.Project+c.Credential+c.For != "":
+		return errors.New("detector, project, credential and for belong to silence alone")
+	case silencing && (c.Detector+c.Project+c.Credential == "" || c.Why == "" || c.By == ""):
+		return errors.New("silence needs a detector, a project or a credential, and why, and by whom")
+	}
+	if silencing {
+		_, err := c.duration()
+		return err
+	}
+	return nil
+}
+
+func (c Command) duration() (time.Duration, error) {
+	d, err := time.ParseDuration(c.For)
+	if err != nil || d <= 0 || d > longestSilence {
+		return 0, fmt.Errorf("for is %.40q: want how long to be silent, such as 2h, at most %v", c.For, longestSilence)
+	}
+	return d, nil
+}
+
+// HandleHTTP takes a JSON command from a person and answers with
+// {"incidents": […]}, {"incident": …}, {"silence": …} or {"receipts": […]}, or
+// with {"error": …}.
+func (f *Function) HandleHTTP(w http.ResponseWriter, r *http.Request) {
+	door.ServeJSON(w, r, maxCommand, DecodeCommand, f.answer)
+}
+
+func (f *Function) answer(ctx context.Context, c Command) (int, any) {
+	code, body, err := f.carryOut(ctx, c)
+	switch {
+	case errors.Is(err, errNoIncident), errors.Is(err, errManyIncidents):
+		return http.StatusNotFound, door.Error{Error: err.Error()}
+	case err != nil:
+		f.log.ErrorContext(ctx, "a command failed", "command", c.Verb, "error", err.Error())
+		return http.StatusBadGateway, door.Error{Error: err.Error()}
+	}
+	return code, body
+}
+
+func (f *Function) carryOut(ctx context.Context, c Command) (code int, body any, err error) {
+	switch c.Verb {
+	case "list":
+		lines, err := f.list(ctx)
+		return http.StatusOK, map[string]any{"incidents": lines}, err
+	case "silence":
+		s, err := f.silenceBy(ctx, c)
+		return http.StatusOK, map[string]any{"silence": s}, err
+	case "test":
+		receipts, delivered := f.test(ctx)
+		if !delivered {
+			return http.StatusBadGateway, map[string]any{"receipts": receipts}, nil
+		}
+		return http.StatusOK, map[string]any{"receipts": receipts}, nil
+	}
+	in, err := f.one(ctx, c)
+	return http.StatusOK, map[string]any{"incident": in}, err
+}
+
+// Line is one incident as people see it.
+type Line struct {
+	ID     string `json:"incident"`
+	Status string `json:"status"` // open, acknowledged, resolved or silenced
+	alerting.Incident
+	Recent      *struct{} `json:"recent,omitempty"` // hides what is of no use to people
+	Undelivered int       `json:"undelivered"`      // alerts that some channel does not have yet
+}
+
+func lineOf(id string, in *alerting.Incident) Line {
+	return Line{ID: id, Status: in.Status(), Incident: *in, Undelivered: len(in.Outbox)}
+}
+
+// list returns all incidents, what was noticed last first.
+func (f *Function) list(ctx context.Context) ([]Line, error) {
+	lines := []Line{}
+	err := each(ctx, f, incidentPrefix, func(id string, in *alerting.Incident) {
+		lines = append(lines, lineOf(id, in))
+	})
+	slices.SortFunc(lines, func(a, b Line) int { return cmp.Or(b.Seen.Compare(a.Seen), cmp.Compare(a.ID, b.ID)) })
+	return lines, err
+}
+
+// one shows an incident, after acknowledging or resolving it.
+func (f *Function) one(ctx context.Context, c Command) (Line, error) {
+	id, err := f.find(ctx, c.Incident)
+	if err != nil {
+		return Line{}, err
+	}
+	claimed, err := f.incident(ctx, id, func(rules *alerting.Config, in *alerting.Incident) {
+		switch c.Verb {
+		case "ack":
+			rules.Acknowledge(in, c.By, f.now())
+		case "resolve":
+			rules.Resolve(in, c.By, c.Why, f.now())
+		}
+	})
+	if err != nil {
+		return Line{}, err
+	}
+	f.send(ctx, id, claimed)
+	in, err := read[alerting.Incident](ctx, f, incidentPrefix+id)
+	return lineOf(id, &in), err
+}
+
+// find returns the id of the one incident whose id begins so.
+func (f *Function) find(ctx context.Context, prefix string) (id string, err error) {
+	err = f.store.Each(ctx, incidentPrefix, func(name string, _ []byte) error {
+		found, ok := strings.CutPrefix(name, incidentPrefix)
+		switch {
+		case !ok || !strings.HasPrefix(found, prefix):
+		case id != "":
+			return errManyIncidents
+		default:
+			id = found
+		}
+		return nil
+	})
+	if err == nil && id == "" {
+		return "", errNoIncident
+	}
+	return id, err
+}
+
+func (f *Function) silenceBy(ctx context.Context, c Command) (alerting.Silence, error) {
+	length, err := c.duration()
+	if err != nil {
+		return alerting.Silence{}, err
+	}
+	now := f.now()
+	s := alerting.Silence{
+		ID: strconv.FormatInt(now.UnixNano(), 36), Until: now.Add(length), Reason: c.Why, By: c.By,
+		Match: alerting.Match{Detectors: listOf(c.Detector), Projects: listOf(c.Project), Credentials: listOf(c.Credential)},
+	}
+	return s, f.silence(ctx, s)
+}
+
+func listOf(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
 }
 
 // Receipt says what became of a test alert on one channel.
@@ -26,57 +218,28 @@ type Receipt struct {
 	Error   string `json:"error,omitempty"` // empty when it was delivered
 }
 
-// HandleHTTP takes a JSON command from a person and answers with
-// {"incidents": […]} or {"receipts": […]}, or with {"error": …}.
-func (f *Function) HandleHTTP(w http.ResponseWriter, r *http.Request) {
-	door.ServeJSON(w, r, maxCommand, DecodeCommand, f.answer)
-}
-
-func (f *Function) answer(ctx context.Context, c Command) (int, any) {
-	if c.Verb == "list" {
-		return http.StatusOK, map[string]any{"incidents": f.incidents.list()}
-	}
-	receipts, delivered := f.test(ctx)
-	if !delivered {
-		return http.StatusBadGateway, map[string]any{"receipts": receipts}
-	}
-	return http.StatusOK, map[string]any{"receipts": receipts}
-}
-
-// DecodeCommand reads one JSON command and refuses what it does not know.
-func DecodeCommand(r io.Reader) (Command, error) {
-	var c Command
-	if err := event.DecodeObject(r, &c, `{"command":"list"}`); err != nil {
-		return Command{}, err
-	}
-	if c.Verb != "list" && c.Verb != "test" {
-		return Command{}, fmt.Errorf("command %.40q is none of list, test", c.Verb)
-	}
-	return c, nil
-}
-
 // test sends an alert of severity info to every channel and leaves no incident.
 func (f *Function) test(ctx context.Context) (receipts []Receipt, delivered bool) {
 	now := f.now()
 	a := alerting.Alert{
-		ID: "test-" + strconv.FormatInt(now.UnixNano(), 36), Incident: "test", State: alerting.Open, Severity: alerting.Info,
-		Rule: "test", Detector: "test", Subject: "keyturn", Time: now,
-		Summary: "test alert: somebody asked the alert function whether this channel works",
+		ID: "test-" + strconv.FormatInt(now.UnixNano(), 36), Incident: "test", State: alerting.Open, Opened: now,
+		Notice: alerting.Notice{
+			Rule: "test", Detector: "test", Subject: "keyturn", Time: now,
+			Summary: "test alert: somebody asked the alert function whether this channel works",
+		},
 	}
-	receipts = make([]Receipt, len(f.channels))
+	names := slices.Concat(f.config.Rules.Always, f.config.Rules.Channels)
+	receipts = make([]Receipt, len(names))
 	var sending sync.WaitGroup
-	for i, c := range f.channels {
-		receipts[i].Channel = c.Name()
+	for i, name := range names {
+		receipts[i].Channel = name
 		sending.Go(func() {
-			if err := c.Deliver(ctx, a); err != nil {
+			if err := f.ways[name].deliver(ctx, a); err != nil {
 				receipts[i].Error = err.Error()
 			}
 		})
 	}
 	sending.Wait()
-	delivered = true
-	for _, r := range receipts {
-		delivered = delivered && r.Error == ""
-	}
+	delivered = !slices.ContainsFunc(receipts, func(r Receipt) bool { return r.Error != "" })
 	return receipts, delivered
 }

@@ -59,8 +59,10 @@ func TestFindingEventLeavesOutWhatIsNotKnown(t *testing.T) {
 
 func TestAlertEvent(t *testing.T) {
 	a := alerting.Alert{
-		ID: "a1", Incident: "i1", State: alerting.Update, Severity: alerting.Critical, Rule: "finding", Detector: "d", Subject: "s",
-		Project: "p", Credential: "projects/p/secrets/s", Time: finding.Time, Summary: "summary",
+		ID: "a1", Incident: "i1", State: alerting.Update, Opened: finding.Time, Findings: 2, Notice: alerting.Notice{
+			Severity: alerting.Critical, Rule: "finding", Detector: "d", Subject: "s",
+			Project: "p", Credential: "projects/p/secrets/s", Time: finding.Time, Summary: "summary",
+		},
 	}
 	out, err := AlertEvent(a)
 	if err != nil {
@@ -85,7 +87,7 @@ func TestEventsRefuseWhatJSONCannotHold(t *testing.T) {
 	if _, err := FindingEvent(detect.Finding{ID: "f1", Time: never}); err == nil || !strings.Contains(err.Error(), "encoding finding f1") {
 		t.Errorf("FindingEvent: error %v", err)
 	}
-	if _, err := AlertEvent(alerting.Alert{ID: "a1", Time: never}); err == nil || !strings.Contains(err.Error(), "encoding alert a1") {
+	if _, err := AlertEvent(alerting.Alert{ID: "a1", Opened: never}); err == nil || !strings.Contains(err.Error(), "encoding alert a1") {
 		t.Errorf("AlertEvent: error %v", err)
 	}
 }

@@ -3,7 +3,11 @@ package gcp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"path"
+	"strings"
 	"time"
 
 	"cloud.google.com/go/firestore/apiv1/firestorepb"
@@ -106,5 +110,58 @@ func (d *Documents) write(name string, found *firestorepb.Document, data []byte,
 	return &firestorepb.Write{
 		Operation:       &firestorepb.Write_Update{Update: &firestorepb.Document{Name: d.parent + "/" + name, Fields: fields}},
 		CurrentDocument: condition,
+	}
+}
+
+// Each visits the documents whose names begin with prefix, as they were at one
+// moment.
+func (d *Documents) Each(ctx context.Context, prefix string, visit func(name string, data []byte) error) error {
+	client, err := d.cloud.firestore(ctx)
+	if err != nil {
+		return err
+	}
+	stream, err := client.RunQuery(ctx, d.query(prefix))
+	if err != nil {
+		return fmt.Errorf("listing documents %s…: %w", prefix, err)
+	}
+	for {
+		found, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("listing documents %s…: %w", prefix, err)
+		}
+		if found.GetDocument() == nil {
+			continue // it only says how far the query has come
+		}
+		name := strings.TrimPrefix(found.GetDocument().GetName(), d.parent+"/")
+		if err := visit(name, found.GetDocument().GetFields()[fieldData].GetBytesValue()); err != nil {
+			return err
+		}
+	}
+}
+
+// query selects the documents whose names begin with prefix.
+func (d *Documents) query(prefix string) *firestorepb.RunQueryRequest {
+	parent, collection := path.Split(d.parent)
+	bound := func(op firestorepb.StructuredQuery_FieldFilter_Operator, name string) *firestorepb.StructuredQuery_Filter {
+		return &firestorepb.StructuredQuery_Filter{FilterType: &firestorepb.StructuredQuery_Filter_FieldFilter{FieldFilter: &firestorepb.StructuredQuery_FieldFilter{
+			Field: &firestorepb.StructuredQuery_FieldReference{FieldPath: "__name__"}, Op: op,
+			Value: &firestorepb.Value{ValueType: &firestorepb.Value_ReferenceValue{ReferenceValue: d.parent + "/" + name}},
+		}}}
+	}
+	return &firestorepb.RunQueryRequest{
+		Parent: strings.TrimSuffix(parent, "/"),
+		QueryType: &firestorepb.RunQueryRequest_StructuredQuery{StructuredQuery: &firestorepb.StructuredQuery{
+			From: []*firestorepb.StructuredQuery_CollectionSelector{{CollectionId: collection}},
+			Where: &firestorepb.StructuredQuery_Filter{FilterType: &firestorepb.StructuredQuery_Filter_CompositeFilter{CompositeFilter: &firestorepb.StructuredQuery_CompositeFilter{
+				Op: firestorepb.StructuredQuery_CompositeFilter_AND,
+				Filters: []*firestorepb.StructuredQuery_Filter{
+					bound(firestorepb.StructuredQuery_FieldFilter_GREATER_THAN_OR_EQUAL, prefix),
+					bound(firestorepb.StructuredQuery_FieldFilter_LESS_THAN, prefix+"~"), // which is beyond all that names are made of
+				},
+			}}},
+		}},
 	}
 }

@@ -12,9 +12,11 @@ import (
 
 func sampleAlert() alerting.Alert {
 	return alerting.Alert{
-		ID: "a1", Incident: "i1", State: alerting.Open, Severity: alerting.High, Rule: "finding", Detector: "token-minting",
-		Subject: "thief", Project: "p", Credential: "c", Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Summary: "thief was denied tokens",
-		Fields: []alerting.Field{{Name: "targets", Value: "a, b"}, {Name: "empty"}}, Next: "keyturn revoke SECRET", Link: "https://console.cloud.google.com/",
+		ID: "a1", Incident: "i1", State: alerting.Open, Opened: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Findings: 3, Notice: alerting.Notice{
+			Severity: alerting.High, Rule: "finding", Detector: "token-minting",
+			Subject: "thief", Project: "p", Credential: "c", Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Summary: "thief was denied tokens",
+			Fields: []alerting.Field{{Name: "targets", Value: "a, b"}, {Name: "empty"}}, Next: "keyturn revoke SECRET", Link: "https://console.cloud.google.com/",
+		},
 	}
 }
 

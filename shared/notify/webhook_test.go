@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -47,12 +46,12 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 const secretPath = "/hook/T0KEN?key=S3CRET"
 
-// webhookTo serves r and returns a webhook to it that does not wait long.
+// webhookTo serves r and returns a webhook to it.
 func webhookTo(t *testing.T, r http.Handler) *Webhook {
 	t.Helper()
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
-	return &Webhook{URL: server.URL + secretPath, Secret: []byte("sign"), Backoff: time.Microsecond}
+	return &Webhook{URL: server.URL + secretPath, Secret: []byte("sign")}
 }
 
 func TestWebhookPostsASignedAlert(t *testing.T) {
@@ -93,33 +92,30 @@ func TestWebhookWithoutSecretDoesNotSign(t *testing.T) {
 	}
 }
 
-func TestWebhookTriesAgain(t *testing.T) {
+func TestWhatAReceiverAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
-		codes    []int
-		header   http.Header
-		attempts int
-		want     string // in the error; empty is success
+		code      int
+		header    http.Header
+		permanent bool
+		after     time.Duration
+		want      string
 	}{
-		"after 500":                 {[]int{500}, nil, 2, ""},
-		"after 429 and 408":         {[]int{429, 408}, nil, 3, ""},
-		"not for ever":              {[]int{503, 503, 503, 503}, nil, 3, "after 3 attempts: it answered 503 Service Unavailable"},
-		"not after 400":             {[]int{400}, nil, 1, "after 1 attempts: it answered 400 Bad Request"},
-		"not after a long wait":     {[]int{429}, http.Header{"Retry-After": {"3600"}}, 1, "it answered 429"},
-		"not elsewhere":             {[]int{302}, http.Header{"Location": {"/elsewhere"}}, 1, "redirect (302), which is not followed"},
-		"not elsewhere by any code": {[]int{308}, http.Header{"Location": {"/elsewhere"}}, 1, "redirect (308), which is not followed"},
+		"down":                  {503, nil, false, 0, "it answered 503 Service Unavailable"},
+		"slow":                  {408, nil, false, 0, "it answered 408"},
+		"busy":                  {429, http.Header{"Retry-After": {"17"}}, false, 17 * time.Second, "it answered 429"},
+		"busy for a long time":  {429, http.Header{"Retry-After": {"86400"}}, false, time.Hour, "it answered 429"},
+		"wrong":                 {400, nil, true, 0, "it answered 400 Bad Request"},
+		"elsewhere":             {302, http.Header{"Location": {"/elsewhere"}}, true, 0, "redirect (302), which is not followed"},
+		"elsewhere by any code": {308, http.Header{"Location": {"/elsewhere"}}, true, 0, "redirect (308), which is not followed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &receiver{codes: c.codes, header: c.header}
+			r := &receiver{codes: []int{c.code}, header: c.header}
 			err := webhookTo(t, r).Deliver(t.Context(), sampleAlert())
-			if len(r.requests) != c.attempts {
-				t.Errorf("%d attempts, want %d", len(r.requests), c.attempts)
-			}
-			for _, req := range r.requests {
-				if req.Header.Get("Idempotency-Key") != "a1" || req.URL.Path != "/hook/T0KEN" {
-					t.Errorf("attempt at %s with key %q", req.URL, req.Header.Get("Idempotency-Key"))
-				}
-			}
 			checkError(t, err, c.want)
+			var f *Failure
+			if !errors.As(err, &f) || f.Permanent != c.permanent || f.After != c.after || len(r.requests) != 1 {
+				t.Errorf("failure %+v after %d requests, want permanent %v, after %v", f, len(r.requests), c.permanent, c.after)
+			}
 		})
 	}
 }
@@ -142,13 +138,13 @@ func TestWebhookErrorsDoNotTellTheURL(t *testing.T) {
 	closed := httptest.NewServer(new(receiver))
 	closed.Close()
 	for name, c := range map[string]struct{ url, want string }{
-		"nobody listens":  {closed.URL + secretPath, "after 3 attempts"},
+		"nobody listens":  {closed.URL + secretPath, "connection refused"},
 		"no URL":          {"http://[::1" + secretPath, "cannot be parsed"},
 		"unknown scheme":  {"gopher://host" + secretPath, "unsupported protocol scheme"},
 		"control in path": {closed.URL + secretPath + "\x7f", "cannot be parsed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			checkError(t, (&Webhook{URL: c.url, Backoff: time.Microsecond}).Deliver(t.Context(), sampleAlert()), c.want)
+			checkError(t, (&Webhook{URL: c.url}).Deliver(t.Context(), sampleAlert()), c.want)
 		})
 	}
 }
@@ -161,25 +157,13 @@ func TestWebhookTimesOut(t *testing.T) {
 	s := stuck{make(chan struct{})}
 	w := webhookTo(t, s)
 	t.Cleanup(func() { close(s.released) }) // before the server closes, which waits for it
-	w.Timeout, w.Attempts = 20*time.Millisecond, 2
-	checkError(t, w.Deliver(t.Context(), sampleAlert()), "after 2 attempts")
-}
-
-func TestWebhookStopsWaitingWithItsContext(t *testing.T) {
-	r := &receiver{codes: []int{503}, header: http.Header{"Retry-After": {"15"}}}
-	w := webhookTo(t, r)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	err := w.Deliver(ctx, sampleAlert())
-	checkError(t, err, "in time")
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "it answered 503") {
-		t.Errorf("error %v does not say what happened", err)
-	}
+	w.Timeout = 20 * time.Millisecond
+	checkError(t, w.Deliver(t.Context(), sampleAlert()), "deadline exceeded")
 }
 
 func TestWebhookRefusesWhatJSONCannotHold(t *testing.T) {
 	a := sampleAlert()
-	a.Time = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
+	a.Opened = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
 	w := &Webhook{}
 	checkError(t, w.Deliver(t.Context(), a), "encoding alert a1 for the webhook")
 	if w.Name() != "webhook" {
@@ -196,29 +180,6 @@ func TestRetryAfter(t *testing.T) {
 		if got := retryAfter(value, now); got != want {
 			t.Errorf("retryAfter(%q) = %v, want %v", value, got, want)
 		}
-	}
-}
-
-func TestPauseIsJitteredAndBounded(t *testing.T) {
-	w := &Webhook{Attempts: 100, Backoff: time.Second, MaxPause: 5 * time.Second}
-	for attempt, bound := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 3: 4 * time.Second, 4: 5 * time.Second, 99: 5 * time.Second} {
-		seen := make(map[time.Duration]bool)
-		for range 100 {
-			d, again := w.pause(attempt, 0)
-			if !again || d < 0 || d >= bound {
-				t.Fatalf("pause after attempt %d = %v, %v, want less than %v", attempt, d, again, bound)
-			}
-			seen[d] = true
-		}
-		if len(seen) < 90 {
-			t.Errorf("pause after attempt %d takes %d values of 100", attempt, len(seen))
-		}
-	}
-	if d, again := w.pause(1, 3*time.Second); d != 3*time.Second || !again {
-		t.Errorf("pause when asked to wait 3s = %v, %v", d, again)
-	}
-	if _, again := w.pause(100, 0); again {
-		t.Error("another attempt after the last")
 	}
 }
 

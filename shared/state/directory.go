@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -155,4 +156,37 @@ func (d *Directory) prune(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// Each visits the documents whose names begin with prefix. What others change
+// meanwhile may be visited as it was or as it is.
+func (d *Directory) Each(ctx context.Context, prefix string, visit func(name string, data []byte) error) error {
+	files, err := os.ReadDir(d.Path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("listing the documents: %w", err)
+	}
+	for _, file := range files {
+		name, ok := strings.CutSuffix(file.Name(), suffix)
+		if !ok || !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		if err := d.visit(ctx, name, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Directory) visit(ctx context.Context, name string, visit func(name string, data []byte) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	found, err := read(filepath.Join(d.Path, name+suffix))
+	if err != nil {
+		return fmt.Errorf("reading document %s: %w", name, err)
+	}
+	if found.data == nil {
+		return nil // it has expired since
+	}
+	return visit(name, found.data)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 )
@@ -65,4 +66,22 @@ func clock(now func() time.Time) time.Time {
 		return time.Now()
 	}
 	return now()
+}
+
+// Each visits the documents whose names begin with prefix, as they were at its call.
+func (m *Memory) Each(ctx context.Context, prefix string, visit func(name string, data []byte) error) error {
+	m.mu.Lock()
+	held := maps.Clone(m.held)
+	m.mu.Unlock()
+	for name, d := range held {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if strings.HasPrefix(name, prefix) {
+			if err := visit(name, bytes.Clone(d.data)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

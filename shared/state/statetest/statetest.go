@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 // Store is what is tested.
 type Store interface {
 	Update(ctx context.Context, name string, change state.Change) error
+	Each(ctx context.Context, prefix string, visit func(name string, data []byte) error) error
 }
 
 // Run tests stores. Each call of open returns another store of the same documents,
@@ -30,6 +32,7 @@ func Run(t *testing.T, clean func(*testing.T) (open func() Store)) {
 		"nobody comes in between":       counted,
 		"a cancelled call":              cancelled,
 		"an expiry does not matter yet": expiring,
+		"documents of a kind":           visited,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, clean(t)) })
 	}
@@ -125,6 +128,32 @@ func sizes(t *testing.T, open func() Store) {
 	}
 	if data := Read(t, s, "a"); string(data) != most {
 		t.Errorf("document has %d bytes, want %d", len(data), len(most))
+	}
+}
+
+func visited(t *testing.T, open func() Store) {
+	s := open()
+	must(t, s.Each(t.Context(), "a-", func(string, []byte) error { return errors.New("there is none") }))
+	for _, name := range []string{"a", "a-", "a-1", "a-z", "a-zz-9", "a0", "b-1"} {
+		must(t, s.Update(t.Context(), name, Set("of "+name, time.Time{})))
+	}
+	got := map[string]string{}
+	must(t, open().Each(t.Context(), "a-", func(name string, data []byte) error {
+		got[name] = string(data)
+		return nil
+	}))
+	if want := map[string]string{"a-": "of a-", "a-1": "of a-1", "a-z": "of a-z", "a-zz-9": "of a-zz-9"}; !maps.Equal(got, want) {
+		t.Errorf("visited %v, want %v", got, want)
+	}
+	enough, visits := errors.New("enough"), 0
+	err := s.Each(t.Context(), "a-", func(string, []byte) error { visits++; return enough })
+	if !errors.Is(err, enough) || visits != 1 {
+		t.Errorf("visited %d after an error, and returned %v", visits, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Each(ctx, "a-", func(string, []byte) error { return nil }); err == nil {
+		t.Error("visited documents for a call that was cancelled")
 	}
 }
 

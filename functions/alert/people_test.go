@@ -1,0 +1,144 @@
+package alert
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/detect"
+)
+
+// one asks about one incident.
+func (e *env) one(command string) Line {
+	e.Helper()
+	code, _, answer := ask(e.T, e.f, http.MethodPost, command)
+	var got struct{ Incident Line }
+	if err := json.Unmarshal(answer, &got); err != nil || code != http.StatusOK {
+		e.Fatalf("%s: %d %s", command, code, answer)
+	}
+	return got.Incident
+}
+
+func states(alerts []alerting.Alert) (all string) {
+	for _, a := range alerts {
+		all += string(a.State) + " "
+	}
+	return strings.TrimSpace(all)
+}
+
+func TestAPersonTakesAnIncidentUp(t *testing.T) {
+	e := newEnv(t)
+	must(t, e.deliver(found("f1", detect.High, 8)))
+	id := e.mail.got[0].Incident
+	if in := e.one(`{"command":"show","incident":"` + id[:6] + `"}`); in.Status != "open" || in.ID != id || in.Latest.Summary != "thief probes" {
+		t.Errorf("shown %+v", in)
+	}
+	if in := e.one(`{"command":"ack","incident":"` + id + `","by":"me"}`); in.Status != "acknowledged" || in.AckedBy != "me" {
+		t.Errorf("after ack: %+v", in)
+	}
+	if in := e.one(`{"command":"resolve","incident":"` + id + `","by":"me","why":"a test of ours"}`); in.Status != "resolved" {
+		t.Errorf("after resolve: %+v", in)
+	}
+	if got := states(e.mail.got); got != "open acknowledged resolved" {
+		t.Errorf("told %s", got)
+	}
+	if a := e.mail.got[2]; a.By != "me" || a.Why != "a test of ours" {
+		t.Errorf("resolved by %q because %q", a.By, a.Why)
+	}
+}
+
+func TestWhichIncident(t *testing.T) {
+	e := newEnv(t)
+	for i := range 20 {
+		f := finding(fmt.Sprint("f", i), detect.High, 8)
+		f.Subject = fmt.Sprint(i)
+		must(t, e.take(f))
+	}
+	seen, shared := map[byte]bool{}, "" // of 20 ids in hexadecimal two begin alike
+	for _, a := range e.mail.got {
+		if seen[a.Incident[0]] {
+			shared = a.Incident[:1]
+		}
+		seen[a.Incident[0]] = true
+	}
+	for prefix, want := range map[string]string{"zz": "no such incident", "../": "no such incident", shared: "more than one incident"} {
+		code, _, answer := ask(t, e.f, http.MethodPost, `{"command":"show","incident":"`+prefix+`"}`)
+		if code != http.StatusNotFound || !strings.Contains(string(answer), want) {
+			t.Errorf("%q: %d %s, want %q", prefix, code, answer, want)
+		}
+	}
+}
+
+func TestSilenceByAPerson(t *testing.T) {
+	e := newEnv(t)
+	code, _, answer := ask(t, e.f, http.MethodPost, `{"command":"silence","detector":"`+detect.PermissionProbing+`","for":"1h","by":"me","why":"a pentest"}`)
+	if code != http.StatusOK {
+		t.Fatalf("%d %s", code, answer)
+	}
+	must(t, e.deliver(found("f1", detect.High, 8)))
+	if got := e.told(); got != [3]int{} {
+		t.Errorf("told %v times in silence", got)
+	}
+	e.clock.Advance(time.Hour)
+	must(t, e.deliver(found("f2", detect.High, 8)))
+	if got := e.told(); got != [3]int{1, 1, 1} {
+		t.Errorf("told %v times after it, want once by each", got)
+	}
+	_, _, _ = ask(t, e.f, http.MethodPost, `{"command":"silence","project":"p","for":"1h","by":"me","why":"another"}`)
+	if s, err := read[silenced](t.Context(), e.f, silences); err != nil || len(s.Silences) != 1 {
+		t.Errorf("%+v, %v: the silence that is over is still remembered", s, err)
+	}
+}
+
+func TestTheFunctionGoesOnAfterARestart(t *testing.T) {
+	e := newEnv(t)
+	e.mail.cut = true
+	must(t, e.deliver(found("f1", detect.High, 8)))
+	c := e.f.config
+	c.Store = e.f.store
+	e.f = New(c)
+	e.mail.cut = false
+	e.tendAfter(10 * time.Second)
+	must(t, e.deliver(found("f1", detect.High, 8)))
+	if got := e.told(); got != [3]int{1, 1, 1} {
+		t.Errorf("told %v times, want once by each", got)
+	}
+}
+
+func TestEscalationAndTheEnd(t *testing.T) {
+	e := newEnv(t)
+	e.f.config.Rules.Routes = []alerting.Route{{To: []string{"chat"}}}
+	e.f.config.Rules.Escalations = []alerting.Escalation{{Steps: []alerting.Step{{After: 15 * time.Minute, To: []string{"mail"}}}}}
+	must(t, e.deliver(found("f1", detect.High, 8)))
+	e.tendAfter(14 * time.Minute)
+	if len(e.mail.got) > 0 {
+		t.Errorf("told mail %s too early", states(e.mail.got))
+	}
+	e.tendAfter(time.Minute)
+	e.tendAfter(24 * time.Hour)
+	if mail, chat := states(e.mail.got), states(e.chat.got); mail != "escalated resolved" || chat != "open resolved" {
+		t.Errorf("told mail %s, chat %s", mail, chat)
+	}
+}
+
+func TestADigestOfWhatIsHeldBack(t *testing.T) {
+	e := newEnv(t)
+	e.f.config.Rules.Limits = map[string]alerting.Limit{"chat": {PerHour: 2}}
+	for i := range 10 {
+		f := finding(fmt.Sprint("f", i), detect.High, 8)
+		f.Subject = fmt.Sprint(i)
+		must(t, e.take(f))
+	}
+	if len(e.chat.got) != 2 || len(e.mail.got) != 10 {
+		t.Fatalf("told chat %d and mail %d, want 2 and 10", len(e.chat.got), len(e.mail.got))
+	}
+	e.tendAfter(15 * time.Minute)
+	e.tendAfter(15 * time.Minute)
+	if len(e.chat.got) != 3 || len(e.mail.got) != 10 || !strings.HasPrefix(e.chat.got[2].Summary, "8 alerts of 8 incidents were held back") {
+		t.Errorf("told chat %+v, mail %d", e.chat.got[2:], len(e.mail.got))
+	}
+}

@@ -1,0 +1,141 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/notify"
+)
+
+const (
+	lease    = time.Minute      // for which what an instance sends is left to it; longer than patience
+	patience = 30 * time.Second // with one call of a channel
+	lanes    = 8                // calls of one channel at once
+)
+
+// way leads alerts to one channel.
+type way struct {
+	Channel
+	lanes chan struct{}
+
+	mu      sync.Mutex
+	breaker alerting.Breaker
+}
+
+func waysTo(channels []Channel) map[string]*way {
+	ways := make(map[string]*way, len(channels))
+	for _, c := range channels {
+		ways[c.Name()] = &way{Channel: c, lanes: make(chan struct{}, lanes)}
+	}
+	return ways
+}
+
+// send delivers what was claimed of an incident, and what its channels are owed
+// after it. No channel waits for another. What fails stays in the incident, and is
+// tried again by a later event of the incident or by tend.
+func (f *Function) send(ctx context.Context, incident string, claimed []alerting.Sending) {
+	var sending sync.WaitGroup
+	for _, s := range claimed {
+		sending.Go(func() { f.send(ctx, incident, f.settle(ctx, incident, f.attempt(ctx, s))) })
+	}
+	sending.Wait()
+}
+
+// settle takes what became of a sending into its incident, and returns what is to
+// be sent next.
+func (f *Function) settle(ctx context.Context, incident string, r alerting.Result) []alerting.Sending {
+	if r.Err != "" {
+		f.log.ErrorContext(ctx, "an alert is not delivered yet", "id", r.Alert.ID, "incident", incident, "channel", r.Channel, "error", r.Err)
+	}
+	claimed, err := f.incident(ctx, incident, func(_ *alerting.Config, in *alerting.Incident) {
+		in.Outbox.Settle(r, f.config.Retry, f.wall(), 0.5+rand.Float64()/2)
+	})
+	if err != nil { // the lease ends, and the channel is told again, with the same id
+		f.log.ErrorContext(ctx, "it is not noted what became of an alert", "id", r.Alert.ID, "channel", r.Channel, "error", err.Error())
+	}
+	return claimed
+}
+
+// attempt sends one alert to one channel, unless that has to wait.
+func (f *Function) attempt(ctx context.Context, s alerting.Sending) alerting.Result {
+	if channel, dead := alerting.GivenUp(s.Channel); dead {
+		return result(s, f.bury(ctx, s, channel))
+	}
+	w, ok := f.ways[s.Channel]
+	if !ok {
+		return alerting.Result{Sending: s, Err: "there is no such channel any more", Fatal: true}
+	}
+	if wait := w.wait(f.wall()); wait > 0 {
+		return alerting.Result{Sending: s, Err: "left alone for now, because it failed several times: " + s.Error, After: wait, Untried: true}
+	}
+	admitted, err := f.admit(ctx, s)
+	if err != nil || !admitted {
+		return result(s, err)
+	}
+	err = w.deliver(ctx, s.Alert)
+	w.record(err == nil, f.wall())
+	return result(s, err)
+}
+
+func result(s alerting.Sending, err error) alerting.Result {
+	r := alerting.Result{Sending: s}
+	if err != nil {
+		r.Err = err.Error()
+	}
+	if failure := (*notify.Failure)(nil); errors.As(err, &failure) {
+		r.Fatal, r.After = failure.Permanent, failure.After
+	}
+	return r
+}
+
+// bury sends an alert that a channel did not take to the dead-letter topic.
+func (f *Function) bury(ctx context.Context, s alerting.Sending, channel string) error {
+	out, err := event.AlertEvent(s.Alert)
+	if err != nil {
+		return err
+	}
+	m := event.Message{ID: s.Alert.ID, Topic: event.TopicAlerts, Data: out.Data, Attributes: out.Attributes}
+	return f.config.Publisher.Publish(ctx, event.DeadLetter("alert", m, fmt.Errorf("channel %s did not take this alert: %s", channel, s.Error)))
+}
+
+// admit reports whether a channel's limit lets an alert through now; if not, the
+// channel's digest will tell of it.
+func (f *Function) admit(ctx context.Context, s alerting.Sending) (admitted bool, err error) {
+	limit, ok := f.config.Rules.Limits[s.Channel]
+	if !ok {
+		return true, nil
+	}
+	err = update(ctx, f, meterPrefix+s.Channel, func(m *alerting.Meter) { admitted = m.Admit(limit, s.Alert, f.wall()) })
+	return admitted, err
+}
+
+func (w *way) wait(now time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.breaker.Wait(now)
+}
+
+func (w *way) record(ok bool, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.breaker.Record(ok, now)
+}
+
+// deliver calls the channel, with few others at once.
+func (w *way) deliver(ctx context.Context, a alerting.Alert) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case w.lanes <- struct{}{}:
+		defer func() { <-w.lanes }()
+		return w.Deliver(ctx, a)
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for %d other alerts on their way: %w", lanes, ctx.Err())
+	}
+}

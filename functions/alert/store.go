@@ -1,0 +1,93 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"example.com/keyturn/shared/alerting"
+)
+
+// Store keeps small documents, of less than 1 MiB, that all instances of the
+// function share: incidents, the meters of channels that have a limit, and what
+// people have silenced.
+type Store interface {
+	// Update replaces the document of a name by what change makes of it, and
+	// nobody else's update comes in between. change gets nil where there is no
+	// document; it may be called more than once; its error leaves the document as
+	// it is and is returned. What change returns unchanged is not written. The
+	// document may be deleted once expires is over; zero is never.
+	Update(ctx context.Context, name string, change func(old []byte) (data []byte, expires time.Time, err error)) error
+	// Each visits the documents whose names begin with prefix, in no order. An
+	// error of visit ends it and is returned.
+	Each(ctx context.Context, prefix string, visit func(name string, data []byte) error) error
+}
+
+// Names of documents, or what they begin with.
+const (
+	incidentPrefix = "incident-"
+	meterPrefix    = "channel-"
+	silences       = "silences"
+)
+
+// kept is how long what nothing happens to is remembered.
+const kept = 90 * 24 * time.Hour
+
+// update changes a document that holds a T as JSON. What cannot be read is begun
+// anew: it must not stop what comes next.
+func update[T any](ctx context.Context, f *Function, name string, change func(*T)) error {
+	return f.store.Update(ctx, name, func(old []byte) ([]byte, time.Time, error) {
+		v := decode[T](ctx, f, name, old)
+		change(&v)
+		data, err := json.Marshal(&v)
+		if err != nil {
+			return nil, time.Time{}, fmt.Errorf("encoding document %s: %w", name, err)
+		}
+		return data, f.wall().Add(kept), nil
+	})
+}
+
+// read returns what a document holds; zero if there is none.
+func read[T any](ctx context.Context, f *Function, name string) (v T, err error) {
+	err = f.store.Update(ctx, name, func(old []byte) ([]byte, time.Time, error) {
+		v = decode[T](ctx, f, name, old)
+		return old, time.Time{}, nil
+	})
+	return v, err
+}
+
+func decode[T any](ctx context.Context, f *Function, name string, data []byte) (v T) {
+	if data == nil {
+		return v
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
+		f.log.ErrorContext(ctx, "a document cannot be read and is begun anew: let nobody but keyturn write it", "document", name, "error", err.Error())
+		return *new(T)
+	}
+	return v
+}
+
+// each visits all documents of a kind; those that cannot be read are left out.
+func each[T any](ctx context.Context, f *Function, prefix string, visit func(id string, v *T)) error {
+	return f.store.Each(ctx, prefix, func(name string, data []byte) error {
+		v := new(T)
+		if json.Unmarshal(data, v) == nil {
+			visit(name[len(prefix):], v)
+		}
+		return nil
+	})
+}
+
+// incident changes an incident, and returns what is to be sent of it now.
+func (f *Function) incident(ctx context.Context, id string, change func(*alerting.Config, *alerting.Incident)) (claimed []alerting.Sending, err error) {
+	c, err := f.rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = update(ctx, f, incidentPrefix+id, func(in *alerting.Incident) {
+		change(c, in)
+		claimed = in.Outbox.Claim(f.wall(), lease)
+	})
+	return claimed, err
+}

@@ -1,0 +1,87 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"example.com/keyturn/shared/alerting"
+)
+
+const tended = 16 // incidents at once
+
+// tend does what only time brings about: it tries again what a channel did not
+// take, escalates what nobody acknowledged, ends what is over, and tells the
+// digests of channels that have a limit.
+func (f *Function) tend(ctx context.Context) error {
+	c, err := f.rules(ctx)
+	if err != nil {
+		return err
+	}
+	due, err := f.due(ctx, c)
+	if err != nil {
+		return err
+	}
+	var errs sync.Map // by incident
+	var tending sync.WaitGroup
+	room := make(chan struct{}, tended)
+	for _, id := range due {
+		room <- struct{}{}
+		tending.Go(func() {
+			defer func() { <-room }()
+			claimed, err := f.incident(ctx, id, func(c *alerting.Config, in *alerting.Incident) { c.Tend(in, f.now()) })
+			if err != nil {
+				errs.Store(id, err)
+			}
+			f.send(ctx, id, claimed)
+		})
+	}
+	tending.Wait()
+	return errors.Join(joined(&errs), f.tellDigests(ctx))
+}
+
+func joined(errs *sync.Map) (all error) {
+	for _, err := range errs.Range {
+		all = errors.Join(all, err.(error))
+	}
+	return all
+}
+
+// due are the incidents that Tend changes, or that owe what may be sent now.
+func (f *Function) due(ctx context.Context, c *alerting.Config) (due []string, err error) {
+	now, wall := f.now(), f.wall()
+	err = each(ctx, f, incidentPrefix, func(id string, in *alerting.Incident) {
+		alerts := in.Alerts
+		if c.Tend(in, now); in.Alerts > alerts || len(in.Outbox) > 0 && !in.Outbox.Next().After(wall) {
+			due = append(due, id)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking for what is due: %w", err)
+	}
+	return due, nil
+}
+
+// tellDigests tells what was held back. A digest is taken away only once it is
+// remembered as a notice, where it counts once however often it comes.
+func (f *Function) tellDigests(ctx context.Context) error {
+	var errs []error
+	for _, channel := range slices.Sorted(maps.Keys(f.config.Rules.Limits)) {
+		var digest *alerting.Notice
+		err := update(ctx, f, meterPrefix+channel, func(m *alerting.Meter) {
+			m.Tend(channel, f.config.Rules.Limits[channel], f.wall())
+			digest = m.Digest
+		})
+		if err == nil && digest != nil {
+			err = f.take(ctx, *digest)
+		}
+		if err == nil && digest != nil {
+			err = update(ctx, f, meterPrefix+channel, func(m *alerting.Meter) { m.Digest = nil })
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

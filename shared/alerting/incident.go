@@ -1,0 +1,205 @@
+package alerting
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Policy says when something is told again, and when it is over.
+type Policy struct {
+	Window  time.Duration // for which an incident that got no worse is kept quiet; 0 is 1 hour
+	Resolve time.Duration // after which an incident of which nothing more was noticed is over; 0 is 24 hours
+}
+
+func (p Policy) window() time.Duration  { return orDefault(p.Window, time.Hour) }
+func (p Policy) resolve() time.Duration { return orDefault(p.Resolve, 24*time.Hour) }
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d <= 0 {
+		return otherwise
+	}
+	return d
+}
+
+// Incident is what is remembered of one incident. The zero Incident was never
+// noticed. The times of things that have not happened are zero.
+type Incident struct {
+	Latest    Notice    `json:"latest"`   // that was told, or would have been but for a silence
+	Findings  int       `json:"findings"` // distinct notices since it was opened
+	Severity  Severity  `json:"severity"` // highest that was told
+	Count     int       `json:"count"`    // highest that was told
+	Opened    time.Time `json:"opened"`
+	Told      time.Time `json:"told"` // when the latest alert was decided
+	Seen      time.Time `json:"seen"` // when the latest notice came
+	Acked     time.Time `json:"acked"`
+	AckedBy   string    `json:"acked_by,omitempty"`
+	Resolved  time.Time `json:"resolved"`
+	Escalated int       `json:"escalated,omitempty"` // steps of escalation that were taken
+	Silence   string    `json:"silence,omitempty"`   // why the latest notice was not told
+	Outcome   string    `json:"outcome,omitempty"`   // of what was done without being asked
+	Channels  []string  `json:"channels,omitempty"`  // that were told since it was opened
+	Outbox    Outbox    `json:"outbox,omitempty"`    // what is still owed to channels
+	Alerts    int       `json:"alerts"`              // told so far, over all its openings
+	Recent    Recent    `json:"recent"`              // what was noticed of late
+}
+
+// IncidentOf is the stable key of the incident that a notice belongs to: notices
+// of one detector about one subject in one project are one incident.
+func IncidentOf(n Notice) string {
+	return digest("incident", n.Rule, n.Detector, n.Project, n.Subject)
+}
+
+func digest(parts ...string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Status is where an incident stands: "open", "acknowledged", "resolved", or
+// "silenced" where it was never told.
+func (in *Incident) Status() string {
+	switch {
+	case !in.Resolved.IsZero():
+		return "resolved"
+	case !in.Acked.IsZero():
+		return "acknowledged"
+	case in.Told.IsZero():
+		return "silenced"
+	}
+	return "open"
+}
+
+// Take takes notices, all of one incident, into it and owes its channels what
+// they say: nothing if the incident was told within the window, unless one of the
+// notices is more severe or counts twice as much. A notice that came before
+// counts once, and several that come together lead to one alert.
+func (c *Config) Take(in *Incident, notices []Notice, now time.Time) {
+	fresh := notices[:0:0]
+	for _, n := range notices {
+		if in.Recent.Add(n.ID) {
+			fresh = append(fresh, n)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	worst := slices.MaxFunc(fresh, worse)
+	again := !in.Resolved.IsZero() || !in.Seen.IsZero() && now.Sub(in.Seen) >= max(c.Policy.window(), c.Policy.resolve())
+	if in.Seen.IsZero() || again {
+		in.reopen(now)
+	}
+	in.Seen, in.Findings = now, in.Findings+len(fresh)
+	if !c.news(in, worst, now) {
+		return
+	}
+	in.Latest = worst
+	if in.Silence = c.silence(worst, now); in.Silence != "" {
+		return
+	}
+	state := Update
+	if in.Told.IsZero() {
+		state = Open
+	}
+	in.Severity, in.Count = max(in.Severity, worst.Severity), max(in.Count, worst.Count)
+	c.owe(in, in.alert(state), c.Route(worst, now), now)
+	if worst.Only != "" {
+		in.Resolved = now // nobody has to take up a digest
+	}
+}
+
+// worse orders notices by what people should be told first.
+func worse(a, b Notice) int {
+	if a.Severity != b.Severity {
+		return int(a.Severity - b.Severity)
+	}
+	if a.Count != b.Count {
+		return a.Count - b.Count
+	}
+	return a.Time.Compare(b.Time)
+}
+
+// reopen begins an incident, or begins it again.
+func (in *Incident) reopen(now time.Time) {
+	*in = Incident{Opened: now, Outbox: in.Outbox, Alerts: in.Alerts, Recent: in.Recent}
+}
+
+// news reports whether a notice tells something that was not told.
+func (c *Config) news(in *Incident, n Notice, now time.Time) bool {
+	return in.Told.IsZero() || n.Severity > in.Severity || in.Count > 0 && n.Count >= 2*in.Count ||
+		now.Sub(in.Told) >= c.Policy.window()
+}
+
+// alert is what is told of an incident now. Its id is another each time, and the
+// same in every attempt to tell it.
+func (in *Incident) alert(state State) Alert {
+	n := in.Latest
+	incident := IncidentOf(n)
+	n.Severity = in.Severity
+	return Alert{
+		Notice: n, ID: digest("alert", incident, fmt.Sprint(in.Alerts), in.Opened.UTC().String()), Incident: incident, State: state,
+		Opened: in.Opened, Findings: in.Findings, Outcome: in.Outcome,
+	}
+}
+
+// owe puts an alert into the outbox.
+func (c *Config) owe(in *Incident, a Alert, channels []string, now time.Time) {
+	in.Told, in.Alerts = now, in.Alerts+1
+	for _, name := range channels {
+		if !slices.Contains(in.Channels, name) {
+			in.Channels = append(in.Channels, name)
+		}
+	}
+	in.Outbox.Add(a, channels)
+}
+
+// Acknowledge notes that somebody has taken an incident up, and tells those who
+// were told of it. It changes nothing unless the incident is open.
+func (c *Config) Acknowledge(in *Incident, by string, now time.Time) {
+	if in.Status() != "open" {
+		return
+	}
+	in.Acked, in.AckedBy = now, by
+	a := in.alert(Acknowledged)
+	a.By = by
+	c.owe(in, a, in.Channels, now)
+}
+
+// Resolve notes that an incident is over, and tells those who were told of it. It
+// changes nothing where the incident is over already.
+func (c *Config) Resolve(in *Incident, by, why string, now time.Time) {
+	if in.Opened.IsZero() || !in.Resolved.IsZero() {
+		return
+	}
+	in.Resolved = now
+	if in.Told.IsZero() {
+		return // nobody was told of it
+	}
+	a := in.alert(Resolved)
+	a.By, a.Why = by, why
+	c.owe(in, a, in.Channels, now)
+}
+
+// Tend does with an incident what only time brings about: it escalates what
+// nobody has taken up, and resolves what is over.
+func (c *Config) Tend(in *Incident, now time.Time) {
+	if in.Opened.IsZero() || !in.Resolved.IsZero() {
+		return
+	}
+	if quiet := c.Policy.resolve(); now.Sub(in.Seen) >= quiet {
+		c.Resolve(in, "keyturn", fmt.Sprintf("nothing more was noticed for %v", quiet), now)
+		return
+	}
+	if in.Status() != "open" {
+		return
+	}
+	steps := c.escalation(in.Latest, now)
+	for in.Escalated < len(steps) && now.Sub(in.Opened) >= steps[in.Escalated].After {
+		step := steps[in.Escalated]
+		in.Escalated++
+		a := in.alert(Escalated)
+		a.Why = fmt.Sprintf("nobody acknowledged it within %v", step.After)
+		c.owe(in, a, step.To, now)
+	}
+}

@@ -1,0 +1,142 @@
+package alerting
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Outbox is what is owed to channels, in the order in which it was decided.
+type Outbox []Owed
+
+// Owed is an alert that some channels do not have yet.
+type Owed struct {
+	Alert Alert     `json:"alert"`
+	To    []Attempt `json:"to"`
+}
+
+// Attempt is how delivering an alert to one channel stands.
+type Attempt struct {
+	Channel string    `json:"channel"`
+	Tries   int       `json:"tries,omitempty"`
+	Since   time.Time `json:"since"`           // when it was tried first
+	Next    time.Time `json:"next"`            // not to be tried before
+	Error   string    `json:"error,omitempty"` // of the latest try
+}
+
+// Sending is one alert on its way to one channel.
+type Sending struct {
+	Channel string
+	Alert   Alert
+	Error   string // of the try before this one
+}
+
+// Result is what became of a sending.
+type Result struct {
+	Sending
+	Err     string        // empty when the channel has the alert, or holds it back for its digest
+	Fatal   bool          // trying again would be in vain
+	After   time.Duration // that the channel asked to wait; 0 is for keyturn to choose
+	Untried bool          // the channel was not called: this is no try
+}
+
+// Retry says how long a channel that fails is tried.
+type Retry struct {
+	First time.Duration // pause after the first try, doubled after each; 0 is 10 seconds
+	Most  time.Duration // longest pause; 0 is 10 minutes
+	Until time.Duration // after which an alert is given up; 0 is 24 hours
+}
+
+// Add owes an alert to channels.
+func (o *Outbox) Add(a Alert, channels []string) {
+	owed := Owed{Alert: a}
+	for _, name := range channels {
+		owed.To = append(owed.To, Attempt{Channel: name})
+	}
+	if len(owed.To) > 0 {
+		*o = append(*o, owed)
+	}
+}
+
+// Claim returns what is to be sent now: of each channel the oldest alert, unless it
+// is to be tried later. Until the lease is over nobody else gets it. The time is
+// that of the machines, as that of Settle.
+func (o Outbox) Claim(now time.Time, lease time.Duration) []Sending {
+	var claimed []Sending
+	var before []string // channels that have an older alert coming
+	for i := range o {
+		for j := range o[i].To {
+			t := &o[i].To[j]
+			if slices.Contains(before, t.Channel) {
+				continue
+			}
+			before = append(before, t.Channel)
+			if t.Next.After(now) {
+				continue
+			}
+			if t.Since.IsZero() {
+				t.Since = now
+			}
+			t.Next = now.Add(lease)
+			claimed = append(claimed, Sending{t.Channel, o[i].Alert, t.Error})
+		}
+	}
+	return claimed
+}
+
+// Next is when something is to be sent; zero if nothing is owed.
+func (o Outbox) Next() (next time.Time) {
+	for _, owed := range o {
+		for _, t := range owed.To {
+			if next.IsZero() || t.Next.Before(next) {
+				next = t.Next
+			}
+		}
+	}
+	return next
+}
+
+// Settle takes in what became of a sending. What is given up is owed to the dead
+// letters. jitter, from 0 to 1, is how much of a pause is waited.
+func (o *Outbox) Settle(r Result, retry Retry, now time.Time, jitter float64) {
+	i := slices.IndexFunc(*o, func(w Owed) bool { return w.Alert.ID == r.Alert.ID })
+	if i < 0 {
+		return
+	}
+	owed := &(*o)[i]
+	j := slices.IndexFunc(owed.To, func(t Attempt) bool { return t.Channel == r.Channel })
+	if j < 0 {
+		return
+	}
+	t := &owed.To[j]
+	_, dead := GivenUp(t.Channel)
+	switch late := now.Sub(t.Since) >= orDefault(retry.Until, 24*time.Hour); {
+	case r.Err == "":
+		owed.To = slices.Delete(owed.To, j, j+1)
+	case !dead && (r.Fatal || late):
+		*t = Attempt{Channel: deadPrefix + t.Channel, Error: r.Err}
+	default:
+		t.postpone(r, retry, now, jitter)
+	}
+	*o = slices.DeleteFunc(*o, func(w Owed) bool { return len(w.To) == 0 })
+}
+
+// deadPrefix begins the name of the way that an alert goes which a channel does not
+// take: it is owed to the dead-letter topic until that has it.
+const deadPrefix = "dead-letter/"
+
+// GivenUp reports whether a name in an outbox stands for the dead letters of a
+// channel, and of which.
+func GivenUp(name string) (channel string, ok bool) { return strings.CutPrefix(name, deadPrefix) }
+
+// postpone has an attempt made again later.
+func (t *Attempt) postpone(r Result, retry Retry, now time.Time, jitter float64) {
+	pause := min(orDefault(retry.First, 10*time.Second)<<min(t.Tries, 16), orDefault(retry.Most, 10*time.Minute))
+	if !r.Untried {
+		t.Tries++
+	}
+	if _, dead := GivenUp(t.Channel); !dead { // the reason why it was given up stays
+		t.Error = r.Err
+	}
+	t.Next = now.Add(max(r.After, time.Duration(jitter*float64(pause))))
+}
