@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 // to a command that nobody knows.
 var names = map[string]string{
 	"Rotate": "", "Audit": "", "Alert": "", // these come by topic
-	"RotateHTTP": "sweep", "AuditHTTP": "replay", "AlertHTTP": "list, test",
+	"RotateHTTP": "sweep", "AuditHTTP": "replay", "AlertHTTP": "list, show, ack",
 }
 
 // process is a program that serves functions.
