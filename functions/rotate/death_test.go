@@ -40,7 +40,7 @@ func dying(t *testing.T, kind string, p rotation.Policy) (e *env, secret, target
 	t.Helper()
 	e = newEnv(t)
 	e.policy = p
-	e.f = New(Config{Cloud: e.cloud, Now: e.clock.Now, Wall: e.clock.Now, Pair: e.pair, Timeout: 4 * time.Minute})
+	e.f = New(Config{TrustTopic: true, Cloud: e.cloud, Now: e.clock.Now, Wall: e.clock.Now, Pair: e.pair, Timeout: 4 * time.Minute})
 	secret, target = e.credential(kind)
 	return e, secret, target
 }

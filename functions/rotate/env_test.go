@@ -91,7 +91,7 @@ func newEnvOn(t *testing.T, c localgcp.Config, overHTTP http.RoundTripper) *env 
 	must(t, err)
 	t.Cleanup(func() { must(t, cloud.Close()) })
 	e := &env{T: t, ctx: t.Context(), gcp: g, clock: c.Clock, cloud: cloud, pair: made.pair, policy: policy}
-	e.f = New(Config{Cloud: cloud, Now: c.Clock.Now, Pair: made.pair})
+	e.f = New(Config{TrustTopic: true, Cloud: cloud, Now: c.Clock.Now, Pair: made.pair})
 	e.connect()
 	return e
 }

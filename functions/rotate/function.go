@@ -35,6 +35,9 @@ type Config struct {
 	// Wall is the machine's clock, by which leases end; nil is time.Now. Simulations
 	// move it.
 	Wall func() time.Time
+	// TrustTopic takes commands by topic for keyturn's own without a seal. Only where
+	// nobody else can publish, as in a simulation, is that safe.
+	TrustTopic bool
 }
 
 // Function is the rotate function. It is safe for concurrent use and keeps no
@@ -47,6 +50,8 @@ type Function struct {
 	timeout time.Duration
 	wall    func() time.Time
 	topic   door.Topic
+
+	trustTopic bool
 }
 
 // defaultTimeout is what Cloud Run gives a function that takes events.
@@ -54,7 +59,7 @@ const defaultTimeout = 9 * time.Minute
 
 // New returns a function that dials nothing yet.
 func New(c Config) *Function {
-	f := &Function{cloud: c.Cloud, now: c.Now, log: c.Log, pair: c.Pair, timeout: c.Timeout, wall: c.Wall}
+	f := &Function{cloud: c.Cloud, now: c.Now, log: c.Log, pair: c.Pair, timeout: c.Timeout, wall: c.Wall, trustTopic: c.TrustTopic}
 	if f.now == nil {
 		f.now = time.Now
 	}
@@ -89,6 +94,11 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	if err != nil {
 		return f.topic.Bury(ctx, m, err)
 	}
+	if err := f.mayCommand(ctx, c, m); errors.Is(err, event.ErrUnsealed) {
+		return f.topic.Bury(ctx, m, err)
+	} else if err != nil {
+		return f.topic.Redeliver(ctx, err)
+	}
 	_, err = f.Do(ctx, c)
 	switch {
 	case errors.Is(err, errUnwritten): // what was done is found out again
@@ -98,6 +108,14 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 		return f.topic.Bury(ctx, m, err)
 	}
 	return f.topic.Redeliver(ctx, fmt.Errorf("command %s of %s: %w", c.Verb, c.Secret, err))
+}
+
+// mayCommand refuses what only keyturn's own functions may command by topic.
+func (f *Function) mayCommand(ctx context.Context, c event.Command, m event.Message) error {
+	if !c.Drastic() || f.trustTopic {
+		return nil
+	}
+	return f.cloud.CheckSeal(ctx, m, event.TopicRotate)
 }
 
 // Do carries out a command, whichever door it came through.
@@ -115,16 +133,21 @@ func (f *Function) Do(ctx context.Context, c event.Command) (Report, error) {
 	case event.Status:
 		return f.status(ctx, c.Secret)
 	}
-	return f.turn(ctx, c.Secret, func(j rotation.Journal) rotation.Intent {
-		after := j.Rotation
-		if c.After != nil {
-			after = *c.After
-		}
-		return rotation.Intent{
-			Rotate: c.Verb == event.Rotate, Rollback: c.Verb == event.Rollback, After: after,
-			Revoke: fullID(j, c.Key), KillTokens: c.KillTokens,
-		}
-	})
+	return f.turn(ctx, c.Secret, func(j rotation.Journal) rotation.Intent { return intentOf(c, j) })
+}
+
+// intentOf is what a command asks for of a credential.
+func intentOf(c event.Command, j rotation.Journal) rotation.Intent {
+	after := j.Rotation
+	if c.After != nil {
+		after = *c.After
+	}
+	key := fullID(j, c.Key)
+	if c.Verb == event.Revoke {
+		return rotation.Intent{After: after, Revoke: key, KillTokens: c.KillTokens}
+	}
+	meant := c.Key == "" || j.Current != nil && j.Current.ID == key
+	return rotation.Intent{Rotate: c.Verb == event.Rotate && meant, Rollback: c.Verb == event.Rollback, After: after}
 }
 
 // fullID completes the short id of a key; one that calls no key stays as it is.

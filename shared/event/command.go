@@ -31,7 +31,7 @@ type Command struct {
 	Verb   Verb   `json:"command"`
 	Secret string `json:"secret,omitempty"` // projects/P/secrets/S; Sweep takes none, Inspect may have one, every other verb needs it
 	After  *int   `json:"after,omitempty"`  // Rotate, Rollback: only if this is the latest rotation's number, so that a duplicate does nothing; nil is whatever it is
-	Key    string `json:"key,omitempty"`    // Revoke: the id of the key: 40 hex digits, or an API key's full name or its last part
+	Key    string `json:"key,omitempty"`    // the id of a key: 40 hex digits, or an API key's full name or its last part. Revoke needs it; Rotate begins nothing unless this key is in use
 	// KillTokens, of Revoke, also disables the service account for the life of
 	// the tokens that the key has minted.
 	KillTokens bool `json:"killTokens,omitempty"`
@@ -39,6 +39,10 @@ type Command struct {
 
 // guarded are the verbs that must not be carried out twice.
 var guarded = []Verb{Rotate, Rollback}
+
+// Drastic reports whether a command is one that only keyturn itself and people may
+// give: it does what is not due by itself.
+func (c Command) Drastic() bool { return slices.Contains([]Verb{Rotate, Rollback, Revoke}, c.Verb) }
 
 // ErrIgnored means that a message is well formed and not for keyturn to act on,
 // such as Secret Manager's echo of keyturn's own writes.
@@ -54,13 +58,14 @@ var secretName = regexp.MustCompile(`^projects/[a-z0-9][a-z0-9:.-]{0,61}(/locati
 // to roll back must say after which rotation it is meant.
 func DecodeCommand(m Message) (Command, error) {
 	c, err := decodeCommand(m)
-	if err == nil && slices.Contains(guarded, c.Verb) && c.After == nil {
+	if err == nil && slices.Contains(guarded, c.Verb) && c.After == nil && c.Key == "" {
 		return Command{}, fmt.Errorf("command %s needs after, the number of the latest rotation, so that a duplicate does nothing: 'keyturn status' shows it", c.Verb)
 	}
 	return c, err
 }
 
 func decodeCommand(m Message) (Command, error) {
+	m = m.Unseal()
 	if kind, ok := m.Attributes["eventType"]; ok {
 		return decodeSecretEvent(kind, m.Attributes["secretId"])
 	}
@@ -152,9 +157,9 @@ func (c Command) Validate() error {
 		return fmt.Errorf("secret %.80q is not a secret's full name: give projects/PROJECT/secrets/SECRET", c.Secret)
 	case c.Verb == Revoke && c.Key == "":
 		return errors.New("command revoke needs the key's id: 'keyturn status' shows it")
-	case c.Verb == Revoke && !keyID.MatchString(c.Key):
+	case c.Key != "" && !keyID.MatchString(c.Key):
 		return fmt.Errorf("key %.80q is not the id of a key: 'keyturn status' shows it", c.Key)
-	case c.Verb != Revoke && (c.Key != "" || c.KillTokens):
+	case c.Verb != Revoke && c.KillTokens, c.Verb != Revoke && c.Verb != Rotate && c.Key != "":
 		return fmt.Errorf("command %s takes no key and kills no tokens", c.Verb)
 	case !slices.Contains(guarded, c.Verb) && c.After != nil:
 		return fmt.Errorf("command %s takes no after", c.Verb)

@@ -148,7 +148,8 @@ func TestValidate(t *testing.T) {
 		"revoke much":        {Command{Verb: Revoke, Secret: aSecret, Key: long}, "is not the id of a key"},
 		"revoke after":       {Command{Verb: Revoke, Secret: aSecret, Key: "k", After: number(1)}, "revoke takes no after"},
 		"key of a status":    {Command{Verb: Status, Secret: aSecret, Key: "k"}, "status takes no key"},
-		"key of a rotate":    {Command{Verb: Rotate, Secret: aSecret, Key: "k"}, "rotate takes no key"},
+		"rotate text":        {Command{Verb: Rotate, Secret: aSecret, Key: "the old one"}, `key "the old one" is not the id`},
+		"tokens of a rotate": {Command{Verb: Rotate, Secret: aSecret, Key: "k", KillTokens: true}, "kills no tokens"},
 		"continue after":     {Command{Verb: Continue, Secret: aSecret, After: number(1)}, "continue takes no after"},
 		"before the first":   {Command{Verb: Rotate, Secret: aSecret, After: number(-1)}, "after is -1"},
 	} {

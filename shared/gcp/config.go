@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"regexp"
 	"sync"
 	"time"
 
+	"example.com/keyturn/shared/event"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -23,7 +25,11 @@ type Config struct {
 	Endpoint  string // host:port of an embedded Google Cloud on loopback; empty is Google's own, by Application Default Credentials
 	Firestore string // host:port of Firestore's emulator on loopback; empty is that of Endpoint
 	Wire      *Wire  // nil is none
-	Quotas    Quotas // how fast to call; zero is half of Google's quotas on Google's own, and no limit with an Endpoint
+	// Full names of the secret versions whose payloads seal what is published to
+	// keyturn-rotate and to keyturn-findings; empty seals nothing.
+	SealCommands, SealFindings string
+
+	Quotas Quotas // how fast to call; zero is half of Google's quotas on Google's own, and no limit with an Endpoint
 }
 
 // Quotas says whether calls are held back to stay below Google's quotas.
@@ -50,6 +56,7 @@ type Cloud struct {
 	http    *http.Client
 	calls   *caller
 	clients clients
+	seals   map[string]*Value // by topic
 }
 
 // New returns a connection that dials nothing yet.
@@ -57,7 +64,10 @@ func New(c Config) (*Cloud, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	cloud := &Cloud{config: c, calls: newCaller(c.halved()), http: &http.Client{Timeout: 20 * time.Second, CheckRedirect: refuseRedirect}}
+	cloud := &Cloud{config: c, calls: newCaller(c.halved()), seals: map[string]*Value{}, http: &http.Client{Timeout: 20 * time.Second, CheckRedirect: refuseRedirect}}
+	for topic, version := range c.seals() {
+		cloud.seals[topic] = cloud.Value(version)
+	}
 	if w := c.Wire; w != nil {
 		cloud.http.Transport = w.HTTP
 		if w.Pause != nil {
@@ -74,7 +84,25 @@ func (c Config) halved() bool {
 
 // validate reports all that is wrong at once.
 func (c Config) validate() error {
-	return errors.Join(checkProject(c.Project), checkEndpoint(c.Endpoint), checkEndpoint(c.Firestore), checkQuotas(c.Quotas))
+	return errors.Join(checkProject(c.Project), checkEndpoint(c.Endpoint), checkEndpoint(c.Firestore), checkQuotas(c.Quotas), checkSeals(c.seals()))
+}
+
+var versionName = regexp.MustCompile(`^projects/[^/]+(/locations/[^/]+)?/secrets/[A-Za-z0-9_-]{1,255}/versions/[A-Za-z0-9_-]{1,63}$`)
+
+// seals are the secret versions that seal messages, by topic.
+func (c Config) seals() map[string]string {
+	all := map[string]string{event.TopicRotate: c.SealCommands, event.TopicFindings: c.SealFindings}
+	maps.DeleteFunc(all, func(_, version string) bool { return version == "" })
+	return all
+}
+
+func checkSeals(seals map[string]string) error {
+	for topic, version := range seals {
+		if !versionName.MatchString(version) {
+			return fmt.Errorf("what seals messages of %s is %.80q: want projects/PROJECT/secrets/SECRET/versions/VERSION", topic, version)
+		}
+	}
+	return nil
 }
 
 var projectID = regexp.MustCompile(`^[a-z0-9][a-z0-9:.-]{0,61}$`)

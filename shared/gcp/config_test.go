@@ -60,17 +60,19 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestReadEnvironment(t *testing.T) {
+	sealed := Config{Project: "acme", SealCommands: "projects/acme/secrets/c/versions/latest", SealFindings: "projects/acme/secrets/f/versions/1"}
+	commands, findings := "KEYTURN_SEAL_COMMANDS="+sealed.SealCommands, "KEYTURN_SEAL_FINDINGS="+sealed.SealFindings
 	for name, tt := range map[string]struct {
 		environ []string
 		want    Environment
 	}{
-		"least": {[]string{"KEYTURN_PROJECT=acme"}, Environment{Config: Config{Project: "acme"}}},
-		"all": {[]string{"PATH=/bin", "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=https://hooks.example/x?a=b", "KEYTURN_TIMEOUT=90s", "KEYTURN_STATE=firestore", "FIRESTORE_EMULATOR_HOST=127.0.0.1:2", "GOOGLE_CLOUD_PROJECT=other"},
-			Environment{Config{Project: "acme", Endpoint: "127.0.0.1:1", Firestore: "127.0.0.1:2"}, "https://hooks.example/x?a=b", "firestore", 90 * time.Second}},
-		"state in a directory":   {[]string{"KEYTURN_PROJECT=acme", "KEYTURN_STATE=/var/state"}, Environment{Config: Config{Project: "acme"}, State: "/var/state"}},
-		"state in the cloud":     {[]string{"KEYTURN_PROJECT=acme", "KEYTURN_STATE=firestore"}, Environment{Config: Config{Project: "acme"}, State: "firestore"}},
-		"the platform's project": {[]string{"GOOGLE_CLOUD_PROJECT=acme", "KEYTURN_PROJECT="}, Environment{Config: Config{Project: "acme"}}},
-		"others' variables":      {[]string{"KEYTURN=x", "keyturn_x=y", "odd", "=C:", "KEYTURN_PROJECT=acme"}, Environment{Config: Config{Project: "acme"}}},
+		"least": {[]string{"KEYTURN_PROJECT=acme", commands, findings}, Environment{Config: sealed}},
+		"all": {[]string{"PATH=/bin", "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=https://hooks.example/x?a=b", "KEYTURN_TIMEOUT=90s", "KEYTURN_STATE=firestore", commands, "FIRESTORE_EMULATOR_HOST=127.0.0.1:2", "GOOGLE_CLOUD_PROJECT=other"},
+			Environment{Config{Project: "acme", Endpoint: "127.0.0.1:1", Firestore: "127.0.0.1:2", SealCommands: sealed.SealCommands}, "https://hooks.example/x?a=b", "firestore", 90 * time.Second}},
+		"state in a directory":   {[]string{"KEYTURN_PROJECT=acme", "KEYTURN_STATE=/var/state", commands, findings}, Environment{Config: sealed, State: "/var/state"}},
+		"state in the cloud":     {[]string{"KEYTURN_PROJECT=acme", "KEYTURN_STATE=firestore", commands, findings}, Environment{Config: sealed, State: "firestore"}},
+		"the platform's project": {[]string{"GOOGLE_CLOUD_PROJECT=acme", "KEYTURN_PROJECT=", commands, findings}, Environment{Config: sealed}},
+		"others' variables":      {[]string{"KEYTURN=x", "keyturn_x=y", "odd", "=C:", "KEYTURN_PROJECT=acme", commands, findings}, Environment{Config: sealed}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := ReadEnvironment(tt.environ)
@@ -86,7 +88,7 @@ func TestReadEnvironmentTellsAllThatIsWrong(t *testing.T) {
 	got, err := ReadEnvironment([]string{"KEYTURN_ENDPOINT=10.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + canary, "KEYTURN_WEBHOOK=" + canary, "KEYTURN_TIMEOUT=2h", "KEYTURN_STATE=firestore", "FIRESTORE_EMULATOR_HOST=10.0.0.2:1", "KEYTURN_="})
 	for _, want := range []string{
 		"reading the environment: ", "KEYTURN_PROJECT", `"10.0.0.1:1"`, "KEYTURN_WEBHOOK_URL is not an http or https URL",
-		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_STATE, KEYTURN_TIMEOUT, KEYTURN_WEBHOOK_URL", `"10.0.0.2:1"`, `KEYTURN_TIMEOUT is "2h": want a duration between 1s and 1h`, "KEYTURN_ is not",
+		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_SEAL_COMMANDS, KEYTURN_SEAL_FINDINGS, KEYTURN_STATE, KEYTURN_TIMEOUT, KEYTURN_WEBHOOK_URL", `"10.0.0.2:1"`, `KEYTURN_TIMEOUT is "2h": want a duration between 1s and 1h`, "KEYTURN_ is not",
 	} {
 		says(t, err, want)
 	}

@@ -35,6 +35,8 @@ const prefix = "KEYTURN_"
 //	KEYTURN_ENDPOINT     host:port of an embedded Google Cloud on loopback
 //	KEYTURN_WEBHOOK_URL  http or https URL that alerts are posted to
 //	KEYTURN_TIMEOUT      the function's own timeout, such as 540s
+//	KEYTURN_SEAL_COMMANDS  secret version whose payload, of at least 32 bytes, seals commands on keyturn-rotate
+//	KEYTURN_SEAL_FINDINGS  likewise findings and rotation events on keyturn-findings
 //	KEYTURN_STATE        "firestore", or the absolute path of a directory, where instances share what detectors know
 //
 // As Google's clients do, it goes by FIRESTORE_EMULATOR_HOST, too.
@@ -47,6 +49,9 @@ func ReadEnvironment(environ []string) (Environment, error) {
 		"KEYTURN_WEBHOOK_URL": &e.WebhookURL,
 		"KEYTURN_TIMEOUT":     &timeout,
 		"KEYTURN_STATE":       &e.State,
+
+		"KEYTURN_SEAL_COMMANDS": &e.SealCommands,
+		"KEYTURN_SEAL_FINDINGS": &e.SealFindings,
 	}
 	var fallback string
 	var problems []error
@@ -67,11 +72,19 @@ func ReadEnvironment(environ []string) (Environment, error) {
 	e.Project = cmp.Or(e.Project, fallback)
 	var wrong error
 	e.Timeout, wrong = parseTimeout(timeout)
-	problems = append(problems, e.validate(), checkWebhook(e.WebhookURL), e.checkState(), wrong)
+	problems = append(problems, e.validate(), checkWebhook(e.WebhookURL), e.checkState(), e.checkSealed(), wrong)
 	if err := errors.Join(problems...); err != nil {
 		return Environment{}, fmt.Errorf("reading the environment: %w", err)
 	}
 	return e, nil
+}
+
+// checkSealed wants what a deployment must not be without.
+func (e Environment) checkSealed() error {
+	if e.Endpoint == "" && len(e.seals()) < 2 {
+		return errNoSeal
+	}
+	return nil
 }
 
 func (e Environment) checkState() error {

@@ -14,7 +14,7 @@ const maxBatch = 1000
 
 // Publish publishes messages and returns once Pub/Sub has them all: nothing is
 // left for later, because a function may be frozen as soon as it has answered.
-// Messages for one topic go together. After an error some may be published.
+// Messages of topics that Config.Seals names are sealed. Messages for one topic go together. After an error some may be published.
 func (c *Cloud) Publish(ctx context.Context, out ...event.Outgoing) error {
 	client, err := c.topics(ctx)
 	if err != nil {
@@ -22,6 +22,10 @@ func (c *Cloud) Publish(ctx context.Context, out ...event.Outgoing) error {
 	}
 	byTopic := map[string][]*pubsubpb.PubsubMessage{}
 	for _, o := range out {
+		o, err := c.seal(ctx, o)
+		if err != nil {
+			return err
+		}
 		byTopic[o.Topic] = append(byTopic[o.Topic], &pubsubpb.PubsubMessage{Data: o.Data, Attributes: o.Attributes})
 	}
 	for topic, messages := range byTopic {

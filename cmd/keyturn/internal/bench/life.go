@@ -61,7 +61,7 @@ func newLife(ctx context.Context, c lifeConfig) (l *life, err error) {
 	if l.cloud, err = gcp.New(gcp.Config{Project: project, Endpoint: b.cloud.Addr(), Wire: l.wire.config(), Quotas: pace}); err != nil {
 		return nil, err
 	}
-	l.instances, err = b.serve(ctx, rotate.New(rotate.Config{Cloud: l.cloud, Now: b.clock.Now}), c.instances)
+	l.instances, err = b.serve(ctx, rotate.New(rotate.Config{Cloud: l.cloud, Now: b.clock.Now, TrustTopic: true}), c.instances)
 	return l, err
 }
 

@@ -105,7 +105,7 @@ func newSurvival(t *testing.T) *survival {
 	s.bed, err = newBedOn(t.Context(), s.world.Cloud, c)
 	s.must(err)
 	t.Cleanup(func() { s.must(s.bed.Close()) })
-	s.cloud, err = gcp.New(gcp.Config{Project: project, Endpoint: s.world.Cloud.Addr()})
+	s.cloud, err = gcp.New(s.world.Connection())
 	s.must(err)
 	t.Cleanup(func() { s.must(s.cloud.Close()) })
 	s.function = rotate.New(rotate.Config{Cloud: s.cloud, Now: c.Now})

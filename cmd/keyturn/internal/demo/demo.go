@@ -171,7 +171,7 @@ func (s *stage) dial(ctx context.Context) (err error) {
 		return err
 	}
 	s.dialed = append(s.dialed, s.keys)
-	if s.cloud, err = gcp.New(gcp.Config{Project: s.Project, Endpoint: s.Cloud.Addr()}); err != nil {
+	if s.cloud, err = gcp.New(s.Connection()); err != nil {
 		return err
 	}
 	s.dialed = append(s.dialed, s.cloud)

@@ -121,7 +121,7 @@ func seedOf(n uint64) (seed [32]byte) {
 func (w *world) newFunction() *rotate.Function {
 	return rotate.New(rotate.Config{
 		Cloud: w.cloud, Now: w.clock.Now, Wall: w.clock.Now, Pair: w.pair,
-		Log: slog.New(slog.NewJSONHandler(w.judge, nil)),
+		Log: slog.New(slog.NewJSONHandler(w.judge, nil)), TrustTopic: true,
 	})
 }
 

@@ -39,6 +39,9 @@ func (w *World) provision(ctx context.Context, c Config) error {
 	if err := w.makeTopics(ctx); err != nil {
 		return err
 	}
+	if err := w.makeSeals(ctx); err != nil {
+		return err
+	}
 	for topic, function := range triggers {
 		_, err := w.Cloud.PubSub.TriggerFunction(pubsublocal.Trigger{
 			Topic: w.Topic(topic), URL: w.FunctionsURL + "/" + function, AckDeadline: 10 * time.Minute, Retry: c.Retry,
