@@ -88,7 +88,7 @@ func build(environ []string) (*services, error) {
 	return &services{
 		rotate: rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log, Timeout: env.Timeout}),
 		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: store(env, cloud), Secrets: cloud, Metrics: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log}),
-		alert:  alert.New(alert.Config{Publisher: cloud, Channels: channels(env), Store: incidents(env, cloud), Now: Clock, Log: log}),
+		alert:  alert.New(alert.Config{Publisher: cloud, Seals: cloud, Channels: channels(env), Store: incidents(env, cloud), Now: Clock, Log: log}),
 	}, nil
 }
 

@@ -285,6 +285,7 @@ func TestEnvironmentIsReadUntilItIsRight(t *testing.T) {
 func TestServicesAreBuiltOnce(t *testing.T) {
 	fresh(t)
 	t.Setenv("KEYTURN_PROJECT", "acme")
+	t.Setenv("KEYTURN_ENDPOINT", "127.0.0.1:1") // where nobody listens: building dials nothing
 	got := make([]*services, 16)
 	var calls sync.WaitGroup
 	for i := range got {

@@ -1,6 +1,7 @@
 package keyturn
 
 import (
+	"strings"
 	"testing"
 
 	"example.com/keyturn/shared/gcp"
@@ -23,14 +24,45 @@ func TestWhereStateIsShared(t *testing.T) {
 	}
 }
 
-// Only the audit function that hears of entries and sweeps has what to share, and
-// the account that may.
-func TestOnlyTheAuditFunctionSharesState(t *testing.T) {
+// Only functions that share something share state, by the accounts that may: each
+// sees its own collection and no rotation needs one.
+func TestWhoSharesState(t *testing.T) {
+	accounts := map[string]string{"Audit": "keyturn-audit", "Alert": "keyturn-alert", "AlertHTTP": "keyturn-alert"}
 	for _, step := range readBuild(t).GetSteps() {
 		entry, account := flag(step.GetArgs(), "--entry-point"), flag(step.GetArgs(), "--run-service-account")
-		shares := flag(step.GetArgs(), "--set-env-vars") == "KEYTURN_PROJECT=${PROJECT_ID},KEYTURN_STATE=firestore"
-		if shares != (entry == "Audit") || shares && account != "keyturn-audit@${PROJECT_ID}.iam.gserviceaccount.com" {
+		shares := strings.Contains(flag(step.GetArgs(), "--set-env-vars"), ",KEYTURN_STATE=firestore")
+		want, may := accounts[entry]
+		if shares != may || shares && account != want+"@${PROJECT_ID}.iam.gserviceaccount.com" {
 			t.Errorf("step %s shares state: %v, as %s", step.GetId(), shares, account)
 		}
+	}
+}
+
+// Functions refuse an environment that is not whole; cloudbuild.yaml's is.
+func TestWhatIsDeployedIsConfigured(t *testing.T) {
+	for _, step := range readBuild(t).GetSteps() {
+		vars := strings.ReplaceAll(flag(step.GetArgs(), "--set-env-vars"), "${PROJECT_ID}", "acme")
+		if flag(step.GetArgs(), "--entry-point") == "" {
+			continue
+		}
+		if _, err := gcp.ReadEnvironment(strings.Split(vars, ",")); err != nil {
+			t.Errorf("step %s: %v", step.GetId(), err)
+		}
+	}
+}
+
+func TestWhereTheAlertFunctionKeepsIncidents(t *testing.T) {
+	cloud, err := gcp.New(gcp.Config{Project: "acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := incidents(gcp.Environment{}, cloud); s != nil {
+		t.Errorf("without KEYTURN_STATE they are shared in %T", s)
+	}
+	if s, ok := incidents(gcp.Environment{State: gcp.StateFirestore}, cloud).(*gcp.Documents); !ok {
+		t.Errorf("for Firestore they are shared in %T", s)
+	}
+	if s, ok := incidents(gcp.Environment{State: "/state"}, cloud).(*state.Directory); !ok || s.Path != "/state/alert" {
+		t.Errorf("for a directory they are shared in %+v", s)
 	}
 }

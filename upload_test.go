@@ -114,7 +114,7 @@ func TestUploadBuilds(t *testing.T) {
 	if !bytes.Equal(before, after) {
 		t.Errorf("building the upload changed its go.mod to\n%s", after)
 	}
-	p := start(t, program, "FUNCTION_TARGET=AlertHTTP", "KEYTURN_PROJECT=acme")
+	p := start(t, program, "FUNCTION_TARGET=AlertHTTP", "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1")
 	if code, answer := p.call("/", "AlertHTTP"); code != http.StatusBadRequest || !strings.Contains(answer, names["AlertHTTP"]) {
 		t.Errorf("the program that was built answers HTTP %d %s", code, answer)
 	}

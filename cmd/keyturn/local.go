@@ -60,7 +60,7 @@ func (a *app) localProject() string {
 }
 
 func (a *app) local(ctx context.Context, flags localFlags) error {
-	if _, err := gcp.ReadEnvironment([]string{"KEYTURN_PROJECT=" + a.localProject(), "KEYTURN_WEBHOOK_URL=" + flags.webhook}); err != nil {
+	if _, err := gcp.ReadEnvironment([]string{"KEYTURN_PROJECT=" + a.localProject(), "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + flags.webhook}); err != nil {
 		return fmt.Errorf("%w: the functions would refuse --project or --webhook: %w", errUsage, err)
 	}
 	logs := a.stderr

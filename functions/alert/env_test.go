@@ -84,7 +84,7 @@ func newEnv(t *testing.T) *env {
 	topics, err := pubsub.NewTopicAdminClient(t.Context(), opts...)
 	must(t, err)
 	defer topics.Close()
-	for _, id := range []string{event.TopicAlerts, event.TopicDead} {
+	for _, id := range []string{event.TopicAlerts, event.TopicDead, event.TopicRotate} {
 		topic := "projects/" + project + "/topics/" + id
 		_, err := topics.CreateTopic(t.Context(), &pubsubpb.Topic{Name: topic})
 		must(t, err)

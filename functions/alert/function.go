@@ -7,6 +7,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -24,9 +25,17 @@ type Channel interface {
 	Deliver(ctx context.Context, a alerting.Alert) error
 }
 
+// Seals tell what comes from keyturn itself.
+type Seals interface {
+	// CheckSeal returns an error that is event.ErrUnsealed if a message of a topic
+	// does not; any other error is that this could not be found out.
+	CheckSeal(ctx context.Context, m event.Message, topic string) error
+}
+
 // Config is what the function works with.
 type Config struct {
-	Publisher door.Publisher   // of alerts and dead letters; required
+	Publisher door.Publisher   // of alerts, commands and dead letters; required
+	Seals     Seals            // of findings; nil trusts none enough to do anything without being asked
 	Channels  []Channel        // besides the alerts topic; nil is none
 	Rules     alerting.Config  // who is told of what; Always and Channels are filled in
 	Retry     alerting.Retry   // of channels that fail; zero fields are their defaults
@@ -87,10 +96,36 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	if err != nil {
 		return f.door.Bury(ctx, m, err)
 	}
+	if n.Proven, err = f.proven(ctx, m); err != nil {
+		return f.door.Redeliver(ctx, err)
+	}
+	return f.door.Redeliver(ctx, f.notice(ctx, n))
+}
+
+// notice follows up what was asked for, and takes in what people should know.
+func (f *Function) notice(ctx context.Context, n alerting.Notice) error {
+	if n.Proven && n.Rule == ruleRotation {
+		if err := f.follow(ctx, n); err != nil {
+			return err
+		}
+	}
 	if n.Severity < alerting.Warning {
 		return nil
 	}
-	return f.door.Redeliver(ctx, f.take(ctx, n))
+	return f.take(ctx, n)
+}
+
+// proven reports whether a message is known to come from keyturn itself. What is
+// not is told all the same, and nothing is done about it without being asked.
+func (f *Function) proven(ctx context.Context, m event.Message) (bool, error) {
+	if f.config.Seals == nil {
+		return false, nil
+	}
+	err := f.config.Seals.CheckSeal(ctx, m, event.TopicFindings)
+	if errors.Is(err, event.ErrUnsealed) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // isTend recognizes what Scheduler publishes.

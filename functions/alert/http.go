@@ -24,8 +24,8 @@ const maxCommand = 64 << 10 // bytes
 type Command struct {
 	Verb     string `json:"command"`            // one of verbs
 	Incident string `json:"incident,omitempty"` // show, ack, resolve: its id, or what no other id begins with
-	By       string `json:"by,omitempty"`       // ack, resolve, silence: who does it
-	Why      string `json:"why,omitempty"`      // resolve, silence
+	By       string `json:"by,omitempty"`       // ack, resolve, silence, stop: who does it
+	Why      string `json:"why,omitempty"`      // resolve, silence, stop
 
 	// Of silence: what is silenced, where empty is any, and for how long, such as 2h.
 	Detector   string `json:"detector,omitempty"`
@@ -35,7 +35,7 @@ type Command struct {
 }
 
 // verbs are what a Command may ask for.
-var verbs = []string{"list", "show", "ack", "resolve", "silence", "test"}
+var verbs = []string{"list", "show", "ack", "resolve", "silence", "stop", "start", "test"}
 
 // longestSilence is how long anything may be silenced by a command.
 const longestSilence = 30 * 24 * time.Hour
@@ -72,6 +72,8 @@ func (c Command) validate() error {
 		return errors.New("show, ack and resolve need incident, and no other command takes it")
 	case !silencing && c.Detector+c.Project+c.Credential+c.For != "":
 		return errors.New("detector, project, credential and for belong to silence alone")
+	case c.Verb == "stop" && (c.Why == "" || c.By == ""):
+		return errors.New("stop needs why, and by whom")
 	case silencing && (c.Detector+c.Project+c.Credential == "" || c.Why == "" || c.By == ""):
 		return errors.New("silence needs a detector, a project or a credential, and why, and by whom")
 	}
@@ -117,6 +119,11 @@ func (f *Function) carryOut(ctx context.Context, c Command) (code int, body any,
 	case "silence":
 		s, err := f.silenceBy(ctx, c)
 		return http.StatusOK, map[string]any{"silence": s}, err
+	case "stop":
+		err := f.stop(ctx, fmt.Sprintf("%s (%s)", c.Why, c.By))
+		return http.StatusOK, map[string]any{"responses": "stopped"}, err
+	case "start":
+		return http.StatusOK, map[string]any{"responses": "on"}, f.stop(ctx, "")
 	case "test":
 		receipts, delivered := f.test(ctx)
 		if !delivered {

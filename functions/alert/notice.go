@@ -13,6 +13,15 @@ import (
 	"example.com/keyturn/shared/event"
 )
 
+// What brings a notice here.
+const (
+	ruleFinding  = "finding"
+	ruleRotation = "rotation"
+)
+
+// milestonePrefix begins the detector of what is a milestone of a rotation.
+const milestonePrefix = "rotation-"
+
 // decodeNotice reads a finding or a rotation event.
 func decodeNotice(m event.Message) (alerting.Notice, error) {
 	switch kind := m.Attributes["ce-type"]; kind {
@@ -40,8 +49,8 @@ func noticeOfFinding(f detect.Finding) (alerting.Notice, error) {
 		return alerting.Notice{}, fmt.Errorf("finding %s: %w", f.ID, err)
 	}
 	return alerting.Notice{
-		ID: f.ID, Rule: "finding", Detector: f.Detector, Severity: severity,
-		Subject: f.Subject, Project: f.Project, Credential: cmp.Or(f.Credential, f.Key), Count: f.Count,
+		ID: f.ID, Rule: ruleFinding, Detector: f.Detector, Severity: severity,
+		Subject: f.Subject, Project: f.Project, Credential: cmp.Or(f.Credential, f.Key), Key: f.Key, Technique: f.Technique, Runbook: f.Runbook, Count: f.Count,
 		Time: f.Time, Summary: f.Reason, Next: f.Advice, Link: f.Link,
 		Fields: fields(
 			"first seen", f.FirstSeen.UTC().Format(time.RFC3339),
@@ -50,7 +59,6 @@ func noticeOfFinding(f detect.Finding) (alerting.Notice, error) {
 			"permissions", strings.Join(f.Permissions, ", "),
 			"targets", strings.Join(f.Targets, ", "),
 			"evidence", strings.Join(f.Evidence, ", "),
-			"runbook", f.Runbook,
 		),
 	}, nil
 }
@@ -64,8 +72,8 @@ func noticeOfRotation(r event.Rotation) (alerting.Notice, error) {
 		return alerting.Notice{}, fmt.Errorf("rotation event without id or secret: let nobody but keyturn publish to %s", event.TopicFindings)
 	}
 	return alerting.Notice{
-		ID: r.ID, Rule: "rotation", Detector: "rotation-" + string(r.Milestone), Severity: severity,
-		Subject: r.Secret, Project: r.Project, Credential: r.Secret, Time: r.Time,
+		ID: r.ID, Rule: ruleRotation, Detector: milestonePrefix + string(r.Milestone), Severity: severity,
+		Subject: r.Secret, Project: r.Project, Credential: r.Secret, Key: r.Key, Time: r.Time,
 		Summary: fmt.Sprintf("rotation %d of %s: %s", r.Rotation, r.Secret, r.Milestone),
 		Next:    nextOf(r),
 		Fields:  fields("kind", r.Kind, "key", r.Key, "step", r.Step, "reason", r.Reason),

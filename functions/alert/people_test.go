@@ -89,7 +89,7 @@ func TestSilenceByAPerson(t *testing.T) {
 		t.Errorf("told %v times after it, want once by each", got)
 	}
 	_, _, _ = ask(t, e.f, http.MethodPost, `{"command":"silence","project":"p","for":"1h","by":"me","why":"another"}`)
-	if s, err := read[silenced](t.Context(), e.f, silences); err != nil || len(s.Silences) != 1 {
+	if s, err := read[orders](t.Context(), e.f, ordersDocument); err != nil || len(s.Silences) != 1 {
 		t.Errorf("%+v, %v: the silence that is over is still remembered", s, err)
 	}
 }

@@ -53,8 +53,11 @@ func (f *Function) settle(ctx context.Context, incident string, r alerting.Resul
 	if r.Err != "" {
 		f.log.ErrorContext(ctx, "an alert is not delivered yet", "id", r.Alert.ID, "incident", incident, "channel", r.Channel, "error", r.Err)
 	}
-	claimed, err := f.incident(ctx, incident, func(_ *alerting.Config, in *alerting.Incident) {
+	claimed, err := f.incident(ctx, incident, func(c *alerting.Config, in *alerting.Incident) {
 		in.Outbox.Settle(r, f.config.Retry, f.wall(), 0.5+rand.Float64()/2)
+		if r.Outcome != "" {
+			c.Report(in, r.Outcome, f.now())
+		}
 	})
 	if err != nil { // the lease ends, and the channel is told again, with the same id
 		f.log.ErrorContext(ctx, "it is not noted what became of an alert", "id", r.Alert.ID, "channel", r.Channel, "error", err.Error())
@@ -66,6 +69,12 @@ func (f *Function) settle(ctx context.Context, incident string, r alerting.Resul
 func (f *Function) attempt(ctx context.Context, s alerting.Sending) alerting.Result {
 	if channel, dead := alerting.GivenUp(s.Channel); dead {
 		return result(s, f.bury(ctx, s, channel))
+	}
+	if s.Channel == alerting.Responder {
+		outcome, err := f.respond(ctx, s.Alert)
+		r := result(s, err)
+		r.Outcome = outcome
+		return r
 	}
 	w, ok := f.ways[s.Channel]
 	if !ok {

@@ -28,7 +28,9 @@ type Store interface {
 const (
 	incidentPrefix = "incident-"
 	meterPrefix    = "channel-"
-	silences       = "silences"
+	askedPrefix    = "asked-"
+	ordersDocument = "orders"
+	brakeDocument  = "brake"
 )
 
 // kept is how long what nothing happens to is remembered.

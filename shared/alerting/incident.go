@@ -39,6 +39,7 @@ type Incident struct {
 	Resolved  time.Time `json:"resolved"`
 	Escalated int       `json:"escalated,omitempty"` // steps of escalation that were taken
 	Silence   string    `json:"silence,omitempty"`   // why the latest notice was not told
+	Asked     []string  `json:"asked,omitempty"`     // responses that were owed since it was opened
 	Outcome   string    `json:"outcome,omitempty"`   // of what was done without being asked
 	Channels  []string  `json:"channels,omitempty"`  // that were told since it was opened
 	Outbox    Outbox    `json:"outbox,omitempty"`    // what is still owed to channels
@@ -103,7 +104,9 @@ func (c *Config) Take(in *Incident, notices []Notice, now time.Time) {
 		state = Open
 	}
 	in.Severity, in.Count = max(in.Severity, worst.Severity), max(in.Count, worst.Count)
-	c.owe(in, in.alert(state), c.Route(worst, now), now)
+	a := in.alert(state)
+	c.owe(in, a, c.Route(worst, now), now)
+	c.react(in, a, now)
 	if worst.Only != "" {
 		in.Resolved = now // nobody has to take up a digest
 	}
@@ -179,6 +182,15 @@ func (c *Config) Resolve(in *Incident, by, why string, now time.Time) {
 	a := in.alert(Resolved)
 	a.By, a.Why = by, why
 	c.owe(in, a, in.Channels, now)
+}
+
+// Report tells those who were told of an incident what became of a response.
+func (c *Config) Report(in *Incident, outcome string, now time.Time) {
+	if outcome == in.Outcome || in.Told.IsZero() {
+		return
+	}
+	in.Outcome = outcome
+	c.owe(in, in.alert(Update), in.Channels, now)
 }
 
 // Tend does with an incident what only time brings about: it escalates what

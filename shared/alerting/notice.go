@@ -25,7 +25,8 @@ type Notice struct {
 	Technique  string            `json:"technique,omitempty"` // of MITRE ATT&CK
 	Runbook    string            `json:"runbook,omitempty"`   // what to do, in words
 	Fields     []Field           `json:"fields,omitempty"`
-	Only       string            `json:"only,omitempty"` // the one channel that is told, whatever its limit; empty goes by the routes
-	Next       string            `json:"next,omitempty"` // the command or action that comes next
-	Link       string            `json:"link,omitempty"` // to the evidence
+	Proven     bool              `json:"proven,omitempty"` // it is known that keyturn itself has found this
+	Only       string            `json:"only,omitempty"`   // the one channel that is told, whatever its limit; empty goes by the routes
+	Next       string            `json:"next,omitempty"`   // the command or action that comes next
+	Link       string            `json:"link,omitempty"`   // to the evidence
 }

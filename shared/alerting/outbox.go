@@ -15,6 +15,11 @@ type Owed struct {
 	To    []Attempt `json:"to"`
 }
 
+// to is the index of a channel; negative if the alert is not owed to it.
+func (w Owed) to(channel string) int {
+	return slices.IndexFunc(w.To, func(t Attempt) bool { return t.Channel == channel })
+}
+
 // Attempt is how delivering an alert to one channel stands.
 type Attempt struct {
 	Channel string    `json:"channel"`
@@ -38,6 +43,7 @@ type Result struct {
 	Fatal   bool          // trying again would be in vain
 	After   time.Duration // that the channel asked to wait; 0 is for keyturn to choose
 	Untried bool          // the channel was not called: this is no try
+	Outcome string        // of a response, in one sentence; empty of anything else
 }
 
 // Retry says how long a channel that fails is tried.
@@ -99,15 +105,12 @@ func (o Outbox) Next() (next time.Time) {
 // Settle takes in what became of a sending. What is given up is owed to the dead
 // letters. jitter, from 0 to 1, is how much of a pause is waited.
 func (o *Outbox) Settle(r Result, retry Retry, now time.Time, jitter float64) {
-	i := slices.IndexFunc(*o, func(w Owed) bool { return w.Alert.ID == r.Alert.ID })
+	i := slices.IndexFunc(*o, func(w Owed) bool { return w.Alert.ID == r.Alert.ID && w.to(r.Channel) >= 0 })
 	if i < 0 {
 		return
 	}
 	owed := &(*o)[i]
-	j := slices.IndexFunc(owed.To, func(t Attempt) bool { return t.Channel == r.Channel })
-	if j < 0 {
-		return
-	}
+	j := owed.to(r.Channel)
 	t := &owed.To[j]
 	_, dead := GivenUp(t.Channel)
 	switch late := now.Sub(t.Since) >= orDefault(retry.Until, 24*time.Hour); {

@@ -3,6 +3,7 @@ package alerting
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -34,26 +35,49 @@ type Brake struct {
 	Spare   []string // service accounts whose keys are never revoked without being asked: keyturn's own
 }
 
-// Spent are the revocations of the last hour, the earliest first.
-type Spent []time.Time
+// Responder is the name in an outbox under which a response is owed.
+const Responder = "respond"
 
-// Verdict is what is done about a notice, and why not what the responses say.
-type Verdict struct {
-	Action Action `json:"action"`
-	Why    string `json:"why,omitempty"` // the brake held; empty when it did not
+// react owes what the responses say of an alert, once for each key.
+func (c *Config) react(in *Incident, a Alert, now time.Time) {
+	action := c.action(a.Notice, now)
+	asked := string(action) + " " + a.Key
+	if action == Observe || action == Propose || slices.Contains(in.Asked, asked) {
+		return
+	}
+	in.Asked = append(in.Asked, asked)
+	in.Outbox.Add(a, []string{Responder})
 }
 
-// Respond says what is done about a notice. It counts a revocation as spent.
-func (c *Config) Respond(n Notice, spent *Spent, now time.Time) Verdict {
-	action := c.action(n, now)
+// Spent are the revocations of the last hour, the earliest first.
+type Spent []Revocation
+
+// Revocation is one that was carried out without being asked.
+type Revocation struct {
+	Alert string    `json:"alert"` // id of the one that led to it
+	At    time.Time `json:"at"`
+}
+
+// Verdict is what is done about an alert, and why not what the responses say.
+type Verdict struct {
+	Action Action
+	Why    string // the brake held; empty when it did not
+}
+
+// Respond says what is done about an alert. It counts a revocation as spent, once
+// however often the same alert comes.
+func (c *Config) Respond(a Alert, spent *Spent, now time.Time) Verdict {
+	action := c.action(a.Notice, now)
 	if action == Observe || action == Propose {
 		return Verdict{Action: action}
 	}
-	if why := c.Brake.holds(n, action, spent, now); why != "" {
+	*spent = slices.DeleteFunc(*spent, func(r Revocation) bool { return now.Sub(r.At) >= time.Hour })
+	again := slices.ContainsFunc(*spent, func(r Revocation) bool { return r.Alert == a.ID })
+	if why := c.Brake.holds(a.Notice, action, len(*spent)); why != "" && !again {
 		return Verdict{Action: Propose, Why: fmt.Sprintf("%s was not done: %s", action, why)}
 	}
-	if action != Rotate {
-		*spent = append(*spent, now)
+	if action != Rotate && !again {
+		*spent = append(*spent, Revocation{a.ID, now})
 	}
 	return Verdict{Action: action}
 }
@@ -68,23 +92,25 @@ func (c *Config) action(n Notice, now time.Time) Action {
 }
 
 // holds is why an action is not carried out; empty when it may be.
-func (b Brake) holds(n Notice, action Action, spent *Spent, now time.Time) string {
+func (b Brake) holds(n Notice, action Action, spent int) string {
 	most := b.PerHour
 	if most <= 0 {
 		most = 3
 	}
-	*spent = slices.DeleteFunc(*spent, func(t time.Time) bool { return now.Sub(t) >= time.Hour })
+	revokes := action != Rotate
 	switch {
 	case b.Stop != "":
 		return "automatic responses are stopped: " + b.Stop
-	case n.Credential == "":
+	case !n.Proven:
+		return "it is not known to come from keyturn itself: its seal is missing, broken or too old"
+	case !strings.Contains(n.Credential, "/secrets/"):
 		return "it is not known which credential it is about"
-	case action != Rotate && n.Key == "":
+	case n.Key == "":
 		return "it is not known which key it is about"
-	case action != Rotate && slices.Contains(b.Spare, n.Subject):
+	case revokes && slices.Contains(b.Spare, n.Subject):
 		return "the key is of an account that keyturn itself works with"
-	case action != Rotate && len(*spent) >= most:
-		return fmt.Sprintf("%d keys were revoked within an hour, as many as are without being asked: look whether these alerts are true", len(*spent))
+	case revokes && spent >= most:
+		return fmt.Sprintf("%d keys were revoked within an hour, as many as are without being asked: look whether these alerts are true", spent)
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,19 +21,21 @@ func TestRespond(t *testing.T) {
 		"the first that matches":    {responses: revoke, want: Revoke},
 		"more severe":               {responses: revoke, change: func(n *Notice) { n.Severity = Critical }, want: KillTokens},
 		"only watched":              {responses: revoke, change: func(n *Notice) { n.Detector = "quiet" }, want: Observe},
-		"rotated":                   {responses: revoke, change: func(n *Notice) { n.Severity, n.Key, n.Subject = Warning, "", "self" }, brake: Brake{Spare: []string{"self"}}, want: Rotate},
-		"unknown credential":        {responses: revoke, change: func(n *Notice) { n.Credential = "" }, want: Propose, why: "which credential"},
+		"rotated":                   {responses: revoke, change: func(n *Notice) { n.Severity, n.Subject = Warning, "self" }, brake: Brake{Spare: []string{"self"}}, want: Rotate},
+		"unknown credential":        {responses: revoke, change: func(n *Notice) { n.Credential = "//iam.googleapis.com/k" }, want: Propose, why: "which credential"},
+		"perhaps forged":            {responses: revoke, change: func(n *Notice) { n.Proven = false }, want: Propose, why: "not known to come from keyturn"},
 		"unknown key":               {responses: revoke, change: func(n *Notice) { n.Key = "" }, want: Propose, why: "which key"},
 		"keyturn's own":             {responses: revoke, brake: Brake{Spare: []string{"s"}}, want: Propose, why: "keyturn itself"},
 		"stopped":                   {responses: revoke, brake: Brake{Stop: "an exercise"}, want: Propose, why: "an exercise"},
 		"stopped, and only watched": {responses: revoke, brake: Brake{Stop: "an exercise"}, change: func(n *Notice) { n.Detector = "quiet" }, want: Observe},
 	} {
 		n := notice("1", High, 1)
+		n.Proven, n.Credential = true, "projects/p/secrets/s"
 		if c.change != nil {
 			c.change(&n)
 		}
 		config := Config{Responses: c.responses, Brake: c.brake}
-		v := config.Respond(n, new(Spent), noon)
+		v := config.Respond(Alert{ID: "a", Notice: n}, new(Spent), noon)
 		if v.Action != c.want || !strings.Contains(v.Why, c.why) || (v.Why == "") != (c.why == "") {
 			t.Errorf("%s: %+v, want %s because %q", name, v, c.want, c.why)
 		}
@@ -42,9 +45,14 @@ func TestRespond(t *testing.T) {
 func TestTheBrakeHolds(t *testing.T) {
 	c := Config{Responses: []Response{{Action: Revoke}}, Brake: Brake{PerHour: 5}}
 	var spent Spent
+	abused := func(i int) Alert {
+		n := notice(fmt.Sprint(i), Critical, 1)
+		n.Proven, n.Credential = true, "projects/p/secrets/s"
+		return Alert{ID: fmt.Sprint(i), Notice: n}
+	}
 	revoked := 0
 	for i := range 1000 {
-		v := c.Respond(notice(fmt.Sprint(i), Critical, 1), &spent, noon.Add(time.Duration(i)*time.Second))
+		v := c.Respond(abused(i), &spent, noon.Add(time.Duration(i)*time.Second))
 		if v.Action == Revoke {
 			revoked++
 		} else if !strings.Contains(v.Why, "5 keys were revoked within an hour") {
@@ -54,7 +62,40 @@ func TestTheBrakeHolds(t *testing.T) {
 	if revoked != 5 {
 		t.Errorf("%d keys revoked in 17 minutes, want 5", revoked)
 	}
-	if v := c.Respond(notice("x", Critical, 1), &spent, noon.Add(time.Hour)); v.Action != Revoke || len(spent) != 5 {
+	if v := c.Respond(abused(4), &spent, noon.Add(30*time.Minute)); v.Action != Revoke || len(spent) != 5 {
+		t.Errorf("one that was asked for already: %+v, %d spent", v, len(spent))
+	}
+	if v := c.Respond(abused(2000), &spent, noon.Add(time.Hour)); v.Action != Revoke || len(spent) != 5 {
 		t.Errorf("an hour after the first: %+v, %d spent", v, len(spent))
+	}
+}
+
+func TestAResponseIsOwedOnce(t *testing.T) {
+	c := Config{Channels: []string{"chat"}, Responses: []Response{{Match{Severity: High}, Revoke}}}
+	var in Incident
+	c.Take(&in, []Notice{notice("1", Warning, 1)}, noon)
+	c.Take(&in, []Notice{notice("2", High, 1)}, noon)
+	c.Take(&in, []Notice{notice("3", Critical, 1)}, noon)
+	other := notice("4", Critical, 9)
+	other.Key = "another"
+	c.Take(&in, []Notice{other}, noon)
+	owed := 0
+	for _, w := range in.Outbox {
+		if w.to(Responder) >= 0 {
+			owed++
+		}
+	}
+	if owed != 2 || slices.Contains(in.Channels, Responder) {
+		t.Errorf("%d responses are owed, want one for each key; told are %v", owed, in.Channels)
+	}
+	in.Outbox = nil
+	c.Report(&in, "revoke was asked for", noon)
+	c.Report(&in, "revoke was asked for", noon)
+	if got := told(in.Outbox); len(got) != 1 || in.Outbox[0].Alert.Outcome != "revoke was asked for" {
+		t.Errorf("told %q", got)
+	}
+	var unknown Incident
+	if c.Report(&unknown, "x", noon); len(unknown.Outbox) > 0 {
+		t.Error("told of what nobody knows")
 	}
 }

@@ -1,0 +1,175 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/keyturn/functions/door"
+	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/detect"
+	"example.com/keyturn/shared/event"
+)
+
+const (
+	secret = "projects/acme/secrets/billing"
+	key    = "0123456789abcdef0123456789abcdef01234567"
+)
+
+// sealKey checks seals by a key that it has; broken, it cannot be had.
+type sealKey struct {
+	key    []byte
+	broken bool
+}
+
+func (s *sealKey) CheckSeal(_ context.Context, m event.Message, topic string) error {
+	if s.broken {
+		return errors.New("the key cannot be read")
+	}
+	return event.CheckSeal(m, topic, s.key, start)
+}
+
+// respondingEnv has every finding of severity high revoke its key.
+func respondingEnv(t *testing.T, action alerting.Action) (*env, *sealKey) {
+	e, s := newEnv(t), &sealKey{key: []byte("seal")}
+	e.f.config.Seals = s
+	e.f.config.Rules.Responses = []alerting.Response{{Match: alerting.Match{Severity: alerting.High}, Action: action}}
+	return e, s
+}
+
+// abuse is a sealed finding about a key.
+func (e *env) abuse(s *sealKey, id, subject string) error {
+	e.Helper()
+	f := finding(id, detect.High, 8)
+	f.Subject, f.Credential, f.Key = subject, secret, "//iam.googleapis.com/projects/acme/serviceAccounts/a@b/keys/"+key
+	out, err := event.FindingEvent(f)
+	must(e.T, err)
+	return e.deliver(event.Seal(out, s.key, start.Add(time.Hour)), nil)
+}
+
+func (e *env) commanded() (all []event.Command) {
+	e.Helper()
+	for _, m := range e.published(event.TopicRotate) {
+		c, err := event.DecodeCommand(event.Message{Data: m.GetData(), Attributes: m.GetAttributes()})
+		must(e.T, err)
+		all = append(all, c)
+	}
+	return all
+}
+
+func TestAFindingClosesTheLoop(t *testing.T) {
+	for action, want := range map[alerting.Action]event.Command{
+		alerting.Rotate:     {Verb: event.Rotate, Secret: secret, Key: key},
+		alerting.Revoke:     {Verb: event.Revoke, Secret: secret, Key: key},
+		alerting.KillTokens: {Verb: event.Revoke, Secret: secret, Key: key, KillTokens: true},
+	} {
+		e, s := respondingEnv(t, action)
+		must(t, e.abuse(s, "f1", "thief"))
+		must(t, e.abuse(s, "f1", "thief"))
+		must(t, e.abuse(s, "f2", "thief"))
+		if got := e.commanded(); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: commands %+v, want %+v once", action, got, want)
+		}
+		done := event.Rotation{ID: "m1", Milestone: event.Disabled, Time: start, Project: project, Secret: secret, Key: key, Severity: "info"}
+		for _, r := range []event.Rotation{done, done} {
+			out, err := event.RotationEvent(r)
+			must(t, err)
+			must(t, e.deliver(event.Seal(out, s.key, start.Add(time.Hour)), nil))
+		}
+		if got := states(e.mail.got); got != "open update resolved" {
+			t.Fatalf("%s: told %s", action, got)
+		}
+		if asked, over := e.mail.got[1].Outcome, e.mail.got[2].Outcome; !strings.Contains(asked, "was asked for") || !strings.Contains(over, key+": disabled at 12:00:00") {
+			t.Errorf("%s: outcomes %q, %q", action, asked, over)
+		}
+	}
+}
+
+func TestWhatIsNotProvenIsToldAndNotActedUpon(t *testing.T) {
+	for name, forge := range map[string]func(e *env, s *sealKey) error{
+		"another key": func(e *env, s *sealKey) error { return e.abuse(&sealKey{key: []byte("forged")}, "f1", "thief") },
+		"no seal":     func(e *env, s *sealKey) error { return e.abuseUnsealed() },
+		"no way to tell": func(e *env, s *sealKey) error {
+			e.f.config.Seals = nil
+			return e.abuse(s, "f1", "thief")
+		},
+	} {
+		e, s := respondingEnv(t, alerting.Revoke)
+		must(t, forge(e, s))
+		if got := e.commanded(); len(got) > 0 {
+			t.Errorf("%s: commanded %+v", name, got)
+		}
+		if got := states(e.mail.got); got != "open update" || !strings.Contains(e.mail.got[1].Outcome, "not known to come from keyturn itself") {
+			t.Errorf("%s: told %s: %+v", name, got, e.mail.got)
+		}
+		rotation, err := event.RotationEvent(event.Rotation{ID: "m1", Milestone: event.Disabled, Time: start, Secret: secret, Key: key, Severity: "info"})
+		must(t, err)
+		must(t, e.deliver(rotation, nil))
+		if got := states(e.mail.got); got != "open update" {
+			t.Errorf("%s: a rotation event that anybody may have sent ended it: %s", name, got)
+		}
+	}
+}
+
+func (e *env) abuseUnsealed() error {
+	f := finding("f1", detect.High, 8)
+	f.Credential, f.Key = secret, key
+	return e.take(f)
+}
+
+func TestASealThatCannotBeCheckedIsCheckedLater(t *testing.T) {
+	e, s := respondingEnv(t, alerting.Revoke)
+	s.broken = true
+	if err := e.abuse(s, "f1", "thief"); err != door.ErrRedeliver {
+		t.Errorf("error %v, want the fixed one", err)
+	}
+}
+
+func TestTheBrakeHoldsInAFlood(t *testing.T) {
+	e, s := respondingEnv(t, alerting.Revoke)
+	e.f.config.Rules.Brake.PerHour = 4
+	for i := range 30 {
+		must(t, e.abuse(s, fmt.Sprint("f", i), fmt.Sprint("thief ", i)))
+	}
+	held := 0
+	for _, a := range e.mail.got {
+		if strings.Contains(a.Outcome, "4 keys were revoked within an hour") {
+			held++
+		}
+	}
+	if got := e.commanded(); len(got) != 4 || held != 26 {
+		t.Errorf("%d commands and %d alerts that say why there are no more, want 4 and 26", len(got), held)
+	}
+}
+
+func TestTheStopSwitch(t *testing.T) {
+	e, s := respondingEnv(t, alerting.Revoke)
+	code, _, answer := ask(t, e.f, http.MethodPost, `{"command":"stop","by":"me","why":"false alarms"}`)
+	if code != http.StatusOK {
+		t.Fatalf("%d %s", code, answer)
+	}
+	must(t, e.abuse(s, "f1", "thief"))
+	if got := e.commanded(); len(got) > 0 || !strings.Contains(e.mail.got[1].Outcome, "stopped: false alarms (me)") {
+		t.Errorf("commanded %+v, told %+v", got, e.mail.got)
+	}
+	_, _, _ = ask(t, e.f, http.MethodPost, `{"command":"start"}`)
+	must(t, e.abuse(s, "f2", "another"))
+	if got := e.commanded(); len(got) != 1 {
+		t.Errorf("commanded %+v after the start", got)
+	}
+}
+
+func TestAResponseThatCannotBeSentIsSentLater(t *testing.T) {
+	e, s := respondingEnv(t, alerting.Revoke)
+	e.failing()
+	must(t, e.abuse(s, "f1", "thief"))
+	e.faults.Set(nil)
+	e.tendAfter(10 * time.Second)
+	if got := e.commanded(); len(got) != 1 {
+		t.Errorf("commanded %+v", got)
+	}
+}
