@@ -19,9 +19,6 @@ const (
 	ruleRotation = "rotation"
 )
 
-// milestonePrefix begins the detector of what is a milestone of a rotation.
-const milestonePrefix = "rotation-"
-
 // decodeNotice reads a finding or a rotation event.
 func decodeNotice(m event.Message) (alerting.Notice, error) {
 	switch kind := m.Attributes["ce-type"]; kind {
@@ -72,7 +69,7 @@ func noticeOfRotation(r event.Rotation) (alerting.Notice, error) {
 		return alerting.Notice{}, fmt.Errorf("rotation event without id or secret: let nobody but keyturn publish to %s", event.TopicFindings)
 	}
 	return alerting.Notice{
-		ID: r.ID, Rule: ruleRotation, Detector: milestonePrefix + string(r.Milestone), Severity: severity,
+		ID: r.ID, Rule: ruleRotation, Detector: event.MilestonePrefix + string(r.Milestone), Severity: severity,
 		Subject: r.Secret, Project: r.Project, Credential: r.Secret, Key: r.Key, Time: r.Time,
 		Summary: fmt.Sprintf("rotation %d of %s: %s", r.Rotation, r.Secret, r.Milestone),
 		Next:    nextOf(r),

@@ -85,7 +85,7 @@ func (f *Function) follow(ctx context.Context, n alerting.Notice) error {
 	if err != nil {
 		return fmt.Errorf("looking who waits for news of %s: %w", n.Credential, err)
 	}
-	milestone := event.Milestone(strings.TrimPrefix(n.Detector, milestonePrefix))
+	milestone := event.Milestone(strings.TrimPrefix(n.Detector, event.MilestonePrefix))
 	for _, e := range waiting {
 		if e.Key != path.Base(n.Key) {
 			continue

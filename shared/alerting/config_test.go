@@ -30,6 +30,8 @@ func TestMatch(t *testing.T) {
 		"another label":    {Match{Labels: map[string]string{"team": "b"}}, false},
 		"no such label":    {Match{Labels: map[string]string{"tier": ""}}, false},
 		"schedule is on":   {Match{Schedule: &Schedule{From: 13 * time.Hour, To: 14 * time.Hour, Zone: berlin}}, true},
+		"outside of hours": {Match{Outside: &Schedule{From: 11 * time.Hour, To: 12 * time.Hour}}, true},
+		"not outside":      {Match{Outside: &Schedule{From: 13 * time.Hour, To: 14 * time.Hour, Zone: berlin}}, false},
 		"schedule is over": {Match{Schedule: &Schedule{From: 11 * time.Hour, To: 12 * time.Hour}}, false},
 	} {
 		if got := c.m.Matches(n, noon); got != c.want {

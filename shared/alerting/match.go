@@ -15,13 +15,14 @@ type Match struct {
 	Credentials []string          // likewise
 	Labels      map[string]string // that the credential must have; nil is any
 	Schedule    *Schedule         // when it must be; nil is always
+	Outside     *Schedule         // when it must not be; nil is never
 }
 
 // Matches reports whether a notice is selected now.
 func (m Match) Matches(n Notice, now time.Time) bool {
 	return n.Severity >= m.Severity &&
 		oneOf(m.Rules, n.Rule) && oneOf(m.Detectors, n.Detector) && oneOf(m.Projects, n.Project) && oneOf(m.Credentials, n.Credential) &&
-		labelled(m.Labels, n.Labels) && (m.Schedule == nil || m.Schedule.Covers(now))
+		labelled(m.Labels, n.Labels) && (m.Schedule == nil || m.Schedule.Covers(now)) && (m.Outside == nil || !m.Outside.Covers(now))
 }
 
 func oneOf(patterns []string, s string) bool {

@@ -32,6 +32,12 @@ const (
 	Overdue    Milestone = "overdue"     // what should have happened has not
 )
 
+// Milestones are all milestones.
+var Milestones = []Milestone{Started, Promoted, Disabled, Retired, Failed, Refused, Straggler, Restored, RolledBack, Suspended, Reinstated, Exposed, Broken, Overdue}
+
+// MilestonePrefix begins the name of the detector that alerts on a milestone give.
+const MilestonePrefix = "rotation-"
+
 // Rotation tells about one milestone of one credential.
 type Rotation struct {
 	ID        string    `json:"id"` // the same for the same milestone, however often it is told

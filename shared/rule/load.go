@@ -1,58 +1,35 @@
 package rule
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
-	"os"
-	"slices"
 
 	"cel.dev/cel-go/cel"
+	"example.com/keyturn/shared/yamlfile"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 )
 
-// maxFile is how long a rules file may be, in bytes.
-const maxFile = 1 << 20
-
-// Problem is one thing that is wrong with a rules file.
-type Problem struct {
-	File         string
-	Line, Column int // counted from 1, in characters; 0 is the whole file
-	Reason       string
-}
-
-// Error says what is wrong and where.
-func (p Problem) Error() string {
-	if p.Line == 0 {
-		return fmt.Sprintf("%s: %s", p.File, p.Reason)
-	}
-	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Reason)
-}
+const (
+	maxFile     = 1 << 20 // length of a rules file, in bytes
+	maxRules    = 1000    // in a file: each costs every entry
+	maxProblems = 20      // after which nobody reads on
+)
 
 // Load reads a rules file.
 func Load(name string) (*Set, error) {
-	info, err := os.Stat(name)
+	data, err := yamlfile.Read(name, "rules", maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("reading rules: %w", err)
-	}
-	if info.IsDir() || info.Size() > maxFile {
-		return nil, Problem{File: name, Reason: fmt.Sprintf("not a rules file: it is a directory, or longer than %d bytes", maxFile)}
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("reading rules: %w", err)
+		return nil, err
 	}
 	return Parse(name, data)
 }
 
-// Parse makes a set of rules of the content of a file. Its error joins a Problem
-// for each thing that is wrong; the set is nil then.
+// Parse makes a set of rules of the content of a file. Its error joins a
+// yamlfile.Problem for each thing that is wrong; the set is nil then.
 func Parse(name string, data []byte) (*Set, error) {
-	l := loader{file: name, source: newSource(data), names: make(map[string]int)}
+	l := loader{File: yamlfile.File{Name: name}, source: newSource(data), names: make(map[string]int)}
 	nodes := l.nodes(data)
-	if err := l.err(); err != nil {
+	if err := l.Err(); err != nil {
 		return nil, err
 	}
 	env, err := newEnvironment()
@@ -62,13 +39,13 @@ func Parse(name string, data []byte) (*Set, error) {
 	l.env = env
 	set := &Set{record: newRecord()}
 	for i, node := range nodes {
-		if len(l.problems) >= maxProblems {
-			l.problem(at(node.GetToken()), "and the %d rules from here on were not looked at: mend the others first", len(nodes)-i)
+		if len(l.Problems) >= maxProblems {
+			l.Problem(yamlfile.At(node.GetToken()), "and the %d rules from here on were not looked at: mend the others first", len(nodes)-i)
 			break
 		}
 		set.rules = append(set.rules, l.rule(node))
 	}
-	if err := l.err(); err != nil {
+	if err := l.Err(); err != nil {
 		return nil, err
 	}
 	return set, nil
@@ -76,76 +53,31 @@ func Parse(name string, data []byte) (*Set, error) {
 
 // loader gathers what is wrong with one file.
 type loader struct {
-	file     string
-	source   source
-	env      *cel.Env
-	names    map[string]int // line of each rule
-	problems []Problem
-}
-
-// err joins the problems, in the order of the file.
-func (l *loader) err() error {
-	slices.SortStableFunc(l.problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
-	var errs []error
-	for _, p := range l.problems {
-		errs = append(errs, p)
-	}
-	return errors.Join(errs...)
-}
-
-func (l *loader) problem(at position, format string, args ...any) {
-	l.problems = append(l.problems, Problem{l.file, at.line, at.column, fmt.Sprintf(format, args...)})
-}
-
-// failed notes an error of the YAML decoder.
-func (l *loader) failed(err error, node ast.Node) {
-	var e yaml.Error
-	if errors.As(err, &e) && e.GetToken() != nil {
-		l.problem(at(e.GetToken()), "%s", e.GetMessage())
-		return
-	}
-	var where position
-	if node != nil {
-		where = at(node.GetToken())
-	}
-	l.problem(where, "%v", err)
+	yamlfile.File
+	source source
+	env    *cel.Env
+	names  map[string]int // line of each rule
 }
 
 // nodes are the rules as they stand in the file.
 func (l *loader) nodes(data []byte) []ast.Node {
 	const want = "want 'rules:' and a list of rules under it"
-	if where, ok := deep(data); ok {
-		l.problem(where, "nested more than %d deep, or brackets that are never closed", maxNesting)
-		return nil
-	}
-	file, err := parser.ParseBytes(data, 0)
-	if err != nil {
-		l.failed(err, nil)
-		return nil
-	}
-	if len(file.Docs) != 1 {
-		l.problem(position{}, "%d YAML documents: want one", len(file.Docs))
+	body := l.Root(data, want)
+	if body == nil {
 		return nil
 	}
 	var top struct {
 		Rules sequence `yaml:"rules"`
 	}
-	body := file.Docs[0].Body
-	if body == nil {
-		l.problem(position{}, "the file is empty: %s", want)
-		return nil
-	}
 	if err := yaml.NodeToValue(body, &top, yaml.Strict()); err != nil {
-		l.failed(err, body)
+		l.Failed(err, body)
 		return nil
 	}
 	if len(top.Rules) == 0 {
-		l.problem(at(body.GetToken()), "no rules: %s", want)
+		l.Problem(yamlfile.At(body.GetToken()), "no rules: %s", want)
 	}
 	if len(top.Rules) > maxRules {
-		l.problem(at(body.GetToken()), "%d rules: want %d at most", len(top.Rules), maxRules)
+		l.Problem(yamlfile.At(body.GetToken()), "%d rules: want %d at most", len(top.Rules), maxRules)
 	}
 	return top.Rules
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/keyturn/shared/detect"
+	"example.com/keyturn/shared/yamlfile"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -161,7 +162,7 @@ func TestFlawsAreFoundInTheFile(t *testing.T) {
 		{"a function's argument", rules("name: a", "when: method.matches(«'[a')")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var want []position
+			var want []yamlfile.Position
 			before, after, found := strings.Cut(tt.file, "«")
 			for ; found; before, after, found = cutMore(before, after) {
 				want = append(want, newSource([]byte(before)).at(1<<30))
@@ -170,15 +171,15 @@ func TestFlawsAreFoundInTheFile(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			var got []position
+			var got []yamlfile.Position
 			for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
-				var p Problem
+				var p yamlfile.Problem
 				if !errors.As(e, &p) {
 					t.Fatalf("not a Problem: %v", e)
 				}
-				got = append(got, position{p.Line, p.Column})
+				got = append(got, yamlfile.Position{Line: p.Line, Column: p.Column})
 			}
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(position{})); diff != "" {
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("positions (-want +got):\n%s\n%v", diff, err)
 			}
 		})
@@ -230,7 +231,7 @@ func FuzzParse(f *testing.F) {
 		}
 		lines := strings.Count(file, "\n") + strings.Count(file, "\r") + 2
 		for _, e := range joined.Unwrap() {
-			if p, ok := e.(Problem); !ok || p.Reason == "" || p.Line > lines || p.Line < 0 || p.Column < 0 {
+			if p, ok := e.(yamlfile.Problem); !ok || p.Reason == "" || p.Line > lines || p.Line < 0 || p.Column < 0 {
 				t.Errorf("problem %v of a file of %d lines", e, lines)
 			}
 		}

@@ -4,56 +4,9 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
+	"example.com/keyturn/shared/yamlfile"
 	"github.com/goccy/go-yaml/token"
 )
-
-// position is a place in a file, counted from 1 in lines and characters.
-type position struct{ line, column int }
-
-func at(t *token.Token) position { return position{t.Position.Line, t.Position.Column} }
-
-// begins is where a node begins, which of a mapping is its first key.
-func begins(node ast.Node) position {
-	if m, ok := node.(*ast.MappingNode); ok && len(m.Values) > 0 {
-		node = m.Values[0].Key
-	}
-	return at(node.GetToken())
-}
-
-// scalar is a value of a YAML file as text, and where it stands.
-type scalar struct {
-	text string
-	node ast.Node // nil when there is none
-}
-
-// UnmarshalYAML implements yaml.NodeUnmarshaler.
-func (s *scalar) UnmarshalYAML(node ast.Node) error {
-	s.node = node
-	return yaml.NodeToValue(node, &s.text)
-}
-
-func (s scalar) at() position { return at(s.node.GetToken()) }
-
-// scalars are the elements of a YAML sequence, or one value.
-type scalars []scalar
-
-// UnmarshalYAML implements yaml.NodeUnmarshaler.
-func (s *scalars) UnmarshalYAML(node ast.Node) error {
-	nodes := []ast.Node{node}
-	if list, ok := node.(*ast.SequenceNode); ok {
-		nodes = list.Values
-	}
-	for _, n := range nodes {
-		var element scalar
-		if err := element.UnmarshalYAML(n); err != nil {
-			return err
-		}
-		*s = append(*s, element)
-	}
-	return nil
-}
 
 // source is a file as characters.
 type source []rune
@@ -63,16 +16,16 @@ func newSource(data []byte) source { return source(string(data)) }
 // position finds in the file what a flaw of a scalar's text is about. YAML folds
 // white space, and some characters may be escaped, but all others stand in the
 // file as they do in the text, and in the same order.
-func (src source) position(s scalar, f flaw) position {
-	kind := s.node.GetToken().Type
-	i := src.index(s.at())
+func (src source) position(s yamlfile.Scalar, f flaw) yamlfile.Position {
+	kind := s.Node.GetToken().Type
+	i := src.index(s.At())
 	switch kind {
 	case token.DoubleQuoteType, token.SingleQuoteType:
 		i++
 	case token.LiteralType, token.FoldedType:
 		i = src.nextLine(i)
 	}
-	before, after := f.split(s.text)
+	before, after := f.split(s.Text)
 	for _, r := range before {
 		if !unicode.IsSpace(r) {
 			i = src.skipSpace(i, kind)
@@ -88,17 +41,17 @@ func (src source) position(s scalar, f flaw) position {
 // split returns the text before a flaw, and the rest.
 func (f flaw) split(text string) (before, after string) {
 	runes := []rune(text)
-	i := source(runes).index(position{f.line, f.column + 1})
+	i := source(runes).index(yamlfile.Position{Line: f.line, Column: f.column + 1})
 	return string(runes[:i]), string(runes[i:])
 }
 
 // index is where a position is, at most the end.
-func (src source) index(p position) int {
+func (src source) index(p yamlfile.Position) int {
 	i := 0
-	for line := 1; line < p.line; line++ {
+	for line := 1; line < p.Line; line++ {
 		i = src.nextLine(i)
 	}
-	return min(i+p.column-1, len(src))
+	return min(i+p.Column-1, len(src))
 }
 
 func (src source) nextLine(i int) int {
@@ -109,12 +62,12 @@ func (src source) nextLine(i int) int {
 }
 
 // at is the inverse of index.
-func (src source) at(i int) position {
-	p := position{1, 1}
+func (src source) at(i int) yamlfile.Position {
+	p := yamlfile.Position{Line: 1, Column: 1}
 	for _, r := range src[:min(i, len(src))] {
-		p.column++
+		p.Column++
 		if r == '\n' {
-			p.line, p.column = p.line+1, 1
+			p.Line, p.Column = p.Line+1, 1
 		}
 	}
 	return p

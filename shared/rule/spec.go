@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/keyturn/shared/detect"
+	"example.com/keyturn/shared/yamlfile"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 )
@@ -16,16 +17,16 @@ import (
 // spec is a rule as it stands in the file. All is text, so that each value is
 // checked, and its problem told, where it stands.
 type spec struct {
-	Name      scalar  `yaml:"name"`      // of its findings' detector
-	When      scalar  `yaml:"when"`      // CEL expression
-	Window    scalar  `yaml:"window"`    // such as 10m; "" is 1h
-	Threshold scalar  `yaml:"threshold"` // "" is 1
-	GroupBy   scalars `yaml:"group_by"`  // fields; "" is the subject
-	Distinct  scalar  `yaml:"distinct"`  // field whose values are counted; "" counts entries
-	Severity  scalar  `yaml:"severity"`  // "" is warning
-	Rationale scalar  `yaml:"rationale"` // "" is the expression
-	Technique scalar  `yaml:"technique"` // of MITRE ATT&CK
-	Runbook   scalar  `yaml:"runbook"`
+	Name      yamlfile.Scalar  `yaml:"name"`      // of its findings' detector
+	When      yamlfile.Scalar  `yaml:"when"`      // CEL expression
+	Window    yamlfile.Scalar  `yaml:"window"`    // such as 10m; "" is 1h
+	Threshold yamlfile.Scalar  `yaml:"threshold"` // "" is 1
+	GroupBy   yamlfile.Scalars `yaml:"group_by"`  // fields; "" is the subject
+	Distinct  yamlfile.Scalar  `yaml:"distinct"`  // field whose values are counted; "" counts entries
+	Severity  yamlfile.Scalar  `yaml:"severity"`  // "" is warning
+	Rationale yamlfile.Scalar  `yaml:"rationale"` // "" is the expression
+	Technique yamlfile.Scalar  `yaml:"technique"` // of MITRE ATT&CK
+	Runbook   yamlfile.Scalar  `yaml:"runbook"`
 }
 
 // Bounds and defaults of what a rule may say.
@@ -40,88 +41,88 @@ var (
 	technique = regexp.MustCompile(`^(T[0-9]{4}(\.[0-9]{3})?)?$`)
 )
 
-// rule checks one rule. What is wrong is in l.problems.
+// rule checks one rule. What is wrong is in l.Problems.
 func (l *loader) rule(node ast.Node) *compiled {
 	var s spec
 	if err := yaml.NodeToValue(node, &s, yaml.Strict()); err != nil {
-		l.failed(err, node)
+		l.Failed(err, node)
 		var unknown *yaml.UnknownFieldError
 		if !errors.As(err, &unknown) {
 			return nil
 		}
 	}
 	c := &compiled{Rule: detect.Rule{
-		Name: l.name(s.Name, node), Rationale: s.Rationale.text, Technique: s.Technique.text, Runbook: s.Runbook.text,
+		Name: l.name(s.Name, node), Rationale: s.Rationale.Text, Technique: s.Technique.Text, Runbook: s.Runbook.Text,
 		Severity: l.severity(s.Severity), Window: l.window(s.Window), Threshold: l.threshold(s.Threshold),
 	}}
 	if !technique.MatchString(c.Technique) {
-		l.problem(s.Technique.at(), "technique %q: want one of MITRE ATT&CK, such as T1078.004", c.Technique)
+		l.Problem(s.Technique.At(), "technique %q: want one of MITRE ATT&CK, such as T1078.004", c.Technique)
 	}
 	if c.Rationale == "" {
-		c.Rationale = "its condition held: " + strings.Join(strings.Fields(s.When.text), " ")
+		c.Rationale = "its condition held: " + strings.Join(strings.Fields(s.When.Text), " ")
 	}
 	c.group, c.distinct = l.groups(s.GroupBy), l.distinct(s.Distinct)
 	l.expression(c, s.When, node)
 	return c
 }
 
-func (l *loader) name(s scalar, node ast.Node) string {
-	if s.node == nil {
-		l.problem(begins(node), "the rule has no name")
+func (l *loader) name(s yamlfile.Scalar, node ast.Node) string {
+	if s.Node == nil {
+		l.Problem(yamlfile.Begins(node), "the rule has no name")
 		return ""
 	}
-	if len(s.text) > maxName || !ruleName.MatchString(s.text) {
-		l.problem(s.at(), "name %.80q: want lower-case letters and digits, with hyphens between, at most %d", s.text, maxName)
-		return s.text
+	if len(s.Text) > maxName || !ruleName.MatchString(s.Text) {
+		l.Problem(s.At(), "name %.80q: want lower-case letters and digits, with hyphens between, at most %d", s.Text, maxName)
+		return s.Text
 	}
-	if line, ok := l.names[s.text]; ok {
-		l.problem(s.at(), "a rule named %q is on line %d: names are unique", s.text, line)
+	if line, ok := l.names[s.Text]; ok {
+		l.Problem(s.At(), "a rule named %q is on line %d: names are unique", s.Text, line)
 	}
-	if slices.ContainsFunc(detect.Detectors(), func(d detect.Detector) bool { return d.Name == s.text }) {
-		l.problem(s.at(), "%q is the name of a built-in detector: choose another", s.text)
+	if slices.ContainsFunc(detect.Detectors(), func(d detect.Detector) bool { return d.Name == s.Text }) {
+		l.Problem(s.At(), "%q is the name of a built-in detector: choose another", s.Text)
 	}
-	l.names[s.text] = s.at().line
-	return s.text
+	l.names[s.Text] = s.At().Line
+	return s.Text
 }
 
-func (l *loader) severity(s scalar) detect.Severity {
+func (l *loader) severity(s yamlfile.Scalar) detect.Severity {
 	severities := []detect.Severity{detect.Info, detect.Warning, detect.High, detect.Critical}
-	if s.node == nil {
+	if s.Node == nil {
 		return detect.Warning
 	}
-	if !slices.Contains(severities, detect.Severity(s.text)) {
-		l.problem(s.at(), "severity %.80q is none of %q", s.text, severities)
+	if !slices.Contains(severities, detect.Severity(s.Text)) {
+		l.Problem(s.At(), "severity %.80q is none of %q", s.Text, severities)
 	}
-	return detect.Severity(s.text)
+	return detect.Severity(s.Text)
 }
 
-func (l *loader) window(s scalar) time.Duration {
-	if s.node == nil {
+func (l *loader) window(s yamlfile.Scalar) time.Duration {
+	if s.Node == nil {
 		return defaultWindow
 	}
-	d, err := time.ParseDuration(s.text)
+	d, err := time.ParseDuration(s.Text)
 	switch {
 	case err != nil:
-		l.problem(s.at(), "window %.80q: want a duration such as 10m or 24h", s.text)
+		l.Problem(s.At(), "window %.80q: want a duration such as 10m or 24h", s.Text)
 	case d < time.Second || d > maxWindow:
-		l.problem(s.at(), "window %s: want from 1s to %.0fh", s.text, maxWindow.Hours())
+		l.Problem(s.At(), "window %s: want from 1s to %.0fh", s.Text, maxWindow.Hours())
 	}
 	return d
 }
 
-func (l *loader) threshold(s scalar) int {
-	if s.node == nil {
+func (l *loader) threshold(s yamlfile.Scalar) int {
+	if s.Node == nil {
 		return 1
 	}
-	n, err := strconv.Atoi(s.text)
+	n, err := strconv.Atoi(s.Text)
 	if err != nil || n < 1 || n > detect.MaxDistinct {
-		l.problem(s.at(), "threshold %.80q: want a number from 1 to %d", s.text, detect.MaxDistinct)
+		l.Problem(s.At(), "threshold %.80q: want a number from 1 to %d", s.Text, detect.MaxDistinct)
 	}
 	return n
 }
 
 // groups are the fields of group_by, which the subject stands for alone.
-func (l *loader) groups(s scalars) []*Field {
+func (l *loader) groups(s yamlfile.Scalars) []*Field {
 	var group []*Field
 	for _, name := range s {
 		if f := l.field(name, "group_by"); f != nil && (f.Name != "subject" || len(s) > 1) {
@@ -131,33 +132,33 @@ func (l *loader) groups(s scalars) []*Field {
 	return group
 }
 
-func (l *loader) distinct(s scalar) *Field {
-	if s.node == nil {
+func (l *loader) distinct(s yamlfile.Scalar) *Field {
+	if s.Node == nil {
 		return nil
 	}
 	return l.field(s, "distinct")
 }
 
-func (l *loader) field(s scalar, what string) *Field {
-	f := fieldNamed(s.text)
+func (l *loader) field(s yamlfile.Scalar, what string) *Field {
+	f := fieldNamed(s.Text)
 	if f == nil {
-		l.problem(s.at(), "%s: there is no field %.80q; the fields are %s", what, s.text, names())
+		l.Problem(s.At(), "%s: there is no field %.80q; the fields are %s", what, s.Text, names())
 	}
 	return f
 }
 
-func (l *loader) expression(c *compiled, s scalar, node ast.Node) {
-	if strings.TrimSpace(s.text) == "" {
-		where := begins(node)
-		if s.node != nil {
-			where = s.at()
+func (l *loader) expression(c *compiled, s yamlfile.Scalar, node ast.Node) {
+	if strings.TrimSpace(s.Text) == "" {
+		where := yamlfile.Begins(node)
+		if s.Node != nil {
+			where = s.At()
 		}
-		l.problem(where, "rule %.80q has no condition: say when it matches, as in when: denied && method.endsWith('SetIamPolicy')", c.Name)
+		l.Problem(where, "rule %.80q has no condition: say when it matches, as in when: denied && method.endsWith('SetIamPolicy')", c.Name)
 		return
 	}
-	program, flaws := compile(l.env, s.text)
+	program, flaws := compile(l.env, s.Text)
 	for _, f := range flaws {
-		l.problem(l.source.position(s, f), "%s", f.reason)
+		l.Problem(l.source.position(s, f), "%s", f.reason)
 	}
 	c.program = program
 }

@@ -1,0 +1,96 @@
+package alertfile
+
+import (
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"regexp"
+
+	"example.com/keyturn/shared/yamlfile"
+)
+
+var secretVersion = regexp.MustCompile(`^projects/[a-z0-9][a-z0-9:.-]{0,61}/secrets/[A-Za-z0-9_-]{1,255}/versions/([1-9][0-9]{0,18}|[A-Za-z][A-Za-z0-9_-]{0,62})$`)
+
+// ParseSecretVersion reads the name of a version, and reports whether it is one.
+func ParseSecretVersion(name string) (SecretVersion, bool) {
+	return SecretVersion(name), secretVersion.MatchString(name)
+}
+
+// secret reads the name of a version. What is none is not repeated: it may be the
+// secret itself.
+func (s section) secret(v yamlfile.Scalar, key string) SecretVersion {
+	if !v.Given() {
+		return ""
+	}
+	name, ok := ParseSecretVersion(v.Text)
+	if !ok {
+		s.Problem(v.At(), "%s is no reference to a secret, and is not repeated here in case it is the secret: put that into Secret Manager, and here projects/PROJECT/secrets/SECRET/versions/latest", key)
+	}
+	return name
+}
+
+// login reads who logs in, if anybody does.
+func (s section) login(user, password yamlfile.Scalar) (string, SecretVersion) {
+	if user.Given() != password.Given() && s.whole {
+		s.Problem(s.at, "user and password go together: give both or none")
+	}
+	return user.Text, s.secret(password, "password")
+}
+
+// url reads one that holds no secret. It is encrypted, or leads to this machine.
+func (s section) url(v yamlfile.Scalar, private bool) string {
+	if !v.Given() {
+		return ""
+	}
+	u, err := url.Parse(v.Text)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		s.Problem(v.At(), "url is no https URL, and is not repeated here in case it is a secret")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		s.Problem(v.At(), "url has a user, a query or a fragment, which may be secret: put it into Secret Manager, and leave here what is before it, or a reference where a secret is taken")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		s.Problem(v.At(), "url is not encrypted: want https, or http to this machine alone")
+	default:
+		s.reachable(v, u.Hostname(), private)
+	}
+	return v.Text
+}
+
+// reachable has a private address called so, lest a mistake or another's name
+// server leads alerts, and what signs them, to a machine that nobody meant.
+func (s section) reachable(v yamlfile.Scalar, host string, private bool) {
+	addr, err := netip.ParseAddr(host)
+	if !private && (loopback(host) || err == nil && (addr.IsPrivate() || addr.IsLinkLocalUnicast())) {
+		s.Problem(v.At(), "this leads to a private network or to this machine: if that is meant, add 'private: true' beside it")
+	}
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+var hostname = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+
+// host reads a host's name or address.
+func (s section) host(v yamlfile.Scalar, private bool) string {
+	if !s.has(v, "host") {
+		return ""
+	}
+	if _, err := netip.ParseAddr(v.Text); err != nil && !hostname.MatchString(v.Text) {
+		s.Problem(v.At(), "host is no name of a mail server, such as smtp.example.com")
+	}
+	s.reachable(v, v.Text, private)
+	return v.Text
+}
+
+// address reads an e-mail address.
+func (s section) address(v yamlfile.Scalar, key string) string {
+	if !s.has(v, key) {
+		return ""
+	}
+	if _, err := mail.ParseAddress(v.Text); err != nil {
+		s.Problem(v.At(), "%s is no e-mail address, such as alerts@example.com", key)
+	}
+	return v.Text
+}

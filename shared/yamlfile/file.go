@@ -1,0 +1,118 @@
+// Package yamlfile reads YAML files that people write: strictly, and with the
+// line and column of everything that is wrong, which is told together.
+package yamlfile
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// Problem is one thing that is wrong with a file.
+type Problem struct {
+	File         string
+	Line, Column int // counted from 1, in characters; 0 is the whole file
+	Reason       string
+}
+
+// Error says what is wrong and where.
+func (p Problem) Error() string {
+	if p.Line == 0 {
+		return fmt.Sprintf("%s: %s", p.File, p.Reason)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Reason)
+}
+
+// Read returns the content of a file of at most that many bytes. what is the
+// file's kind, as in "rules".
+func Read(name, what string, most int64) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	if info.IsDir() || info.Size() > most {
+		return nil, Problem{File: name, Reason: fmt.Sprintf("not a file of %s: it is a directory, or longer than %d bytes", what, most)}
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	return data, nil
+}
+
+// File gathers what is wrong with one file.
+type File struct {
+	Name     string // told with each problem
+	Problems []Problem
+}
+
+// Problem adds one.
+func (f *File) Problem(at Position, format string, args ...any) {
+	f.Problems = append(f.Problems, Problem{f.Name, at.Line, at.Column, fmt.Sprintf(format, args...)})
+}
+
+// Err joins the problems, in the order of the file.
+func (f *File) Err() error {
+	var errs []error
+	for _, p := range Sorted(f.Problems) {
+		errs = append(errs, p)
+	}
+	return errors.Join(errs...)
+}
+
+// Sorted sorts problems by where they are, and returns them.
+func Sorted(problems []Problem) []Problem {
+	slices.SortStableFunc(problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return problems
+}
+
+// Root returns what the one document of a file consists of; nil with a problem.
+// want says what should stand there, as in "want 'rules:'".
+func (f *File) Root(data []byte, want string) ast.Node {
+	if where, ok := deep(data); ok {
+		f.Problem(where, "nested more than %d deep, or brackets that are never closed", maxNesting)
+		return nil
+	}
+	parsed, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		f.Failed(err, nil)
+		return nil
+	}
+	if len(parsed.Docs) != 1 {
+		f.Problem(Position{}, "%d YAML documents: want one", len(parsed.Docs))
+		return nil
+	}
+	body := parsed.Docs[0].Body
+	if body == nil {
+		f.Problem(Position{}, "the file is empty: %s", want)
+	}
+	return body
+}
+
+// Failed adds an error of the YAML parser or decoder, which is of node if it says
+// nothing else.
+func (f *File) Failed(err error, node ast.Node) {
+	var e yaml.Error
+	if errors.As(err, &e) && e.GetToken() != nil {
+		message := e.GetMessage()
+		if !tellable(e.GetToken().Value) {
+			message = strings.ReplaceAll(message, fmt.Sprintf("%q", e.GetToken().Value), "…")
+		}
+		f.Problem(At(e.GetToken()), "%s", message)
+		return
+	}
+	var where Position
+	if node != nil {
+		where = At(node.GetToken())
+	}
+	f.Problem(where, "%v", err)
+}

@@ -1,0 +1,129 @@
+package yamlfile
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"90s": 90 * time.Second, "1d": 24 * time.Hour, "1d12h": 36 * time.Hour, "0d": 0, "28d": 28 * 24 * time.Hour, "-1h": -time.Hour,
+	} {
+		if got, err := Duration(text); err != nil || got != want {
+			t.Errorf("%s: %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "1", "d", "-1d", "+1d", "1.5d", "1d-1h", "1d+1h", "1d1", "1h1d", "99999999d", "day"} {
+		if got, err := Duration(text); err == nil {
+			t.Errorf("%q is %v, want an error", text, got)
+		}
+	}
+}
+
+func TestMeant(t *testing.T) {
+	known := []string{"when", "window", "threshold", "group_by", "severity"}
+	for name, want := range map[string]string{
+		"wehn": "when", "Window": "window", "treshold": "threshold", "group": "group_by", "severityLevel": "severity",
+		"x": "", "": "", "nm": "", "colour": "", "descr": "",
+	} {
+		if want != "" {
+			want = "; did you mean " + want + "?"
+		}
+		if got := Meant(name, known); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// body is a file's root.
+func body(t *testing.T, text string) (*File, ast.Node) {
+	t.Helper()
+	f := &File{Name: "f"}
+	root := f.Root([]byte(text), "")
+	if root == nil {
+		t.Fatal(f.Err())
+	}
+	return f, root
+}
+
+type shapes struct {
+	One  Scalar  `yaml:"one"`
+	Some Scalars `yaml:"some"`
+	List List    `yaml:"list"`
+	Keys Mapping `yaml:"keys"`
+}
+
+func TestDecode(t *testing.T) {
+	f, root := body(t, "one: 010\nsome: [-0x10, 'b']\nlist: [{}, x]\nkeys: {z: 1, a: {}}\n")
+	var s shapes
+	if !f.Decode(f.Mapping(root, "file"), &s) {
+		t.Fatal(f.Err())
+	}
+	if s.One.Text != "010" || s.One.At() != (Position{1, 6}) || len(s.Some) != 2 || s.Some[0].Text != "-0x10" || s.Some[1].Text != "b" || len(s.List) != 2 {
+		t.Errorf("decoded %+v", s)
+	}
+	if s.Keys.At() != (Position{4, 8}) || len(s.Keys.Entries) != 2 || s.Keys.Entries[0].Key.Text != "z" || !s.Keys.Given() {
+		t.Errorf("decoded %+v, want the order of the file", s.Keys)
+	}
+	f, root = body(t, "some: a\n")
+	s = shapes{}
+	if !f.Decode(f.Mapping(root, "file"), &s) || len(s.Some) != 1 || s.One.Given() || s.Keys.Given() {
+		t.Errorf("decoded %+v, %v", s, f.Err())
+	}
+}
+
+func TestDecodeTellsEveryProblem(t *testing.T) {
+	f, root := body(t, "one: [1]\nsome: {a: b}\nlist: 5\nkeys: x\nonne: 1\nK=9: 1\none2:\n")
+	var s shapes
+	if f.Decode(f.Mapping(root, "file"), &s) {
+		t.Error("decoded without a problem")
+	}
+	want := []string{
+		"f:1:6: one: want one value, and this is a list",
+		"f:2:8: some: want one value, and this is keys with values",
+		"f:3:7: list: want a list, each element of it after '- ', and this is one value",
+		"f:4:7: keys: want keys with values, and this is one value",
+		`f:5:1: unknown field "onne"; did you mean one?; there are one, some, list, keys`,
+		"f:6:1: unknown field; there are one, some, list, keys, each with a colon and a space after it",
+		`f:7:1: unknown field; there are one, some, list, keys, each with a colon and a space after it`,
+	}
+	if diff := cmp.Diff(want, strings.Split(f.Err().Error(), "\n")); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	if s.One.Given() || s.Keys.Given() || s.List != nil || len(s.Some) != 0 {
+		t.Errorf("decoded %+v", s)
+	}
+}
+
+func TestErrorsWithoutAPosition(t *testing.T) {
+	_, root := body(t, "\n  {}")
+	for want, node := range map[string]ast.Node{"f: odd": nil, "f:2:3: odd": root} {
+		f := &File{Name: "f"}
+		f.Failed(errors.New("odd"), node)
+		if err := f.Err(); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func TestRead(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(name, []byte("12345"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := Read(name, "rules", 5); err != nil || string(data) != "12345" {
+		t.Errorf("%q, %v", data, err)
+	}
+	for name, want := range map[string]string{name: "f: not a file of rules: it is a directory, or longer than 4 bytes", name + "x": "reading rules: ", filepath.Dir(name): "directory"} {
+		if _, err := Read(name, "rules", 4); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
