@@ -18,6 +18,7 @@ func (a *app) benchCommand() *cobra.Command {
 		a.benchRotateCommand(),
 		a.benchScanCommand(),
 		a.benchSimCommand(),
+		a.benchStormCommand(),
 		a.benchStreamCommand(),
 	)
 	return c

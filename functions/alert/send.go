@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,19 +20,19 @@ const (
 	lanes    = 8                // calls of one channel at once
 )
 
-// way leads alerts to one channel.
+// way leads alerts to one channel, a few at once.
 type way struct {
 	Channel
-	lanes chan struct{}
 
 	mu      sync.Mutex
+	busy    int // calls on their way
 	breaker alerting.Breaker
 }
 
 func waysTo(channels []Channel) map[string]*way {
 	ways := make(map[string]*way, len(channels))
 	for _, c := range channels {
-		ways[c.Name()] = &way{Channel: c, lanes: make(chan struct{}, lanes)}
+		ways[c.Name()] = &way{Channel: c}
 	}
 	return ways
 }
@@ -80,15 +81,14 @@ func (f *Function) attempt(ctx context.Context, s alerting.Sending) alerting.Res
 	if !ok {
 		return alerting.Result{Sending: s, Err: "there is no such channel any more", Fatal: true}
 	}
-	if wait := w.wait(f.wall()); wait > 0 {
-		return alerting.Result{Sending: s, Err: "left alone for now, because it failed several times: " + s.Error, After: wait, Untried: true}
+	if wait := w.enter(f.wall()); wait > 0 {
+		return alerting.Result{Sending: s, Err: cmp.Or(s.Error, "it was busy with others"), After: wait, Untried: true}
 	}
 	admitted, err := f.admit(ctx, s)
-	if err != nil || !admitted {
-		return result(s, err)
+	if err == nil && admitted {
+		err = w.deliver(ctx, s.Alert)
 	}
-	err = w.deliver(ctx, s.Alert)
-	w.record(err == nil, f.wall())
+	w.leave(err == nil, f.wall())
 	return result(s, err)
 }
 
@@ -124,27 +124,29 @@ func (f *Function) admit(ctx context.Context, s alerting.Sending) (admitted bool
 	return admitted, err
 }
 
-func (w *way) wait(now time.Time) time.Duration {
+// enter lets a call through, or says how long to stay off: a channel that fails or
+// is slow holds nobody up.
+func (w *way) enter(now time.Time) (wait time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.breaker.Wait(now)
+	if w.busy >= lanes {
+		return time.Second
+	}
+	if wait = w.breaker.Wait(now); wait == 0 {
+		w.busy++
+	}
+	return wait
 }
 
-func (w *way) record(ok bool, now time.Time) {
+func (w *way) leave(ok bool, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.busy--
 	w.breaker.Record(ok, now)
 }
 
-// deliver calls the channel, with few others at once.
 func (w *way) deliver(ctx context.Context, a alerting.Alert) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	select {
-	case w.lanes <- struct{}{}:
-		defer func() { <-w.lanes }()
-		return w.Deliver(ctx, a)
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for %d other alerts on their way: %w", lanes, ctx.Err())
-	}
+	return w.Deliver(ctx, a)
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
-
-	"example.com/keyturn/shared/alerting"
 )
 
 // Store keeps small documents, of less than 1 MiB, that all instances of the
@@ -79,17 +77,4 @@ func each[T any](ctx context.Context, f *Function, prefix string, visit func(id 
 		}
 		return nil
 	})
-}
-
-// incident changes an incident, and returns what is to be sent of it now.
-func (f *Function) incident(ctx context.Context, id string, change func(*alerting.Config, *alerting.Incident)) (claimed []alerting.Sending, err error) {
-	c, err := f.rules(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = update(ctx, f, incidentPrefix+id, func(in *alerting.Incident) {
-		change(c, in)
-		claimed = in.Outbox.Claim(f.wall(), lease)
-	})
-	return claimed, err
 }

@@ -134,8 +134,9 @@ func GivenUp(name string) (channel string, ok bool) { return strings.CutPrefix(n
 
 // postpone has an attempt made again later.
 func (t *Attempt) postpone(r Result, retry Retry, now time.Time, jitter float64) {
-	pause := min(orDefault(retry.First, 10*time.Second)<<min(t.Tries, 16), orDefault(retry.Most, 10*time.Minute))
+	var pause time.Duration
 	if !r.Untried {
+		pause = min(orDefault(retry.First, 10*time.Second)<<min(t.Tries, 16), orDefault(retry.Most, 10*time.Minute))
 		t.Tries++
 	}
 	if _, dead := GivenUp(t.Channel); !dead { // the reason why it was given up stays

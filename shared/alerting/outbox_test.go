@@ -52,7 +52,7 @@ func TestWhatFailsIsTriedAgain(t *testing.T) {
 		"asked to wait":        {Result{Err: "busy", After: time.Hour}, 0, 0, time.Hour},
 		"in vain":              {Result{Err: "bad", Fatal: true}, 0, 0, -1},
 		"for a day":            {Result{Err: "down"}, 9, 24 * time.Hour, -1},
-		"its breaker was open": {Result{Err: "down", Untried: true}, 0, 0, 10 * time.Second},
+		"its breaker was open": {Result{Err: "down", Untried: true, After: 3 * time.Second}, 5, 0, 3 * time.Second},
 	} {
 		o := Outbox{{Alert: alertNo("1"), To: []Attempt{{Channel: "chat", Tries: c.tries, Since: noon.Add(-c.since)}}}}
 		c.result.Sending = Sending{"chat", alertNo("1"), ""}
