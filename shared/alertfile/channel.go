@@ -12,6 +12,7 @@ type Channel struct {
 	Name     string
 	Settings Settings
 	Limit    alerting.Limit // zero is none
+	Private  bool           // it may lead into a private network or to this machine; false is to public addresses alone
 }
 
 // Settings are those of one kind of channel: a Slack, Chat, PagerDuty, Email,
@@ -45,15 +46,14 @@ type Email struct {
 	To       []string // likewise
 	User     string   // empty logs in nowhere
 	Password SecretVersion
-	Private  bool // the server may be in a private network or on this machine
 }
 
 // Alertmanager is the base URL of one, and who logs in there.
 type Alertmanager struct {
 	URL      string
-	User     string // empty logs in nowhere
+	User     string // empty logs in by Token, if at all
 	Password SecretVersion
-	Private  bool // likewise
+	Token    SecretVersion // bearer token; empty is none
 }
 
 // Webhook is a URL that alerts are posted to.
@@ -61,7 +61,6 @@ type Webhook struct {
 	URL       string        // empty is the content of SecretURL
 	SecretURL SecretVersion // empty is URL
 	Key       SecretVersion // of the signature; empty signs nothing
-	Private   bool          // likewise
 }
 
 // SCC is a source of Security Command Center.
@@ -69,9 +68,8 @@ type SCC struct{ Source string } // organizations/O/sources/S, or of a folder or
 
 // OCSF is a URL that takes events of the Open Cybersecurity Schema Framework.
 type OCSF struct {
-	URL     string
-	Token   SecretVersion // bearer token; empty is none
-	Private bool          // as of an Email
+	URL   string
+	Token SecretVersion // bearer token; empty is none
 }
 
 // Kind implements Settings.
@@ -107,6 +105,7 @@ type channelSpec struct {
 	Webhook      yamlfile.Mapping `yaml:"webhook"`
 	SCC          yamlfile.Mapping `yaml:"scc"`
 	OCSF         yamlfile.Mapping `yaml:"ocsf"`
+	Private      yamlfile.Scalar  `yaml:"private"`
 	Limit        yamlfile.Mapping `yaml:"limit"`
 }
 
@@ -115,10 +114,10 @@ func (l *loader) readChannels(m yamlfile.Mapping) named[Channel] {
 	return define(l, m, "channel", reserved, func(m yamlfile.Mapping, name string) Channel {
 		var s channelSpec
 		sec := l.section(m, &s)
-		c := Channel{Name: name, Limit: l.limit(s.Limit)}
+		c := Channel{Name: name, Limit: l.limit(s.Limit), Private: l.truth(s.Private, "private")}
 		for _, kind := range []struct {
 			given yamlfile.Mapping
-			read  func(m yamlfile.Mapping) Settings
+			read  func(m yamlfile.Mapping, private bool) Settings
 		}{
 			{s.Slack, l.slack}, {s.Chat, l.chat}, {s.PagerDuty, l.pagerDuty}, {s.Email, l.email},
 			{s.Alertmanager, l.alertmanager}, {s.Webhook, l.webhook}, {s.SCC, l.scc}, {s.OCSF, l.ocsf},
@@ -129,7 +128,7 @@ func (l *loader) readChannels(m yamlfile.Mapping) named[Channel] {
 			case c.Settings != nil:
 				l.Problem(kind.given.At(), "channel %s is a %s already: make another channel of this", name, c.Settings.Kind())
 			}
-			c.Settings = kind.read(kind.given)
+			c.Settings = kind.read(kind.given, c.Private)
 		}
 		if c.Settings == nil && sec.whole {
 			l.Problem(sec.at, "channel %.64q has no kind: give slack, chat, pagerduty, email, alertmanager, webhook, scc or ocsf with its settings", name)

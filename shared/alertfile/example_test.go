@@ -82,7 +82,7 @@ func TestTheDocumentedExampleLoads(t *testing.T) {
 			Host: "smtp.example.com", Port: 587, From: "keyturn <keyturn@example.com>", To: []string{"security@example.com", "audit@example.com"},
 			User: "keyturn", Password: secret("smtp-password"),
 		}},
-		{Name: "cluster", Settings: Alertmanager{URL: "https://10.0.0.9:9093", Private: true, User: "keyturn", Password: secret("alertmanager")}},
+		{Name: "cluster", Private: true, Settings: Alertmanager{URL: "https://10.0.0.9:9093", User: "keyturn", Password: secret("alertmanager")}},
 		{Name: "tickets", Settings: Webhook{URL: "https://tickets.example.com/keyturn", Key: secret("tickets-key")}},
 		{Name: "scc", Settings: SCC{"organizations/123456789/sources/987654321"}},
 		{Name: "siem", Settings: OCSF{URL: "https://siem.example.com/ingest", Token: secret("siem-token")}},

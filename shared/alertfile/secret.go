@@ -11,22 +11,16 @@ import (
 
 var secretVersion = regexp.MustCompile(`^projects/[a-z0-9][a-z0-9:.-]{0,61}/secrets/[A-Za-z0-9_-]{1,255}/versions/([1-9][0-9]{0,18}|[A-Za-z][A-Za-z0-9_-]{0,62})$`)
 
-// ParseSecretVersion reads the name of a version, and reports whether it is one.
-func ParseSecretVersion(name string) (SecretVersion, bool) {
-	return SecretVersion(name), secretVersion.MatchString(name)
-}
-
 // secret reads the name of a version. What is none is not repeated: it may be the
 // secret itself.
 func (s section) secret(v yamlfile.Scalar, key string) SecretVersion {
 	if !v.Given() {
 		return ""
 	}
-	name, ok := ParseSecretVersion(v.Text)
-	if !ok {
+	if !secretVersion.MatchString(v.Text) {
 		s.Problem(v.At(), "%s is no reference to a secret, and is not repeated here in case it is the secret: put that into Secret Manager, and here projects/PROJECT/secrets/SECRET/versions/latest", key)
 	}
-	return name
+	return SecretVersion(v.Text)
 }
 
 // login reads who logs in, if anybody does.
@@ -61,7 +55,7 @@ func (s section) url(v yamlfile.Scalar, private bool) string {
 func (s section) reachable(v yamlfile.Scalar, host string, private bool) {
 	addr, err := netip.ParseAddr(host)
 	if !private && (loopback(host) || err == nil && (addr.IsPrivate() || addr.IsLinkLocalUnicast())) {
-		s.Problem(v.At(), "this leads to a private network or to this machine: if that is meant, add 'private: true' beside it")
+		s.Problem(v.At(), "this leads to a private network or to this machine: if that is meant, add 'private: true' to the channel")
 	}
 }
 

@@ -7,9 +7,9 @@ import (
 	"example.com/keyturn/shared/yamlfile"
 )
 
-func (l *loader) slack(m yamlfile.Mapping) Settings { return Slack{l.incoming(m)} }
+func (l *loader) slack(m yamlfile.Mapping, _ bool) Settings { return Slack{l.incoming(m)} }
 
-func (l *loader) chat(m yamlfile.Mapping) Settings { return Chat{l.incoming(m)} }
+func (l *loader) chat(m yamlfile.Mapping, _ bool) Settings { return Chat{l.incoming(m)} }
 
 // incoming reads the settings of an incoming webhook, whose URL is all one needs to
 // post there.
@@ -22,7 +22,7 @@ func (l *loader) incoming(m yamlfile.Mapping) SecretVersion {
 	return sec.secret(s.Webhook, "webhook")
 }
 
-func (l *loader) pagerDuty(m yamlfile.Mapping) Settings {
+func (l *loader) pagerDuty(m yamlfile.Mapping, _ bool) Settings {
 	var s struct {
 		RoutingKey yamlfile.Scalar `yaml:"routing-key"`
 		Region     yamlfile.Scalar `yaml:"region"`
@@ -32,7 +32,7 @@ func (l *loader) pagerDuty(m yamlfile.Mapping) Settings {
 	return PagerDuty{sec.secret(s.RoutingKey, "routing-key"), l.choice(s.Region, "region", "us", "eu")}
 }
 
-func (l *loader) email(m yamlfile.Mapping) Settings {
+func (l *loader) email(m yamlfile.Mapping, private bool) Settings {
 	var s struct {
 		Host     yamlfile.Scalar  `yaml:"host"`
 		Port     yamlfile.Scalar  `yaml:"port"`
@@ -41,11 +41,9 @@ func (l *loader) email(m yamlfile.Mapping) Settings {
 		To       yamlfile.Scalars `yaml:"to"`
 		User     yamlfile.Scalar  `yaml:"user"`
 		Password yamlfile.Scalar  `yaml:"password"`
-		Private  yamlfile.Scalar  `yaml:"private"`
 	}
 	sec := l.section(m, &s)
-	e := Email{Port: l.number(s.Port, "port", 65535), Implicit: l.choice(s.TLS, "tls", "starttls", "implicit"), From: sec.address(s.From, "from"), Private: l.truth(s.Private, "private")}
-	e.Host = sec.host(s.Host, e.Private)
+	e := Email{Host: sec.host(s.Host, private), Port: l.number(s.Port, "port", 65535), Implicit: l.choice(s.TLS, "tls", "starttls", "implicit"), From: sec.address(s.From, "from")}
 	if len(s.To) == 0 && sec.whole {
 		l.Problem(sec.at, "to is missing: name the addresses that mail goes to")
 	}
@@ -56,42 +54,43 @@ func (l *loader) email(m yamlfile.Mapping) Settings {
 	return e
 }
 
-func (l *loader) alertmanager(m yamlfile.Mapping) Settings {
+func (l *loader) alertmanager(m yamlfile.Mapping, private bool) Settings {
 	var s struct {
 		URL      yamlfile.Scalar `yaml:"url"`
 		User     yamlfile.Scalar `yaml:"user"`
 		Password yamlfile.Scalar `yaml:"password"`
-		Private  yamlfile.Scalar `yaml:"private"`
+		Token    yamlfile.Scalar `yaml:"token"`
 	}
 	sec := l.section(m, &s)
+	if s.Password.Given() && s.Token.Given() {
+		l.Problem(s.Token.At(), "password and token exclude each other: give one of them")
+	}
 	sec.has(s.URL, "url")
-	a := Alertmanager{Private: l.truth(s.Private, "private")}
-	a.URL = sec.url(s.URL, a.Private)
+	a := Alertmanager{URL: sec.url(s.URL, private), Token: sec.secret(s.Token, "token")}
 	a.User, a.Password = sec.login(s.User, s.Password)
 	return a
 }
 
-func (l *loader) webhook(m yamlfile.Mapping) Settings {
+func (l *loader) webhook(m yamlfile.Mapping, private bool) Settings {
 	var s struct {
-		URL     yamlfile.Scalar `yaml:"url"`
-		Key     yamlfile.Scalar `yaml:"key"`
-		Private yamlfile.Scalar `yaml:"private"`
+		URL yamlfile.Scalar `yaml:"url"`
+		Key yamlfile.Scalar `yaml:"key"`
 	}
 	sec := l.section(m, &s)
-	w := Webhook{Key: sec.secret(s.Key, "key"), Private: l.truth(s.Private, "private")}
+	w := Webhook{Key: sec.secret(s.Key, "key")}
 	switch {
 	case !sec.has(s.URL, "url"):
 	case strings.HasPrefix(s.URL.Text, "projects/"):
 		w.SecretURL = sec.secret(s.URL, "url")
 	default:
-		w.URL = sec.url(s.URL, w.Private)
+		w.URL = sec.url(s.URL, private)
 	}
 	return w
 }
 
 var source = regexp.MustCompile(`^(organizations|folders|projects)/[a-z0-9:.-]+/sources/[A-Za-z0-9-]+$`)
 
-func (l *loader) scc(m yamlfile.Mapping) Settings {
+func (l *loader) scc(m yamlfile.Mapping, _ bool) Settings {
 	var s struct {
 		Source yamlfile.Scalar `yaml:"source"`
 	}
@@ -102,15 +101,12 @@ func (l *loader) scc(m yamlfile.Mapping) Settings {
 	return SCC{s.Source.Text}
 }
 
-func (l *loader) ocsf(m yamlfile.Mapping) Settings {
+func (l *loader) ocsf(m yamlfile.Mapping, private bool) Settings {
 	var s struct {
-		URL     yamlfile.Scalar `yaml:"url"`
-		Token   yamlfile.Scalar `yaml:"token"`
-		Private yamlfile.Scalar `yaml:"private"`
+		URL   yamlfile.Scalar `yaml:"url"`
+		Token yamlfile.Scalar `yaml:"token"`
 	}
 	sec := l.section(m, &s)
 	sec.has(s.URL, "url")
-	o := OCSF{Token: sec.secret(s.Token, "token"), Private: l.truth(s.Private, "private")}
-	o.URL = sec.url(s.URL, o.Private)
-	return o
+	return OCSF{URL: sec.url(s.URL, private), Token: sec.secret(s.Token, "token")}
 }
