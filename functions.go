@@ -120,7 +120,7 @@ func incidents(env gcp.Environment, cloud *gcp.Cloud) alert.Store {
 func channels(env gcp.Environment) []alert.Channel {
 	list := []alert.Channel{&notify.Console{W: os.Stdout}}
 	if env.WebhookURL != "" {
-		list = append(list, &notify.Webhook{URL: env.WebhookURL})
+		list = append(list, &notify.Webhook{URL: env.WebhookURL, Client: notify.NewClient(notify.Egress{AllowPrivate: env.Endpoint != ""})})
 	}
 	return list
 }

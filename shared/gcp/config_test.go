@@ -87,7 +87,7 @@ func TestReadEnvironment(t *testing.T) {
 func TestReadEnvironmentTellsAllThatIsWrong(t *testing.T) {
 	got, err := ReadEnvironment([]string{"KEYTURN_ENDPOINT=10.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + canary, "KEYTURN_WEBHOOK=" + canary, "KEYTURN_TIMEOUT=2h", "KEYTURN_STATE=firestore", "FIRESTORE_EMULATOR_HOST=10.0.0.2:1", "KEYTURN_="})
 	for _, want := range []string{
-		"reading the environment: ", "KEYTURN_PROJECT", `"10.0.0.1:1"`, "KEYTURN_WEBHOOK_URL is not an http or https URL",
+		"reading the environment: ", "KEYTURN_PROJECT", `"10.0.0.1:1"`, "KEYTURN_WEBHOOK_URL is neither an https URL",
 		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_SEAL_COMMANDS, KEYTURN_SEAL_FINDINGS, KEYTURN_STATE, KEYTURN_TIMEOUT, KEYTURN_WEBHOOK_URL", `"10.0.0.2:1"`, `KEYTURN_TIMEOUT is "2h": want a duration between 1s and 1h`, "KEYTURN_ is not",
 	} {
 		says(t, err, want)
@@ -105,8 +105,8 @@ func TestStatesThatCannotBe(t *testing.T) {
 }
 
 func TestWebhookURL(t *testing.T) {
-	good := []string{"", "https://hooks.example/services/x", "http://127.0.0.1:9"}
-	bad := []string{canary, "https://", "ftp://hooks.example/" + canary, "https://hooks.example/%zz" + canary, "//hooks.example", "mailto:a@b.c"}
+	good := []string{"", "https://hooks.example/services/x", "http://127.0.0.1:9", "http://localhost/x"}
+	bad := []string{canary, "https://", "ftp://hooks.example/" + canary, "https://hooks.example/%zz" + canary, "//hooks.example", "http://hooks.example/" + canary, "mailto:a@b.c"}
 	for _, raw := range slices.Concat(good, bad) {
 		err := checkWebhook(raw)
 		if (err == nil) != slices.Contains(good, raw) {

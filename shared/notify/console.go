@@ -5,11 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"example.com/keyturn/shared/alerting"
 )
@@ -24,10 +22,12 @@ type Console struct {
 // Name is the channel's name.
 func (c *Console) Name() string { return "console" }
 
+const maxPrinted = 2000 // bytes of one value
+
 // Deliver prints an alert as one block of lines.
 func (c *Console) Deliver(_ context.Context, a alerting.Alert) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "ALERT %s (%s) %s\n", strings.ToUpper(a.Severity.String()), printable(string(a.State)), printable(a.Summary))
+	fmt.Fprintf(&b, "ALERT %s (%s) %s\n", strings.ToUpper(a.Severity.String()), printable(string(a.State), maxPrinted), printable(a.Summary, maxPrinted))
 	line(&b, "when", a.Time.UTC().Format(time.RFC3339))
 	line(&b, "who", a.Subject)
 	line(&b, "project", a.Project)
@@ -48,26 +48,6 @@ func (c *Console) Deliver(_ context.Context, a alerting.Alert) error {
 
 func line(b *strings.Builder, name, value string) {
 	if value != "" {
-		fmt.Fprintf(b, "  %-12s %s\n", printable(name), printable(value))
+		fmt.Fprintf(b, "  %-12s %s\n", printable(name, maxPrinted), printable(value, maxPrinted))
 	}
-}
-
-const maxPrinted = 2000 // bytes of one value
-
-// printable escapes what would move the cursor, break the line or turn the
-// writing direction of a terminal, and bounds the length.
-func printable(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if b.Len() > maxPrinted {
-			b.WriteString("…")
-			break
-		}
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-	}
-	return b.String()
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"example.com/keyturn/shared/alerting"
 )
 
 // Failure is why a channel did not take an alert. No text of it tells a URL, which
@@ -23,7 +25,7 @@ func (f *Failure) Error() string { return f.Err.Error() }
 func (f *Failure) Unwrap() error { return f.Err }
 
 // failureOf is what an HTTP answer says: nil if it is a success.
-func failureOf(resp *http.Response, now time.Time) error {
+func failureOf(resp *http.Response, now time.Time) *Failure {
 	code := resp.StatusCode
 	switch {
 	case code >= 200 && code < 300:
@@ -58,4 +60,20 @@ func withoutURL(err error) error {
 		return u.Err
 	}
 	return err
+}
+
+// channel is what errors are told of.
+type channel interface{ Name() string }
+
+// undelivered says which channel did not take which alert; nil if it did.
+func undelivered(c channel, a alerting.Alert, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s did not take alert %s: %w", c.Name(), a.ID, err)
+}
+
+// unencodable says that an alert cannot be written down for a channel, ever.
+func unencodable(c channel, a alerting.Alert, err error) error {
+	return &Failure{Permanent: true, Err: fmt.Errorf("encoding alert %s for %s: %w", a.ID, c.Name(), err)}
 }

@@ -1,16 +1,12 @@
 package notify
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -24,50 +20,26 @@ import (
 //	Keyturn-Timestamp: seconds since 1970, in UTC
 //	Keyturn-Signature: v1=HEX, HMAC-SHA256 of timestamp, ".", body (with a Secret)
 //
-// Redirects are not followed: they count as failures.
+// docs/webhook.md shows how a receiver verifies them.
 type Webhook struct {
-	URL       string            // where to; required
-	Secret    []byte            // key of the signature; empty sends none
-	Timeout   time.Duration     // of one attempt; 0 is 10 s
-	Transport http.RoundTripper // nil is http.DefaultTransport
+	ID     string  // the channel's name; "" is webhook
+	URL    string  // where to; required
+	Secret []byte  // key of the signature; empty sends none
+	Client *Client // required
 }
 
 // Name is the channel's name.
-func (w *Webhook) Name() string { return "webhook" }
+func (w *Webhook) Name() string { return cmp.Or(w.ID, "webhook") }
 
 // Deliver posts an alert, once. Its errors are or wrap a *Failure.
 func (w *Webhook) Deliver(ctx context.Context, a alerting.Alert) error {
 	body, err := json.Marshal(a)
 	if err != nil {
-		return fmt.Errorf("encoding alert %s for the webhook: %w", a.ID, err)
+		return unencodable(w, a, err)
 	}
-	if err := w.post(ctx, a.ID, body); err != nil {
-		return fmt.Errorf("webhook did not take alert %s: %w", a.ID, err)
-	}
-	return nil
-}
-
-func (w *Webhook) post(ctx context.Context, id string, body []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(w.Timeout, 10*time.Second))
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(body))
-	if err != nil {
-		return &Failure{Permanent: true, Err: errors.New("its URL cannot be parsed: correct it where the webhook is configured")}
-	}
-	w.sign(req.Header, time.Now(), body)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Idempotency-Key", id)
-	client := http.Client{
-		Transport:     w.Transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return &Failure{Err: withoutURL(err)}
-	}
-	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
-	return failureOf(resp, time.Now())
+	header := http.Header{"Idempotency-Key": {a.ID}}
+	w.sign(header, time.Now(), body)
+	return undelivered(w, a, w.Client.do(ctx, exchange{url: w.URL, header: header, body: body}))
 }
 
 // sign adds the timestamp and, with a secret, the signature.

@@ -1,0 +1,66 @@
+package notify
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+
+	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/event"
+)
+
+// command finds the first command of keyturn's in what comes next, and its arguments
+// as far as they are whole words.
+var command = regexp.MustCompile(`\bkeyturn (revoke|rotate|rollback|status|alerts list)\b((?: [A-Za-z0-9:./_-]*[A-Za-z0-9_-])*)(?:$|[\s,;:.)]|'(?:\W|$))`)
+
+// Call is how gcloud, for people who have nothing else at hand, asks keyturn's
+// function for the same as the first command in what comes next of a notice. It is
+// for the region that gcloud is set to. It is empty where the function cannot do the
+// same: revoke without --key looks up by itself which key is in use, and takes more
+// than one call.
+func Call(n alerting.Notice) string {
+	m := command.FindStringSubmatch(n.Next)
+	if m == nil {
+		return ""
+	}
+	if m[1] == "alerts list" {
+		return `gcloud functions call keyturn-alert-http --gen2 --data='{"command":"list"}'`
+	}
+	c, ok := parse(m[1], strings.Fields(m[2]), n.Credential)
+	if !ok || c.Validate() != nil { // what is valid holds nothing that a shell or JSON would read
+		return ""
+	}
+	data, err := json.Marshal(c)
+	if err != nil {
+		return ""
+	}
+	project := strings.Split(c.Secret, "/")[1]
+	return "gcloud functions call keyturn-rotate-http --gen2 --project=" + project + " --data='" + string(data) + "'"
+}
+
+// parse reads the arguments of a command up to the first word that is none. A
+// secret that is not named in full is the notice's own or unknown.
+func parse(verb string, args []string, credential string) (event.Command, bool) {
+	c := event.Command{Verb: event.Verb(verb)}
+	if len(args) == 0 {
+		return c, false
+	}
+	c.Secret = args[0]
+	if !strings.Contains(c.Secret, "/") {
+		if !strings.HasSuffix(credential, "/secrets/"+c.Secret) {
+			return c, false
+		}
+		c.Secret = credential
+	}
+	for args = args[1:]; len(args) > 0; args = args[1:] {
+		switch {
+		case args[0] == "--key" && len(args) > 1:
+			c.Key, args = args[1], args[1:]
+		case args[0] == "--kill-tokens":
+			c.KillTokens = true
+		default:
+			return c, true
+		}
+	}
+	return c, true
+}

@@ -1,0 +1,151 @@
+package notify
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Egress says how receivers are reached.
+type Egress struct {
+	Timeout      time.Duration  // of one attempt, from the look-up of the name to the last byte of the answer; 0 is 10 s
+	AllowPrivate bool           // private and loopback addresses are connected to as well, and loopback ones by plain http if the URL says so; false is neither
+	Roots        *x509.CertPool // that vouch for receivers; nil is the machine's
+}
+
+// Client reaches receivers for all channels that share it. It follows no redirect,
+// uses no proxy, takes TLS 1.2 or better, and connects to no address that Egress
+// does not allow, whatever the receiver's name resolves to. It is safe for
+// concurrent use.
+type Client struct {
+	timeout  time.Duration
+	loopback bool // plain http may go there
+	http     http.Client
+	dialer   net.Dialer
+	tls      *tls.Config
+}
+
+// maxAnswer is what is read of an answer, in bytes.
+const maxAnswer = 64 << 10
+
+// NewClient returns a client.
+func NewClient(e Egress) *Client {
+	c := &Client{timeout: cmp.Or(e.Timeout, 10*time.Second), loopback: e.AllowPrivate}
+	c.dialer = net.Dialer{Timeout: c.timeout, Control: controlOf(e.AllowPrivate)}
+	c.tls = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: e.Roots}
+	c.http = http.Client{
+		Timeout:       c.timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext: c.dialer.DialContext, TLSClientConfig: c.tls.Clone(), ForceAttemptHTTP2: true,
+			TLSHandshakeTimeout: c.timeout, ResponseHeaderTimeout: c.timeout, MaxResponseHeaderBytes: maxAnswer,
+			MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second,
+		},
+	}
+	return c
+}
+
+// exchange is one request, and how its answer is read.
+type exchange struct {
+	method string // "" is POST
+	url    string
+	header http.Header // besides Content-Type; nil is none
+	body   []byte      // JSON
+	secret string      // besides what is secret in the URL; "" is none
+
+	took func(answer []byte) bool   // whether a success is the receiver's own, and not of something in between; nil is whatever succeeds
+	said func(answer []byte) string // the receiver's words about what is wrong; nil is none
+}
+
+// do sends an exchange, once. Its errors are *Failure, and tell nothing secret.
+func (c *Client) do(ctx context.Context, x exchange) error {
+	u, err := c.parse(x.url)
+	if err != nil {
+		return &Failure{Permanent: true, Err: err}
+	}
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(x.method, http.MethodPost), u.String(), bytes.NewReader(x.body))
+	if err != nil {
+		return &Failure{Permanent: true, Err: errUnparsable}
+	}
+	for name, values := range x.header {
+		req.Header[name] = values
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "keyturn")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return &Failure{Err: withoutURL(err)}
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err := failureOf(resp, time.Now()); err != nil {
+		return x.explain(err, answer, u)
+	}
+	if err != nil {
+		return &Failure{Err: fmt.Errorf("reading its answer: %w", withoutURL(err))}
+	}
+	if x.took != nil && !x.took(answer) {
+		return &Failure{Err: fmt.Errorf("it answered %d, but not as it does when it takes an alert: see whether something else answers at its URL", resp.StatusCode)}
+	}
+	return nil
+}
+
+var errUnparsable = errors.New("its URL cannot be parsed: correct it where the channel is configured")
+
+// parse accepts https, and plain http where nothing leaves the machine.
+func (c *Client) parse(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "":
+		return nil, errUnparsable
+	case u.Scheme == "https", u.Scheme == "http" && c.loopback && isLoopback(u.Hostname()):
+		return u, nil
+	}
+	return nil, errors.New("its URL is not https: configure one that is; plain http goes to a loopback address only, where private addresses are allowed")
+}
+
+// maxSaid bounds what is shown of a receiver's words, in bytes.
+const maxSaid = 300
+
+// explain adds the receiver's words to a failure, unless they repeat a secret.
+func (x exchange) explain(failed *Failure, answer []byte, u *url.URL) *Failure {
+	if x.said == nil {
+		return failed
+	}
+	words := printable(x.said(answer), maxSaid)
+	if words == "" || repeats(words, append(secretsIn(u), x.secret)) {
+		return failed
+	}
+	failed.Err = fmt.Errorf("%w: %s", failed.Err, words)
+	return failed
+}
+
+// minSecret is the length, in bytes, from which a part of a URL is taken for a secret.
+const minSecret = 5
+
+// secretsIn are the parts of a URL that may be a token.
+func secretsIn(u *url.URL) []string {
+	parts := strings.Split(u.Path, "/")
+	for _, values := range u.Query() {
+		parts = append(parts, values...)
+	}
+	password, _ := u.User.Password()
+	return append(parts, password)
+}
+
+func repeats(words string, secrets []string) bool {
+	return slices.ContainsFunc(secrets, func(s string) bool {
+		return len(s) >= minSecret && (strings.Contains(words, s) || strings.Contains(words, url.QueryEscape(s)))
+	})
+}

@@ -1,0 +1,42 @@
+package notify
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// details are a message's parts by name, for receivers that show or keep them as
+// they are. Of parts of one name the first is told.
+func details(m message) map[string]string {
+	d := map[string]string{"state": m.State, "severity": m.Severity, "why": m.Sentence}
+	for _, f := range append(named(
+		fact{"now", m.Progress}, fact{"next", m.Next}, fact{"gcloud", m.Call}, fact{"acknowledge", m.Ack},
+		fact{"runbook", m.Runbook}, fact{"technique", m.Technique}, fact{"logs", m.Logs},
+	), m.Facts...) {
+		if _, told := d[f.Name]; !told {
+			d[f.Name] = f.Value
+		}
+	}
+	return d
+}
+
+var notOfAName = regexp.MustCompile(`[^a-z0-9]+`)
+
+// annotations are details, named as Alertmanager and Security Command Center demand,
+// with the summary and the description that templates of receivers expect.
+func annotations(m message) map[string]string {
+	named := map[string]string{"summary": m.Title, "description": m.Sentence}
+	d := details(m)
+	for _, told := range slices.Sorted(maps.Keys(d)) {
+		name, value := told, d[told]
+		if name = strings.Trim(notOfAName.ReplaceAllString(strings.ToLower(name), "_"), "_"); name == "" || name[0] <= '9' {
+			name = "field_" + name
+		}
+		if named[name] == "" {
+			named[name] = value
+		}
+	}
+	return named
+}

@@ -1,0 +1,128 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+
+	"example.com/keyturn/shared/alerting"
+	"google.golang.org/api/chat/v1"
+)
+
+// GoogleChat posts alerts to an incoming webhook, as cards. All alerts of an
+// incident are one thread.
+type GoogleChat struct {
+	ID     string  // the channel's name; "" is google-chat
+	URL    string  // of the incoming webhook, with its key and token; required, and a secret
+	Client *Client // required
+}
+
+// Limits of Google Chat. A message, cards included, has at most 32,000 bytes
+// (developers.google.com/workspace/chat/api/reference/rest/v1/spaces.messages/create),
+// a card at most 100 widgets; these have 35 at most. Texts have no limit of their own.
+const (
+	chatMessage = 32_000
+	chatText    = 4000
+	chatLine    = 120 // a header is one line
+)
+
+// Name is the channel's name.
+func (g *GoogleChat) Name() string { return cmp.Or(g.ID, "google-chat") }
+
+// Deliver posts an alert, once. Its errors are or wrap a *Failure.
+func (g *GoogleChat) Deliver(ctx context.Context, a alerting.Alert) error {
+	body, err := chatBody(a)
+	if err != nil {
+		return unencodable(g, a, err)
+	}
+	return undelivered(g, a, g.Client.do(ctx, exchange{url: threaded(g.URL, a.ID), body: body, took: googleTook, said: googleSaid}))
+}
+
+// threaded has Chat reply to the incident's thread, or begin it, and take the same
+// alert once however often it is posted. A URL that is none stays so.
+func threaded(raw, id string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw
+	}
+	q := u.Query()
+	q.Set("messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD")
+	q.Set("requestId", id)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// chatBody renders an alert, with as many facts as fit.
+func chatBody(a alerting.Alert) ([]byte, error) {
+	m := compose(a)
+	for {
+		body, err := json.Marshal(chatMessageOf(m, a.Incident))
+		if err != nil || len(body) <= chatMessage || len(m.Facts) == 0 {
+			return body, err
+		}
+		m.Facts = m.Facts[:len(m.Facts)-1]
+	}
+}
+
+func chatMessageOf(m message, incident string) *chat.Message {
+	widgets := []*chat.GoogleAppsCardV1Widget{chatParagraph("", m.Sentence)}
+	if m.Progress != "" {
+		widgets = append(widgets, chatParagraph("Now", m.Progress))
+	}
+	for _, f := range m.Facts {
+		widgets = append(widgets, &chat.GoogleAppsCardV1Widget{DecoratedText: &chat.GoogleAppsCardV1DecoratedText{
+			TopLabel: bounded(f.Name, chatText, entity), Text: bounded(f.Value, chatText, entity), WrapText: true,
+		}})
+	}
+	for _, c := range m.commands() {
+		widgets = append(widgets, chatParagraph(c.Name, c.Value))
+	}
+	if m.Runbook != "" {
+		widgets = append(widgets, chatParagraph("Runbook", m.Runbook))
+	}
+	if buttons := chatButtons(m); len(buttons) > 0 {
+		widgets = append(widgets, &chat.GoogleAppsCardV1Widget{ButtonList: &chat.GoogleAppsCardV1ButtonList{Buttons: buttons}})
+	}
+	return &chat.Message{
+		FallbackText: bounded(headline(m)+": "+m.Title, chatLine, chatPlainRune),
+		Thread:       &chat.Thread{ThreadKey: printable(incident, maxName)},
+		CardsV2: []*chat.CardWithId{{CardId: "alert", Card: &chat.GoogleAppsCardV1Card{
+			Header:   &chat.GoogleAppsCardV1CardHeader{Title: headline(m), Subtitle: bounded(m.Title, chatLine, chatPlainRune)},
+			Sections: []*chat.GoogleAppsCardV1Section{{Widgets: widgets}},
+		}}},
+	}
+}
+
+func chatParagraph(label, text string) *chat.GoogleAppsCardV1Widget {
+	text = bounded(text, chatText, entity)
+	if label != "" {
+		text = fmt.Sprintf("<b>%s</b><br>%s", label, text)
+	}
+	return &chat.GoogleAppsCardV1Widget{TextParagraph: &chat.GoogleAppsCardV1TextParagraph{Text: text, TextSyntax: "HTML"}}
+}
+
+func chatButtons(m message) []*chat.GoogleAppsCardV1Button {
+	var buttons []*chat.GoogleAppsCardV1Button
+	for _, l := range m.links() {
+		buttons = append(buttons, &chat.GoogleAppsCardV1Button{Text: l.Name, OnClick: &chat.GoogleAppsCardV1OnClick{OpenLink: &chat.GoogleAppsCardV1OpenLink{Url: l.Value}}})
+	}
+	return buttons
+}
+
+// chatPlainRune is for texts of which Chat does not say whether they may hold
+// markup, mentions (<users/all>) included.
+func chatPlainRune(r rune) string {
+	switch r {
+	case '<':
+		return "‹"
+	case '>':
+		return "›"
+	case '&':
+		return "+"
+	case '*', '_', '~', '`':
+		return " "
+	}
+	return string(r)
+}

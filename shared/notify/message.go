@@ -1,0 +1,193 @@
+package notify
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"example.com/keyturn/shared/alerting"
+)
+
+// message is what every channel says of an alert. Its texts are single lines that
+// print, of bounded length, whatever the alert holds; what a channel gives a
+// meaning to (markup, mentions, links) it escapes itself.
+type message struct {
+	Title     string // the incident in a line, the same for all its alerts
+	State     string // open, update, acknowledged, escalated or resolved
+	Severity  string // info, warning, high or critical
+	Sentence  string // what happened, and why it is thought abnormal, in numbers
+	Progress  string // what became of the incident: who took it up, why it escalated or is over; often empty
+	Facts     []fact // who, what, where and when, in numbers; what matters most comes first
+	Next      string // the command or action that comes next
+	Call      string // gcloud's way to the same; empty where there is none
+	Ack       string // the command that takes the incident up; empty once that makes no sense
+	Logs      string // https URL of the evidence; may be empty
+	Runbook   string // what to do, in words; may be empty
+	Technique string // of MITRE ATT&CK; may be empty
+	Attack    string // https URL of the technique's description; may be empty
+}
+
+// fact is a name and what is known by it; neither is empty.
+type fact struct{ Name, Value string }
+
+// Bounds of a message, in bytes where nothing else is said. Escaped five times as
+// long, each text still fits where a vendor takes least (3000 characters, Slack),
+// but for the longer ones, which that vendor's adapter cuts.
+const (
+	maxTitle    = 200
+	maxSentence = 1200
+	maxName     = 60
+	maxValue    = 500
+	maxFacts    = 24 // facts
+	maxStep     = 700
+	maxRunbook  = 1500
+	maxURL      = 2000
+)
+
+// compose says what an alert says.
+func compose(a alerting.Alert) message {
+	m := message{
+		Title:    printable(title(a.Notice), maxTitle),
+		State:    printable(string(a.State), maxName),
+		Severity: a.Severity.String(),
+		Sentence: printable(a.Summary, maxSentence),
+		Progress: printable(progress(a), maxSentence),
+		Facts:    facts(a),
+		Next:     printable(a.Next, maxStep),
+		Call:     Call(a.Notice),
+		Logs:     link(a.Link),
+		Runbook:  printable(a.Runbook, maxRunbook),
+	}
+	if technique.MatchString(a.Technique) {
+		m.Technique = a.Technique
+		m.Attack = "https://attack.mitre.org/techniques/" + strings.ReplaceAll(a.Technique, ".", "/") + "/"
+	}
+	if a.State != alerting.Acknowledged && a.State != alerting.Resolved && incidentID.MatchString(a.Incident) {
+		m.Ack = "keyturn alerts ack " + a.Incident
+	}
+	return m
+}
+
+var (
+	technique  = regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)
+	incidentID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+)
+
+// title goes by what makes an incident one, and by nothing that changes in it: mail
+// programs thread by it.
+func title(n alerting.Notice) string {
+	t := n.Detector
+	if n.Subject != "" {
+		t += ": " + n.Subject
+	}
+	if n.Project != "" {
+		t += ", in project " + n.Project
+	}
+	return t
+}
+
+// progress says what became of the incident.
+func progress(a alerting.Alert) string {
+	var parts []string
+	switch {
+	case a.State == alerting.Acknowledged && a.By != "":
+		parts = append(parts, a.By+" has taken it up")
+	case a.State == alerting.Resolved && a.By != "":
+		parts = append(parts, "resolved by "+a.By)
+	}
+	if a.Why != "" {
+		parts = append(parts, a.Why)
+	}
+	if a.Outcome != "" {
+		parts = append(parts, "done without being asked: "+a.Outcome)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// facts lists what is known: of the finding, its own fields, of the incident.
+func facts(a alerting.Alert) []fact {
+	told := printed(fact{"who", a.Subject}, fact{"project", a.Project}, fact{"credential", a.Credential}, fact{"key", a.Key},
+		fact{"when", stamp(a.Time)}, fact{"count", number(a.Count)})
+	incident := printed(fact{"opened", stamp(a.Opened)}, fact{"findings", number(a.Findings)}, fact{"incident", a.Incident})
+	for i, f := range a.Fields {
+		if slices.Contains(told, fact(f)) {
+			continue
+		}
+		if len(told)+len(incident) == maxFacts-1 && i < len(a.Fields)-1 {
+			told = append(told, fact{"and", fmt.Sprintf("%d more, which 'keyturn alerts show' tells", len(a.Fields)-i)})
+			break
+		}
+		told = append(told, printed(fact(f))...)
+	}
+	return append(told, incident...)
+}
+
+// printed are the facts that are known, in a form that prints.
+func printed(all ...fact) (known []fact) {
+	for _, f := range all {
+		if f.Name != "" && f.Value != "" {
+			known = append(known, fact{printable(f.Name, maxName), printable(f.Value, maxValue)})
+		}
+	}
+	return known
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// link is an https URL, in a form that no channel reads as anything else, or
+// nothing: a longer one, cut, would lead elsewhere.
+func link(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Opaque != "" {
+		return ""
+	}
+	safe := bounded(u.String(), 3*maxURL, func(r rune) string {
+		if r > '~' || r <= ' ' || strings.ContainsRune("<>|\"'`()[]{}\\^*", r) {
+			return url.QueryEscape(string(r))
+		}
+		return string(r)
+	})
+	if len(safe) > maxURL {
+		return ""
+	}
+	return safe
+}
+
+// commands are the commands of a message, by what they are for.
+func (m message) commands() []fact {
+	return named(fact{"Next", m.Next}, fact{"The same by gcloud", m.Call}, fact{"Take it up", m.Ack})
+}
+
+// links are the URLs of a message, by what they lead to.
+func (m message) links() []fact {
+	return named(fact{"Logs Explorer", m.Logs}, fact{"MITRE " + m.Technique, m.Attack})
+}
+
+// steps says what to do, for vendors that have one place for it.
+func (m message) steps() string {
+	var parts []string
+	for _, s := range append(m.commands(), named(fact{"Runbook", m.Runbook})...) {
+		parts = append(parts, s.Name+": "+s.Value)
+	}
+	return strings.Join(parts, "\n")
+}
+
+func named(all ...fact) []fact {
+	return slices.DeleteFunc(all, func(f fact) bool { return f.Value == "" })
+}
