@@ -29,7 +29,7 @@ type Batch struct {
 	config  Config
 	decoder event.Decoder
 	err     error // instead of a block
-	ready   chan struct{}
+	number  int   // of the block in the file, from 0
 }
 
 // Line returns the line that entry i begins on, counted from 1.
