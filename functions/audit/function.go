@@ -122,6 +122,14 @@ func (f *Function) observe(ctx context.Context, e detect.Entry) error {
 	return f.memory.observe(e, f.teller(ctx))
 }
 
+// logMissed says what detectors had to leave out. It comes with every sweep and
+// exchange, and says nothing twice.
+func (f *Function) logMissed(ctx context.Context) {
+	for detector, n := range f.memory.unasked() {
+		f.log.ErrorContext(ctx, "questions are not asked, because too many are open: what a detector would find by them is missing", "detector", detector, "questions", n)
+	}
+}
+
 func (f *Function) teller(ctx context.Context) teller {
 	return func(p *pending) (bool, error) { return f.tell(ctx, p) }
 }

@@ -19,6 +19,7 @@ type memory struct {
 	pace   pace
 	later  []*pending // to be told again
 	untold int        // findings that came to light and are not settled, with those in later
+	missed int        // questions of detectors that were not asked, when that was said last
 }
 
 func newMemory(subjects int, shared bool, wall func() time.Time) *memory {
@@ -127,6 +128,22 @@ func (m *memory) wants(clock func() time.Time) bool {
 	}
 	m.asked = now
 	return true
+}
+
+// unasked returns how many questions detectors did not ask, by detector, when there
+// are more than when it was called last, and else nothing.
+func (m *memory) unasked() map[string]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	of, all := m.engine.Unasked(), 0
+	for _, n := range of {
+		all += n
+	}
+	if all == m.missed {
+		return nil
+	}
+	m.missed = all
+	return of
 }
 
 // known is the latest ledger; nil before the first.

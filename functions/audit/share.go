@@ -64,6 +64,7 @@ func (f *Function) exchangeIfDue(ctx context.Context, denied bool) {
 // looks at what is left: an entry that found it locked relies on that.
 func (f *Function) exchangeNow(ctx context.Context) {
 	f.logged(ctx, f.exchange(ctx))
+	f.logMissed(ctx)
 	f.exchanging.Unlock()
 	f.exchangeLater(ctx)
 }

@@ -38,6 +38,7 @@ func (f *Function) sweep(ctx context.Context) error {
 	}
 	f.swept = until
 	f.log.InfoContext(ctx, "swept", "since", since, "until", until, "entries", n)
+	f.logMissed(ctx)
 	f.logged(ctx, f.shareSweep(ctx, until))
 	return nil
 }

@@ -26,12 +26,6 @@ type Shard struct {
 	subjects  map[string]string // encoded, by name
 }
 
-// question is one that waits, with when it arose and when it can be answered.
-type question struct {
-	wait
-	due
-}
-
 // How long a shard remembers what concerns only recent entries: entries are late,
 // and instances exchange what they know, by less.
 const (
@@ -39,7 +33,7 @@ const (
 	keepChanges   = 3 * day             // for they explain what followed within a day or two
 	keepSubjects  = 2 * retention * day // after they were seen last
 
-	maxShardQuestions = maxWaiting / Shards / 2 // of more, the later ones are not shared
+	maxShardQuestions = maxWaiting / Shards / 4 // of one detector; of more, the later ones are not shared
 	maxShardChanges   = maxChanges / Shards * 2 // of more, the older ones are forgotten
 )
 
@@ -106,7 +100,7 @@ func (s *Shard) Bound(limit int, now time.Time) {
 	maps.DeleteFunc(s.changes, func(made change, _ struct{}) bool { return made.at < t-keepChanges })
 	maps.DeleteFunc(s.subjects, func(_, record string) bool { return seenIn(record) < t-keepSubjects })
 	s.changes.bound(maxShardChanges)
-	s.boundQuestions()
+	s.boundQuestions(t)
 	excess := len(s.Encode()) - limit
 	if excess <= 0 {
 		return
@@ -120,12 +114,19 @@ func (s *Shard) Bound(limit int, now time.Time) {
 	}
 }
 
-func (s *Shard) boundQuestions() {
+// boundQuestions drops of each detector what is too many: first what was to be
+// answered already at t, and then the later ones.
+func (s *Shard) boundQuestions(t int64) {
 	if len(s.questions) <= maxShardQuestions {
 		return
 	}
-	for _, q := range slices.SortedFunc(maps.Keys(s.questions), question.order)[maxShardQuestions:] {
-		delete(s.questions, q)
+	of := make(map[uint32]int)
+	for _, q := range slices.SortedFunc(maps.Keys(s.questions), func(a, b question) int {
+		return cmp.Or(cmp.Compare(max(t, a.by)-a.by, max(t, b.by)-b.by), a.order(b))
+	}) {
+		if of[q.detector]++; of[q.detector] > maxShardQuestions {
+			delete(s.questions, q)
+		}
 	}
 }
 
@@ -177,9 +178,4 @@ func encodeQuestions(set map[question]struct{}) []byte {
 		b = q.encode(b)
 	}
 	return b
-}
-
-func (q question) order(other question) int {
-	return cmp.Or(cmp.Compare(q.by, other.by), cmp.Compare(q.at, other.at), cmp.Compare(q.name, other.name),
-		cmp.Compare(q.detector, other.detector), cmp.Compare(q.what, other.what), cmp.Compare(q.day, other.day))
 }

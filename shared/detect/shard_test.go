@@ -16,7 +16,7 @@ func anyShard(r *rand.Rand) *Shard {
 	for range r.IntN(5) {
 		at := start.UnixMilli() + r.Int64N(5)*hour
 		s.changes = united(s.changes, changes{change{at: at, actor: fmt.Sprint("actor", r.IntN(2))}: {}})
-		q := question{wait{name: thief, detector: turned.id, what: r.Uint64N(3)}, due{at, at + hour}}
+		q := question{wait{name: thief, detector: turned.id, what: r.Uint64N(3)}, at, at + hour}
 		s.questions = united(s.questions, map[question]struct{}{q: {}})
 		known := anySubject(r)
 		known.name = fmt.Sprint("subject", r.IntN(4))
@@ -102,18 +102,23 @@ func TestAShardIsBounded(t *testing.T) {
 			known.sight(sighting{mark: mark{deniedPermission, 1, dayOf(at)}, first: stamp{at: at}, last: at})
 		}
 		s.put(known.name, string(known.encode(nil)))
-		s.questions = united(s.questions, map[question]struct{}{{wait{name: thief, what: uint64(i)}, due{at, at + 60*day}}: {}})
+		s.questions = united(s.questions, map[question]struct{}{{wait{name: thief, what: uint64(i)}, at, at + 60*day}: {}})
 		s.changes = united(s.changes, changes{change{at: at, actor: thief}: {}})
 	}
+	open := question{wait{name: thief, detector: crown.id}, now.UnixMilli(), now.UnixMilli() + hour}
+	s.questions[open] = struct{}{}
+	for i := range maxShardQuestions {
+		s.questions[question{wait{name: thief, detector: crown.id, what: uint64(i)}, 0, now.UnixMilli() - minute}] = struct{}{}
+	}
 	s.put("long gone", string((&subject{name: "long gone", born: 1, seen: start.UnixMilli()}).encode(nil)))
-	s.questions[question{due: due{by: now.UnixMilli() - day}}] = struct{}{}
+	s.questions[question{by: now.UnixMilli() - day}] = struct{}{}
 	s.changes[change{at: now.UnixMilli() - 4*day}] = struct{}{}
 	const limit = 100_000
 	s.Bound(limit, now)
 	if size := len(s.Encode()); size > limit || size < limit-200 {
 		t.Errorf("%d bytes, want just below %d", size, limit)
 	}
-	if len(s.questions) != maxShardQuestions || len(s.changes) > maxShardChanges {
+	if _, kept := s.questions[open]; !kept || len(s.questions) != 2*maxShardQuestions || len(s.changes) > maxShardChanges {
 		t.Errorf("%d questions, %d changes", len(s.questions), len(s.changes))
 	}
 	suspects := 0

@@ -52,11 +52,10 @@ func (g *Engine) Reshare(i int, s *Shard) {
 
 func (g *Engine) shareQuestions(shared map[int]*Shard) {
 	maps.DeleteFunc(g.asked, func(q question, _ struct{}) bool { return q.by < g.clock.now-keepQuestions })
-	for w, d := range g.waiting.questions {
-		if s := shared[int(shardOf(w.name))]; s != nil {
-			q := question{w, d}
-			s.questions = united(s.questions, map[question]struct{}{q: {}})
-			g.asked[q] = struct{}{}
+	for _, q := range g.waiting.questions {
+		if s := shared[int(shardOf(q.name))]; s != nil {
+			s.questions = united(s.questions, map[question]struct{}{q.question: {}})
+			g.asked[q.question] = struct{}{}
 		}
 	}
 }

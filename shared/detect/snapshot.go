@@ -102,8 +102,8 @@ func (g *Engine) mergeHead(parts [4]reader) error {
 		g.changes[made] = struct{}{}
 	}
 	g.changes.bound(maxChanges)
-	for q, d := range asked.questions {
-		g.waiting.add(q, d.at, d.by)
+	for _, q := range asked.questions {
+		g.waiting.add(q.wait, q.at, q.by)
 	}
 	g.store.gone.join(&gone)
 	return nil
@@ -143,8 +143,8 @@ func (c changes) decode(r *reader) {
 
 func (w *waiting) encode() []byte {
 	var b []byte
-	for q, d := range w.questions {
-		b = question{q, d}.encode(b)
+	for _, q := range w.questions {
+		b = q.encode(b)
 	}
 	return b
 }
@@ -164,7 +164,7 @@ func (w *waiting) decode(r *reader) {
 }
 
 func (r *reader) question() question {
-	return question{wait{r.text(), r.uint32(), r.uint64(), int32(r.varint())}, due{r.varint(), r.varint()}}
+	return question{wait{r.text(), r.uint32(), r.uint64(), int32(r.varint())}, r.varint(), r.varint()}
 }
 
 func (k *sketch) encode() []byte {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -65,6 +66,11 @@ func (r *replay) warn() {
 	}
 	if r.Decoded > 0 && r.Outside == r.Decoded {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("no entry lies in the time asked for: those of the log are from %s to %s", r.First.UTC().Format(time.RFC3339), r.Last.UTC().Format(time.RFC3339)))
+	}
+	unasked := r.engine.Unasked()
+	for _, detector := range slices.Sorted(maps.Keys(unasked)) {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("too many questions were open at once: %d of detector %s were not asked, and what would have been found by them is missing; replay less at a time, by --since and --until or by project",
+			unasked[detector], detector))
 	}
 	if !r.engine.Wants().IsZero() {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the ledger is of %s, %.1f hours older than the log's end: keys that may be newer are not judged; write a newer one with 'keyturn audit ledger'",
