@@ -242,7 +242,7 @@ func TestWhatDetectorsMissIsSaid(t *testing.T) {
 	}
 	must(t, e.sweep())
 	must(t, e.sweep())
-	if said := strings.Count(e.log.String(), "questions are not asked"); said != 1 || !strings.Contains(e.log.String(), "detector=callers-without-a-name questions=3") {
+	if said := strings.Count(e.log.String(), "detectors leave something out"); said != 1 || !strings.Contains(e.log.String(), "unasked=map[callers-without-a-name:3] unread=0") {
 		t.Errorf("said %d times: %s", said, e.log.String())
 	}
 }

@@ -125,8 +125,9 @@ func (f *Function) observe(ctx context.Context, e detect.Entry) error {
 // logMissed says what detectors had to leave out. It comes with every sweep and
 // exchange, and says nothing twice.
 func (f *Function) logMissed(ctx context.Context) {
-	for detector, n := range f.memory.unasked() {
-		f.log.ErrorContext(ctx, "questions are not asked, because too many are open: what a detector would find by them is missing", "detector", detector, "questions", n)
+	if m, more := f.memory.missed(); more {
+		f.log.ErrorContext(ctx, "detectors leave something out, and what they would find by it is missing: questions that were not asked because too many were open, and subjects that could not be read back",
+			"unasked", m.unasked, "unread", m.unread)
 	}
 }
 

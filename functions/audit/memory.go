@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -19,7 +20,7 @@ type memory struct {
 	pace   pace
 	later  []*pending // to be told again
 	untold int        // findings that came to light and are not settled, with those in later
-	missed int        // questions of detectors that were not asked, when that was said last
+	said   missing    // when it was asked for last
 }
 
 func newMemory(subjects int, shared bool, wall func() time.Time) *memory {
@@ -130,20 +131,21 @@ func (m *memory) wants(clock func() time.Time) bool {
 	return true
 }
 
-// unasked returns how many questions detectors did not ask, by detector, when there
-// are more than when it was called last, and else nothing.
-func (m *memory) unasked() map[string]int {
+// missing is what detectors had to leave out.
+type missing struct {
+	unasked map[string]int // questions, by detector: too many were open
+	unread  int            // records of subjects
+}
+
+// missed returns what detectors had to leave out, and whether it is more than when it
+// was asked last.
+func (m *memory) missed() (now missing, more bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	of, all := m.engine.Unasked(), 0
-	for _, n := range of {
-		all += n
-	}
-	if all == m.missed {
-		return nil
-	}
-	m.missed = all
-	return of
+	now = missing{m.engine.Unasked(), m.engine.Unread()}
+	more = now.unread != m.said.unread || !maps.Equal(now.unasked, m.said.unasked)
+	m.said = now
+	return now, more
 }
 
 // known is the latest ledger; nil before the first.

@@ -116,9 +116,7 @@ func (f *Function) exchangeShard(ctx context.Context, i int, mine *detect.Shard,
 	var known *detect.Shard
 	err := f.config.Store.Update(ctx, fmt.Sprintf("shard-%02d", i), func(old []byte) ([]byte, time.Time, error) {
 		known = f.decodeShard(ctx, i, old)
-		if err := known.Join(mine); err != nil {
-			return nil, time.Time{}, err
-		}
+		known.Join(mine)
 		known.Bound(maxShard, now)
 		return known.Encode(), now.Add(shardKept), nil
 	})
@@ -129,15 +127,18 @@ func (f *Function) exchangeShard(ctx context.Context, i int, mine *detect.Shard,
 	return f.memory.learn(known, f.teller(ctx))
 }
 
-// decodeShard reads a shard. One that cannot be read is made anew.
+// decodeShard reads a shard. What of it cannot be read is made anew.
 func (f *Function) decodeShard(ctx context.Context, i int, data []byte) *detect.Shard {
 	if data == nil {
 		return new(detect.Shard)
 	}
-	s, err := detect.DecodeShard(data)
+	s, unread, err := detect.DecodeShard(data)
 	if err != nil {
 		f.log.ErrorContext(ctx, "a shard is lost and begun anew", "shard", i, "error", err.Error())
 		return new(detect.Shard)
+	}
+	if unread > 0 {
+		f.log.ErrorContext(ctx, "subjects in a shard are lost: their records cannot be read", "shard", i, "subjects", unread)
 	}
 	return s
 }

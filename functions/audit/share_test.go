@@ -385,6 +385,24 @@ func TestAShardThatCannotBeReadIsMadeAnew(t *testing.T) {
 	}
 }
 
+// What somebody else wrote among the subjects of a shard costs no other subject.
+func TestARecordThatCannotBeReadIsLeftOut(t *testing.T) {
+	f := newFleet(t)
+	f.mustGive(f.instance(), probe(7)...)
+	f.wall.Advance(exchangeEvery)
+	for i := range detect.Shards {
+		must(t, f.store.Update(t.Context(), fmt.Sprintf("shard-%02d", i), func(old []byte) ([]byte, time.Time, error) {
+			return append(old, "\x03abc"...), time.Time{}, nil
+		}))
+	}
+	f.mustGive(f.instance(), probe(8)[7])
+	f.mustGive(f.instance(), nothing)
+	f.wantOne(8)
+	if said := strings.Count(f.log.String(), "subjects in a shard are lost"); said != detect.Shards || !strings.Contains(f.log.String(), "subjects=1") {
+		t.Errorf("said %d times, want once of each shard: %s", said, f.log.String())
+	}
+}
+
 func TestWhatCouldNotBeSharedIsSharedLater(t *testing.T) {
 	f := newFleet(t)
 	a := f.instance()

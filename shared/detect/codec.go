@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // The one encoding of a subject: for the cold ones in memory, for snapshots and
@@ -114,19 +115,10 @@ func appendText(b []byte, s string) []byte {
 // worthOf is by what eviction goes, read off the encoding: by suspicion and then by
 // when the subject was seen.
 func worthOf(record string) uint64 {
-	r := reader{rest: record[1:codecHeader]}
+	r := reader{rest: record}
+	r.take(1)
 	return uint64(r.byte())<<32 | uint64(r.uint32())
 }
-
-// nameIn is the name in the encoding of a subject.
-func nameIn(record string) string {
-	r := reader{rest: record[codecHeader:]}
-	return r.text()
-}
-
-// seenIn is the minute, in milliseconds of Unix time, in which a subject was seen
-// last, by its encoding.
-func seenIn(record string) int64 { return int64(uint32(worthOf(record))) * minute }
 
 // decodeSubject reads what encode wrote. The subject's texts lie in record.
 func decodeSubject(record string) (*subject, error) {
@@ -161,8 +153,12 @@ func decodeSubject(record string) (*subject, error) {
 	return s, nil
 }
 
-// check refuses what encode cannot have written, for searches rely on the order.
+// check refuses what encode cannot have written, for searches rely on the order, and
+// what a union with it could not write down.
 func (s *subject) check() error {
+	if s.name == "" || len(s.name) > maxSubject || far(s.born) || far(s.seen) {
+		return fmt.Errorf("name or times: %w", errRecord)
+	}
 	for _, list := range [][]grant{s.granted, s.refused} {
 		for i := 1; i < len(list); i++ {
 			if list[i-1].pair >= list[i].pair {
@@ -171,17 +167,24 @@ func (s *subject) check() error {
 		}
 	}
 	for i := range s.sightings {
-		if n := &s.sightings[i]; n.kind == 0 || n.kind >= kinds || n.first.at == 0 || i > 0 && s.sightings[i-1].order(n.mark) >= 0 {
+		n := &s.sightings[i]
+		if n.kind == 0 || n.kind >= kinds || n.first.at == 0 || far(n.first.at) || far(n.last) || far(n.won.at) || i > 0 && s.sightings[i-1].order(n.mark) >= 0 {
 			return fmt.Errorf("sightings: %w", errRecord)
 		}
 	}
-	for i := 1; i < len(s.told); i++ {
-		if s.told[i-1].order(s.told[i]) >= 0 {
+	for i, t := range s.told {
+		if far(t.start) || i > 0 && s.told[i-1].order(t) >= 0 {
 			return fmt.Errorf("episodes: %w", errRecord)
 		}
 	}
+	if slices.ContainsFunc(s.notes[:], func(n note) bool { return far(n.at) }) {
+		return fmt.Errorf("notes: %w", errRecord)
+	}
 	return nil
 }
+
+// far reports whether a time is one of no calendar, by which sums may overflow.
+func far(t int64) bool { return t <= -1<<52 || t >= 1<<52 }
 
 func (r *reader) sighting(born int64) sighting {
 	s := sighting{mark: mark{kind(r.byte()), r.uint64(), int32(r.varint())}, name: r.text(), first: r.stamp(born)}

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -23,7 +23,13 @@ type Shard struct {
 	born      int64
 	changes   changes
 	questions map[question]struct{}
-	subjects  map[string]string // encoded, by name
+	subjects  map[string]record // by name
+}
+
+// record is a subject and its encoding.
+type record struct {
+	*subject
+	text string
 }
 
 // How long a shard remembers what concerns only recent entries: entries are late,
@@ -44,19 +50,20 @@ var errShard = errors.New("it is no shard of detectors' memory, or of another ve
 // shardOf is the shard that a subject belongs to.
 func shardOf(name string) uint8 { return uint8(hash(name) % Shards) }
 
-// Join takes in what other knows. When it fails, s is as it was or knows more.
-func (s *Shard) Join(other *Shard) error {
+// Join takes in what other knows.
+func (s *Shard) Join(other *Shard) {
 	s.born = earliest(s.born, other.born)
 	s.changes = united(s.changes, other.changes)
 	s.questions = united(s.questions, other.questions)
-	for name, record := range other.subjects {
-		both, err := joinRecords(s.subjects[name], record)
-		if err != nil {
-			return fmt.Errorf("joining shards: %w", err)
+	for name, theirs := range other.subjects {
+		if ours, known := s.subjects[name]; known && ours.text != theirs.text {
+			both := &subject{name: name}
+			both.join(ours.subject)
+			both.join(theirs.subject)
+			theirs = both.record()
 		}
-		s.put(name, both)
+		s.put(theirs)
 	}
-	return nil
 }
 
 func united[M ~map[K]struct{}, K comparable](a, b M) M {
@@ -67,29 +74,14 @@ func united[M ~map[K]struct{}, K comparable](a, b M) M {
 	return a
 }
 
-func (s *Shard) put(name, record string) {
+func (s *Shard) put(r record) {
 	if s.subjects == nil {
-		s.subjects = make(map[string]string)
+		s.subjects = make(map[string]record)
 	}
-	s.subjects[name] = record
+	s.subjects[r.name] = r
 }
 
-// joinRecords joins two encodings of a subject; "" is one of nothing.
-func joinRecords(a, b string) (string, error) {
-	if a == b || a == "" {
-		return b, nil
-	}
-	first, err := decodeSubject(a)
-	if err != nil {
-		return "", err
-	}
-	second, err := decodeSubject(b)
-	if err != nil {
-		return "", err
-	}
-	first.join(second)
-	return string(first.encode(nil)), nil
-}
+func (s *subject) record() record { return record{s, string(s.encode(nil))} }
 
 // Bound forgets what is of no use any more at now, and then, until the encoding
 // takes no more than limit bytes, the least suspicious and longest unseen
@@ -98,7 +90,7 @@ func (s *Shard) Bound(limit int, now time.Time) {
 	t := now.UnixMilli()
 	maps.DeleteFunc(s.questions, func(q question, _ struct{}) bool { return q.by < t-keepQuestions })
 	maps.DeleteFunc(s.changes, func(made change, _ struct{}) bool { return made.at < t-keepChanges })
-	maps.DeleteFunc(s.subjects, func(_, record string) bool { return seenIn(record) < t-keepSubjects })
+	maps.DeleteFunc(s.subjects, func(_ string, r record) bool { return r.seen < t-keepSubjects })
 	s.changes.bound(maxShardChanges)
 	s.boundQuestions(t)
 	excess := len(s.Encode()) - limit
@@ -109,7 +101,7 @@ func (s *Shard) Bound(limit int, now time.Time) {
 		if excess <= 0 {
 			return
 		}
-		excess -= len(appendText(nil, s.subjects[name]))
+		excess -= len(appendText(nil, s.subjects[name].text))
 		delete(s.subjects, name)
 	}
 }
@@ -132,7 +124,7 @@ func (s *Shard) boundQuestions(t int64) {
 
 // byWorth orders names of subjects by what eviction goes by, the least first.
 func (s *Shard) byWorth(a, b string) int {
-	return cmp.Or(cmp.Compare(worthOf(s.subjects[a]), worthOf(s.subjects[b])), cmp.Compare(a, b))
+	return cmp.Or(cmp.Compare(worthOf(s.subjects[a].text), worthOf(s.subjects[b].text)), cmp.Compare(a, b))
 }
 
 // Encode writes the shard down: the same bytes for the same knowledge.
@@ -141,35 +133,37 @@ func (s *Shard) Encode() []byte {
 	b = appendText(b, string(s.changes.encode()))
 	b = appendText(b, string(encodeQuestions(s.questions)))
 	for _, name := range slices.Sorted(maps.Keys(s.subjects)) {
-		b = appendText(b, s.subjects[name])
+		b = appendText(b, s.subjects[name].text)
 	}
 	return b
 }
 
-// DecodeShard reads what Encode wrote.
-func DecodeShard(b []byte) (*Shard, error) {
+// DecodeShard reads what Encode wrote. Subjects whose records cannot be read are
+// left out, and counted in unread.
+func DecodeShard(b []byte) (s *Shard, unread int, err error) {
 	r := reader{rest: string(b)}
 	if r.take(len(shardMagic)) != shardMagic {
-		return nil, errShard
+		return nil, 0, errShard
 	}
-	s := &Shard{born: r.varint(), changes: make(changes), questions: make(map[question]struct{})}
+	s = &Shard{born: r.varint(), changes: make(changes), questions: make(map[question]struct{})}
 	made, asked := reader{rest: r.text()}, reader{rest: r.text()}
 	s.changes.decode(&made)
 	for asked.rest != "" {
 		s.questions[asked.question()] = struct{}{}
 	}
 	for r.rest != "" {
-		record := r.text()
-		known, err := decodeSubject(record)
+		text := strings.Clone(r.text()) // or whoever remembers the subject keeps all of the shard
+		known, err := decodeSubject(text)
 		if err != nil {
-			return nil, fmt.Errorf("reading a shard: %w", err)
+			unread++
+			continue
 		}
-		s.put(known.name, record)
+		s.put(record{known, text})
 	}
 	if r.broken || made.broken || asked.broken {
-		return nil, errShard
+		return nil, 0, errShard
 	}
-	return s, nil
+	return s, unread, nil
 }
 
 func encodeQuestions(set map[question]struct{}) []byte {

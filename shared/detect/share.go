@@ -64,18 +64,16 @@ func (g *Engine) shareQuestions(shared map[int]*Shard) {
 func (st *store) share(key uint64, s *Shard) {
 	if hot := st.hot[key]; hot != nil {
 		hot.changed = false
-		st.line = hot.encode(st.line[:0])
-		s.put(hot.name, string(st.line))
-		return
+		st.cold[key] = string(hot.encode(nil))
 	}
-	if record := st.cold[key]; record != "" {
-		s.put(nameIn(record), record)
+	if known := st.thaw(key); known != nil {
+		s.put(record{known, st.cold[key]})
 	}
 }
 
 // Learn takes in what other instances know, and appends what it brought to light
 // together with what was known here: denials that went to one instance each may be
-// too few for any of them. It fails on nothing that DecodeShard gave.
+// too few for any of them.
 func (g *Engine) Learn(s *Shard, into []Finding) []Finding {
 	changed := g.store.changed
 	g.store.changed = nil // others know what they told
@@ -90,7 +88,7 @@ func (g *Engine) Learn(s *Shard, into []Finding) []Finding {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.subjects)) {
 		told := len(into)
-		if into = g.learn(name, s.subjects[name], into); len(into) > told && changed != nil {
+		if into = g.learn(s.subjects[name], into); len(into) > told && changed != nil {
 			changed[g.store.key(name)] = shardOf(name)
 		}
 	}
@@ -98,20 +96,20 @@ func (g *Engine) Learn(s *Shard, into []Finding) []Finding {
 	return into
 }
 
+// Unread returns how many records of subjects the Engine could not read back, and
+// forgot.
+func (g *Engine) Unread() int { return g.store.unread }
+
 // learn takes in one subject and judges it if it was denied what is news here.
 // Strangers, whose names alone have a space, are left to the question about them.
-func (g *Engine) learn(name, record string, into []Finding) []Finding {
-	if key := g.store.key(name); g.store.hot[key] == nil && g.store.cold[key] == record {
+func (g *Engine) learn(r record, into []Finding) []Finding {
+	if key := g.store.key(r.name); g.store.hot[key] == nil && g.store.cold[key] == r.text {
 		return into
 	}
-	other, err := decodeSubject(record)
-	if err != nil {
-		panic("detect: " + err.Error()) // DecodeShard has read it
-	}
-	s := g.store.get(name)
-	t := s.news(other)
-	s.join(other)
-	if t == 0 || strings.Contains(name, " ") {
+	s := g.store.get(r.name)
+	t := s.news(r.subject)
+	s.join(r.subject)
+	if t == 0 || strings.Contains(s.name, " ") {
 		return into
 	}
 	return g.judge(s, t, into)

@@ -18,6 +18,8 @@ type store struct {
 	gone  sketch
 	line  []byte // to encode into
 
+	unread int // records of cold ones that could not be decoded
+
 	changed map[uint64]uint8 // subjects that were given out to be changed, with their shards; nil notes none
 }
 
@@ -86,7 +88,9 @@ func (st *store) warmUp(key uint64, name string) *subject {
 	s := st.thaw(key)
 	if s == nil {
 		s = &subject{name: string([]byte(name))}
-		st.keys = append(st.keys, key)
+		if _, known := st.cold[key]; !known {
+			st.keys = append(st.keys, key)
+		}
 		st.cold[key] = ""
 	}
 	s.key, s.shard = key, shardOf(name)
@@ -97,7 +101,8 @@ func (st *store) warmUp(key uint64, name string) *subject {
 	return s
 }
 
-// thaw decodes a cold subject; nil if there is none.
+// thaw decodes a cold subject; nil if there is none. One that cannot be read is
+// counted, and none.
 func (st *store) thaw(key uint64) *subject {
 	record := st.cold[key]
 	if record == "" {
@@ -105,7 +110,8 @@ func (st *store) thaw(key uint64) *subject {
 	}
 	s, err := decodeSubject(record)
 	if err != nil {
-		panic("detect: " + err.Error()) // this engine wrote it
+		st.unread++
+		return nil
 	}
 	return s
 }
