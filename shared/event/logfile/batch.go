@@ -76,7 +76,7 @@ func (b *Batch) decodeLines() {
 		} else {
 			next = len(line)
 		}
-		if len(line) > 0 && (line[0] == '{' || len(bytes.TrimSpace(line)) > 0) {
+		if len(line) > 0 && (line[0] == '{' || len(bytes.Trim(line, blank)) > 0) {
 			b.add(line)
 		}
 		b.at += next
@@ -99,6 +99,9 @@ func (b *Batch) decodeValues() {
 		b.at = len(data)
 	}
 }
+
+// blank is what JSON has between values, but for line breaks.
+const blank = " \t\r"
 
 var lineBreak = []byte("\n")
 

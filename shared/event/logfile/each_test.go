@@ -150,7 +150,7 @@ func TestNoMemoryForEntries(t *testing.T) {
 }
 
 func FuzzReader(f *testing.F) {
-	for _, data := range []string{"{}\n{", "[{}, {\"a\":\"\\\"\"}]", "[1,[2],\"]\"", "{\n}\n{\n}", "\xef\xbb\xbf[]", "\x1f\x8b\x08\x00", "x\n{\"a\":1}\n", "]", "[}{]"} {
+	for _, data := range []string{"{}\n{", "[{}, {\"a\":\"\\\"\"}]", "[1,[2],\"]\"", "{\n}\n{\n}", "\xef\xbb\xbf[]", "\x1f\x8b\x08\x00", "x\n{\"a\":1}\n", "]", "[}{]", "{}\n[\n{}] []\n{}\n [ ]\n[x\n"} {
 		f.Add([]byte(data), uint8(10))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, block uint8) {

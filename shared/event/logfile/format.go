@@ -8,7 +8,6 @@ import (
 	"io"
 	"unicode/utf8"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -46,6 +45,25 @@ func (r *Reader) detect(source io.Reader) error {
 	}
 }
 
+// text returns what source, which begins with head, has after blanks, and skips
+// what of them is as long as a head.
+func (r *Reader) text(head []byte, source *bufio.Reader) (text []byte, err error) {
+	for err == nil || len(head) > 0 {
+		if text = bytes.TrimLeft(head, blank+"\n"); len(text) > 0 {
+			return text, nil
+		}
+		r.line += int64(bytes.Count(head, lineBreak))
+		if _, err := source.Discard(len(head)); err != nil {
+			return nil, err
+		}
+		head, err = r.head(source)
+	}
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	return nil, err
+}
+
 // head returns what source begins with; of a live source, what is there.
 func (r *Reader) head(source *bufio.Reader) ([]byte, error) {
 	if !r.live {
@@ -54,7 +72,7 @@ func (r *Reader) head(source *bufio.Reader) ([]byte, error) {
 	for {
 		_, err := source.Peek(source.Buffered() + 1)
 		head, _ := source.Peek(source.Buffered()) // never fails
-		if err != nil || len(head) == headSize || len(bytes.TrimLeft(head, " \t\r\n")) > 0 {
+		if err != nil || len(head) == headSize || len(bytes.TrimLeft(head, blank+"\n")) > 0 {
 			return head, err
 		}
 	}
@@ -62,10 +80,10 @@ func (r *Reader) head(source *bufio.Reader) ([]byte, error) {
 
 // decompressor returns what unpacks data that begins with head; nil when it is
 // not compressed.
-func decompressor(head []byte, data io.Reader) (io.Reader, error) {
+func decompressor(head []byte, data *bufio.Reader) (io.Reader, error) {
 	switch {
-	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
-		return gzip.NewReader(data) // of all members
+	case bytes.HasPrefix(head, []byte(gzipMagic)):
+		return newMembers(data)
 	case bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
 		// With a concurrency of 1 it has no goroutines, and so need not be closed.
 		return zstd.NewReader(data, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
@@ -81,14 +99,19 @@ func (r *Reader) begin(head []byte, source *bufio.Reader) error {
 		}
 		head = head[len(mark):]
 	}
-	text := bytes.TrimLeft(head, " \t\r\n")
+	text, err := r.text(head, source)
+	if err != nil {
+		return r.broken(err)
+	}
 	r.blocks = blocks{source: source, size: r.config.Block, maxEntry: r.config.MaxEntry, live: r.live, broken: r.broken}
 	firstLine, _, _ := bytes.Cut(text, []byte("\n"))
 	switch {
 	case len(text) == 0:
 		return fmt.Errorf("%s is empty: %s", r.name, want)
-	case text[0] == '[', string(bytes.TrimSpace(firstLine)) == "{":
+	case text[0] == '[':
 		r.blocks.split = &splitter{}
+	case string(bytes.TrimSpace(firstLine)) == "{":
+		r.blocks.split = &splitter{values: true, state: elements}
 	case text[0] != '{' && !linesOfObjects(text):
 		return fmt.Errorf("%s holds no log entries: it is %s; %s", r.name, describe(text), want)
 	}
@@ -135,6 +158,9 @@ func (r *Reader) broken(err error) error {
 	at := r.read.Load()
 	if errors.Is(err, errOpenArray) || errors.Is(err, errOpenLine) {
 		return fmt.Errorf("%s is cut off: %w; what came before was read: fetch the file again for the rest", r.name, err)
+	}
+	if errors.Is(err, errTrailing) {
+		return fmt.Errorf("%s goes on after its end: %w; what came before was read, and the rest is left out: if it is a file of its own, cut it off and give it, too", r.name, err)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%s is cut off: its compressed data ends in the middle, at byte %d; what came before was read: fetch the file again for the rest", r.name, at)

@@ -34,7 +34,7 @@ type pipeline struct {
 
 func newPipeline(r *Reader, workers int, observe func(*Batch) error) *pipeline {
 	batches := workers + ahead
-	p := &pipeline{observe: observe, done: make(chan struct{}), reader: r, decoded: make([]*Batch, batches), line: 1}
+	p := &pipeline{observe: observe, done: make(chan struct{}), reader: r, decoded: make([]*Batch, batches), line: r.line}
 	p.freed = sync.NewCond(&p.mu)
 	for range batches {
 		p.free = append(p.free, &Batch{File: r.name, config: r.config})
