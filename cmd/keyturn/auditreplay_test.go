@@ -215,7 +215,7 @@ func TestReplaySummary(t *testing.T) {
 
 func TestReplayExplainsSubjects(t *testing.T) {
 	r := replay.Result{Groups: []replay.Group{{
-		Subject: "thief", Reason: "thief probes", Advice: "revoke", Link: "https://link",
+		Subject: "thief", Reason: "thief probes", Advice: "revoke", Link: "https://link", Entries: 57, Linked: 20,
 		From: []string{"192.0.2.7 curl"}, Permissions: []string{"a.b.c", "a.b.d", "a.b.e", "a.b.f", "a.b.g"},
 	}, {Subject: "thief", Reason: "thief again"}}}
 	want := `
@@ -223,7 +223,7 @@ thief probes.
   from: 192.0.2.7 curl
   permissions: a.b.c, a.b.d, a.b.e and 2 more
   next: revoke
-  entries: https://link
+  entries (20 of 57): https://link
 
 thief again.
 `

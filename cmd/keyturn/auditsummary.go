@@ -77,8 +77,12 @@ func explained(groups []replay.Group) []replay.Group {
 // explain says what a person needs to look into a group and to act on it.
 func explain(b *strings.Builder, g replay.Group) {
 	fmt.Fprintf(b, "\n%s\n", text.WrapSoft(g.Reason+".", 78))
+	entries := "entries"
+	if g.Linked > 0 {
+		entries = fmt.Sprintf("entries (%d of %d)", g.Linked, g.Entries)
+	}
 	for _, line := range [][2]string{
-		{"from", someOf(g.From)}, {"permissions", someOf(g.Permissions)}, {"next", g.Advice}, {"entries", g.Link},
+		{"from", someOf(g.From)}, {"permissions", someOf(g.Permissions)}, {"next", g.Advice}, {entries, g.Link},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(b, "  %s: %s\n", line[0], line[1])

@@ -45,6 +45,8 @@ type Group struct {
 	Permissions []string `json:"permissions,omitempty"`
 	Advice      string   `json:"advice"`
 	Link        string   `json:"link,omitempty"`
+	Entries     int      `json:"entries,omitempty"` // that show it
+	Linked      int      `json:"linked,omitempty"`  // of them that Link opens, where those are not all
 }
 
 // Bounds of a Result, whatever the files hold.
@@ -103,7 +105,8 @@ func (t *tally) add(f detect.Finding) {
 		g.LastSeen = f.LastSeen
 	}
 	if f.Severity.Compare(g.Severity) >= 0 {
-		g.Severity, g.Reason, g.From, g.Permissions, g.Advice, g.Link = f.Severity, f.Reason, f.From, f.Permissions, f.Advice, f.Link
+		g.Severity, g.Reason, g.From, g.Permissions, g.Advice = f.Severity, f.Reason, f.From, f.Permissions, f.Advice
+		g.Link, g.Entries, g.Linked = f.Link, f.Entries, f.Linked
 	}
 }
 
