@@ -198,7 +198,7 @@ func TestReplaySummary(t *testing.T) {
 			Subject: strings.Repeat("long", 64), Reason: strings.Repeat("many words ", 30), Advice: "nothing",
 		})
 	}
-	got := replaySummary(r)
+	got := replaySummary(r, usual)
 	for _, want := range []string{"and 2 more subjects", "3 entries from 2026-03-01 12:00Z to 2026-03-01 12:00Z", "next: nothing"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the summary lacks %q", want)
@@ -208,7 +208,10 @@ func TestReplaySummary(t *testing.T) {
 	if !strings.Contains(got, "2026-03-01 12:00Z\n") {
 		t.Errorf("the table lacks the time of day: %s", got)
 	}
-	if got := replaySummary(replay.Result{}); !strings.HasPrefix(got, "0 entries\n0 decoded") {
+	if wide := replaySummary(r, 2*usual); strings.Count(wide, "\n") >= strings.Count(got, "\n") {
+		t.Errorf("a wider terminal is not made use of:\n%s", wide)
+	}
+	if got := replaySummary(replay.Result{}, usual); !strings.HasPrefix(got, "0 entries\n0 decoded") {
 		t.Errorf("of nothing: %s", got)
 	}
 }
@@ -227,14 +230,14 @@ thief probes.
 
 thief again.
 `
-	if got := replaySummary(r); !strings.Contains(got, want) {
+	if got := replaySummary(r, usual); !strings.Contains(got, want) {
 		t.Errorf("the summary\n%s\nlacks\n%s", got, want)
 	}
 	for n := range maxExplained - 1 {
 		subject := fmt.Sprint("other", n)
 		r.Groups = append(r.Groups, replay.Group{Subject: subject, Reason: subject + " probes"})
 	}
-	got := replaySummary(r)
+	got := replaySummary(r, usual)
 	if strings.Contains(got, "thief again") || strings.Count(got, " probes.") != maxExplained {
 		t.Errorf("not each of %d subjects is explained:\n%s", maxExplained, got)
 	}

@@ -85,14 +85,14 @@ func (l *loader) name(s scalar, node ast.Node) string {
 }
 
 func (l *loader) severity(s scalar) detect.Severity {
-	severities := []detect.Severity{detect.Info, detect.Warning, detect.High, detect.Critical}
 	if s.node == nil {
 		return detect.Warning
 	}
-	if !slices.Contains(severities, detect.Severity(s.text)) {
-		l.problem(s.at(), "severity %.80q is none of %q", s.text, severities)
+	severity, err := detect.ParseSeverity(s.text)
+	if err != nil {
+		l.problem(s.at(), "%v", err)
 	}
-	return detect.Severity(s.text)
+	return severity
 }
 
 func (l *loader) window(s scalar) time.Duration {

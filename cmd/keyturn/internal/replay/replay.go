@@ -24,6 +24,7 @@ type Config struct {
 	Until    time.Time               // entries from it on are left out; zero leaves out none
 	Rules    *rule.Set               // custom rules; nil is none
 	Ledger   *detect.Ledger          // what the rotator knows of its credentials; nil is nothing
+	Severity detect.Severity         // findings below it are counted and not told; "" is the lowest
 	Findings io.Writer               // takes each finding as a line of JSON; nil does not
 	Records  io.Writer               // takes each entry that was decoded and not left out, likewise
 	Rejects  io.Writer               // takes what could not be decoded, likewise
@@ -200,6 +201,10 @@ func (c Config) within(t time.Time) bool {
 // found tells of findings.
 func (r *replay) found(findings []detect.Finding) error {
 	for _, f := range findings {
+		if f.Severity.Compare(r.Severity) < 0 {
+			r.Below++
+			continue
+		}
 		r.add(f)
 		// Whoever reads the lines may count on all of these.
 		line := struct {

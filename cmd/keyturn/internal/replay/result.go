@@ -20,6 +20,7 @@ type Result struct {
 	Audit    int64     `json:"audit"`    // decoded, of audit logs
 	Denials  int64     `json:"denials"`  // not left out, and refused for lack of permission
 	Findings int64     `json:"findings"`
+	Below    int64     `json:"below,omitempty"` // findings that are less severe than was asked for, which are not of Findings
 	Bytes    int64     `json:"bytes"` // of the files, unpacked
 	Seconds  float64   `json:"seconds"`
 	MBPerS   float64   `json:"mb_per_s"`           // millions of bytes, unpacked, a second
