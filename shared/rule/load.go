@@ -101,6 +101,11 @@ func (l *loader) problem(at position, format string, args ...any) {
 
 // failed notes an error of the YAML decoder.
 func (l *loader) failed(err error, node ast.Node) {
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) {
+		l.problem(at(unknown.GetToken()), "%s%s", unknown.GetMessage(), meant(unknown.GetToken().Value, slices.Concat(keys(file{}), keys(spec{}))))
+		return
+	}
 	var e yaml.Error
 	if errors.As(err, &e) && e.GetToken() != nil {
 		l.problem(at(e.GetToken()), "%s", e.GetMessage())
@@ -113,6 +118,11 @@ func (l *loader) failed(err error, node ast.Node) {
 	l.problem(where, "%v", err)
 }
 
+// file is the whole of a rules file.
+type file struct {
+	Rules sequence `yaml:"rules"`
+}
+
 // nodes are the rules as they stand in the file.
 func (l *loader) nodes(data []byte) []ast.Node {
 	const want = "want 'rules:' and a list of rules under it"
@@ -120,19 +130,17 @@ func (l *loader) nodes(data []byte) []ast.Node {
 		l.problem(where, "nested more than %d deep, or brackets that are never closed", maxNesting)
 		return nil
 	}
-	file, err := parser.ParseBytes(data, 0)
+	parsed, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		l.failed(err, nil)
 		return nil
 	}
-	if len(file.Docs) != 1 {
-		l.problem(position{}, "%d YAML documents: want one", len(file.Docs))
+	if len(parsed.Docs) != 1 {
+		l.problem(position{}, "%d YAML documents: want one", len(parsed.Docs))
 		return nil
 	}
-	var top struct {
-		Rules sequence `yaml:"rules"`
-	}
-	body := file.Docs[0].Body
+	var top file
+	body := parsed.Docs[0].Body
 	if body == nil {
 		l.problem(position{}, "the file is empty: %s", want)
 		return nil

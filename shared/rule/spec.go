@@ -99,14 +99,31 @@ func (l *loader) window(s scalar) time.Duration {
 	if s.node == nil {
 		return defaultWindow
 	}
-	d, err := time.ParseDuration(s.text)
+	d, err := duration(s.text)
 	switch {
 	case err != nil:
-		l.problem(s.at(), "window %.80q: want a duration such as 10m or 24h", s.text)
+		l.problem(s.at(), "window %.80q: want a duration such as 10m, 24h or 7d", s.text)
 	case d < time.Second || d > maxWindow:
-		l.problem(s.at(), "window %s: want from 1s to %.0fh", s.text, maxWindow.Hours())
+		l.problem(s.at(), "window %s: want from 1s to %.0fd", s.text, maxWindow.Hours()/24)
 	}
 	return d
+}
+
+// duration is time.ParseDuration with days of 24 hours before all else.
+func duration(text string) (time.Duration, error) {
+	before, rest, found := strings.Cut(text, "d")
+	if !found {
+		return time.ParseDuration(text)
+	}
+	days, err := strconv.ParseUint(before, 10, 16)
+	if err != nil || rest == "" {
+		return time.Duration(days) * 24 * time.Hour, err
+	}
+	more, err := time.ParseDuration(rest)
+	if more < 0 || strings.HasPrefix(rest, "+") {
+		return 0, strconv.ErrSyntax
+	}
+	return time.Duration(days)*24*time.Hour + more, err
 }
 
 func (l *loader) threshold(s scalar) int {
@@ -141,7 +158,7 @@ func (l *loader) distinct(s scalar) *Field {
 func (l *loader) field(s scalar, what string) *Field {
 	f := fieldNamed(s.text)
 	if f == nil {
-		l.problem(s.at(), "%s: there is no field %.80q; the fields are %s", what, s.text, names())
+		l.problem(s.at(), "%s: there is no field %.80q%s; the fields are %s", what, s.text, meant(s.text, names()), strings.Join(names(), ", "))
 	}
 	return f
 }
