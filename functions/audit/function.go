@@ -11,9 +11,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"example.com/keyturn/functions/door"
@@ -58,8 +58,9 @@ type Function struct {
 	topic     door.Topic
 	memory    *memory
 
-	restored   atomic.Bool
-	exchanging sync.Mutex // while shards are exchanged
+	exchanging sync.Mutex            // while shards are exchanged
+	seed       maphash.Seed          // of learnt
+	learnt     [detect.Shards]uint64 // hashes of the shards as they were learnt last; guarded by exchanging, and each used by one goroutine
 
 	sweeping sync.Mutex
 	swept    time.Time // up to which the last sweep here has read; guarded by sweeping
@@ -68,7 +69,7 @@ type Function struct {
 
 // New returns a function that remembers no subject yet.
 func New(c Config) *Function {
-	f := &Function{config: c, owner: rand.Text(), now: c.Now, wall: c.Wall, after: c.After, log: c.Log}
+	f := &Function{config: c, owner: rand.Text(), seed: maphash.MakeSeed(), now: c.Now, wall: c.Wall, after: c.After, log: c.Log}
 	if f.now == nil {
 		f.now = time.Now
 	}
@@ -107,7 +108,7 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	if err != nil {
 		return f.topic.Bury(ctx, m, err)
 	}
-	f.restore(ctx)
+	f.refresh(ctx)
 	if err := f.learnIfWanted(ctx); err != nil {
 		return f.topic.Redeliver(ctx, err)
 	}

@@ -71,21 +71,51 @@ func (m *memory) bringUp(tell teller, find func() []detect.Finding) error {
 	return m.tell(found, tell)
 }
 
-// share returns what changed since it was called last, unless something that came
-// to light is not told.
-func (m *memory) share() (shards map[int]*detect.Shard, ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.untold > 0 {
-		return nil, false
-	}
-	return m.engine.Share(), true
+// retell has told again what is due.
+func (m *memory) retell(tell teller) error {
+	return m.bringUp(tell, func() []detect.Finding { return nil })
 }
 
+// share returns what changed since it was called last, unless something that came
+// to light is not told; and nil for the other shards, if it is time to learn all.
+func (m *memory) share(now time.Time) (shards map[int]*detect.Shard, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	shards, ok = make(map[int]*detect.Shard), m.untold == 0
+	if m.pace.pull(now) {
+		for i := range detect.Shards {
+			shards[i] = nil
+		}
+	}
+	if ok {
+		maps.Copy(shards, m.engine.Share())
+	}
+	return shards, ok
+}
+
+// reshare has a shard that could not be written be shared again; nil is of nothing.
 func (m *memory) reshare(i int, s *detect.Shard) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.engine.Reshare(i, s)
+	if s != nil {
+		m.engine.Reshare(i, s)
+	}
+}
+
+// exchanged notes that an exchange of some shards is over.
+func (m *memory) exchanged(began time.Time, shards int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if shards == detect.Shards {
+		m.pace.pulled = began
+	}
+}
+
+// outdated reports whether what others know is to be learnt before anything is judged.
+func (m *memory) outdated(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pace.outdated(now)
 }
 
 // exchangeDue counts an entry, and reports whether an exchange is due.

@@ -4,23 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"time"
 
 	"example.com/keyturn/shared/detect"
 	"golang.org/x/sync/errgroup"
 )
 
-// When an instance exchanges what it knows with the others. An entry waits for no
-// exchange but the first of its instance. What an entry left to be shared is
-// shared exchangeEvery later at the latest, by a timer if no other entry comes, and
-// a denial at once if the last exchange is not younger than exchangeSoon. On Cloud
-// Run a window remains: an instance whose CPU is allocated only while it answers a
-// request stands still in between, and so do its timers and what runs in the
-// background. If it is killed before another request comes, what it learnt since its
-// last exchange is lost to the others, until a sweep reads those entries again. With
-// CPU always allocated it is what it learnt in the last exchangeEvery, and of
-// denials in the last exchangeSoon and the time of one exchange, if they come
-// singly.
+// When an instance exchanges what it knows with the others. It learns all that they
+// know once in exchangeEvery, as long as entries come; before its first entry, and
+// the first after a rest, which wait for it. What an entry left to be shared is
+// shared exchangeEvery later at the latest, and a denial at once if the last exchange
+// is not younger than exchangeSoon: the entry is answered when that is done, for on
+// Cloud Run an instance may stand still, and its timers too, until the next request.
+// So what the last entries before a rest left, and the timer did not share, comes
+// with the next entry or sweep of that instance; if it is killed before, it is lost to
+// the others until a sweep reads those entries again. With CPU always allocated it is
+// what was learnt in the last exchangeEvery, and of denials in the last exchangeSoon
+// and the time of one exchange, if they come singly.
 const (
 	exchangeEvery   = 30 * time.Second
 	exchangeSoon    = 3 * time.Second
@@ -31,30 +32,29 @@ const (
 	shardKept       = 60 * 24 * time.Hour
 )
 
-// restore has a new instance learn what others know before it does anything.
-func (f *Function) restore(ctx context.Context) {
-	if f.config.Store == nil || f.restored.Load() {
+// refresh has an instance that is new, or has rested, learn what others know before
+// it judges anything: it would miss what others saw, or accuse whom they know. After a
+// failure it goes by what it knows, until the next exchange is due.
+func (f *Function) refresh(ctx context.Context) {
+	if f.config.Store == nil || !f.memory.outdated(f.wall()) {
 		return
 	}
 	f.exchanging.Lock()
 	defer f.exchanging.Unlock()
-	if f.restored.Load() {
-		return // by whoever held the lock
+	if f.memory.outdated(f.wall()) { // whoever held the lock may have done it
+		f.logged(ctx, f.exchange(ctx))
 	}
-	f.memory.exchangeDue(f.wall(), false)
-	f.logged(ctx, f.exchange(ctx))
-	f.restored.Store(true)
 }
 
-// exchangeIfDue exchanges shards in the background, now or by a timer, after an
-// entry that may have been a denial.
+// exchangeIfDue exchanges shards, now or by a timer, after an entry that may have
+// been a denial.
 func (f *Function) exchangeIfDue(ctx context.Context, denied bool) {
 	if f.config.Store == nil {
 		return
 	}
-	ctx = context.WithoutCancel(ctx) // the entry is done with before
+	ctx = context.WithoutCancel(ctx) // the entry is done with
 	if f.memory.exchangeDue(f.wall(), denied) && f.exchanging.TryLock() {
-		go f.exchangeNow(ctx)
+		f.exchangeNow(ctx)
 		return
 	}
 	f.exchangeLater(ctx)
@@ -90,16 +90,20 @@ func (f *Function) logged(ctx context.Context, err error) {
 
 // errUntold keeps what is known of an episode apart from others as long as it is
 // not certain that it was published: they would take it for told, and if this
-// instance died nobody would tell it.
+// instance died nobody would tell it. The next entry or exchange tells it; if the
+// instance rests or dies, the next sweep does, by whichever instance.
 var errUntold = errors.New("sharing what detectors know: a finding is to be published first")
 
-// exchange joins what changed here with what others know of the same. Whoever
-// calls it has locked exchanging. A shard that could not be written is tried again
-// the next time.
+// exchange tells what waits to be told, joins what changed here with what others know
+// of the same, and learns the rest of what they know if that is due. Whoever calls it
+// has locked exchanging. A shard that could not be written is tried again the next
+// time.
 func (f *Function) exchange(ctx context.Context) error {
-	shards, ok := f.memory.share()
+	began := f.wall()
+	failed := f.memory.retell(f.teller(ctx))
+	shards, ok := f.memory.share(began)
 	if !ok {
-		return errUntold
+		failed = errors.Join(errUntold, failed)
 	}
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
@@ -109,20 +113,35 @@ func (f *Function) exchange(ctx context.Context) error {
 	for i, mine := range shards {
 		group.Go(func() error { return f.exchangeShard(ctx, i, mine, now) })
 	}
-	return group.Wait()
+	failed = errors.Join(failed, group.Wait())
+	f.memory.exchanged(began, len(shards))
+	return failed
 }
 
+// exchangeShard joins what is known here of a shard, nil if nothing changed, and
+// learns what others know. What it learnt last it does not read again.
 func (f *Function) exchangeShard(ctx context.Context, i int, mine *detect.Shard, now time.Time) error {
 	var known *detect.Shard
-	err := f.config.Store.Update(ctx, fmt.Sprintf("shard-%02d", i), func(old []byte) ([]byte, time.Time, error) {
-		known = f.decodeShard(ctx, i, old)
-		known.Join(mine)
-		known.Bound(maxShard, now)
-		return known.Encode(), now.Add(shardKept), nil
+	err := f.config.Store.Update(ctx, fmt.Sprintf("shard-%02d", i), func(old []byte) (data []byte, expires time.Time, err error) {
+		known, data = nil, old
+		if mine != nil || maphash.Bytes(f.seed, old) != f.learnt[i] {
+			known = f.decodeShard(ctx, i, old)
+		}
+		if mine != nil {
+			known.Join(mine)
+			known.Bound(maxShard, now)
+			data = known.Encode()
+		}
+		f.learnt[i] = maphash.Bytes(f.seed, data)
+		return data, now.Add(shardKept), nil
 	})
 	if err != nil {
+		f.learnt[i] = 0
 		f.memory.reshare(i, mine)
 		return fmt.Errorf("sharing what detectors know: %w", err)
+	}
+	if known == nil {
+		return nil
 	}
 	return f.memory.learn(known, f.teller(ctx))
 }

@@ -23,7 +23,7 @@ func (f *Function) sweep(ctx context.Context) error {
 	}
 	f.sweeping.Lock()
 	defer f.sweeping.Unlock()
-	f.restore(ctx)
+	f.refresh(ctx)
 	until := f.now()
 	since := until.Add(-cmp.Or(f.config.Lookback, 2*time.Hour))
 	if swept := f.sweptUntil(ctx, until); !swept.IsZero() {

@@ -85,17 +85,26 @@
 // Everything kept of a subject is a set, a minimum or a maximum. So an entry that
 // comes twice changes nothing, nor does the order, and what two instances saw
 // joins to what one would have seen; [Engine.Merge] does it, and [Engine.Share] and
-// [Engine.Learn] in parts, now and then. Findings are named
-// by subject, detector and the day on which the episode began. Entries count as
-// long as they come within 95 minutes; what speaks for a subject, such as a grant,
-// must be three minutes older than what it excuses, so that entries which come out
-// of order by less change no finding. An episode that begins in the last three
+// [Engine.Learn] in parts, now and then. What is learnt is judged like what is
+// observed, so that instances that share find together what one alone would, with
+// four exceptions: a caller without a name is known only to an instance that saw
+// somebody at the same place, for who is where changes too fast to be shared; of
+// failures at one instance and a success at another, before they shared it, only the
+// permission's first success of all is known, to the minute; samples of
+// [Engine.Measured] are judged where they are read; and the sketch of the forgotten
+// is an instance's own.
+//
+// Findings are named by subject, detector and the day on which the episode began.
+// Entries count as long as they come within 95 minutes; what speaks for a subject,
+// such as a grant, must be three minutes older than what it excuses, so that entries
+// which come out of order by less change no finding. An episode that begins in the last three
 // minutes of a day (UTC) is the exception: its name may depend on the order. So may
 // whether a stranger is named at once or in a later finding, if whoever it was is
 // first seen there just when three minutes have passed.
 //
-// A subject takes some 240 bytes. The latest 4096 are kept decoded; of more than a
-// million, the least suspicious and longest unseen are forgotten, but for a sketch
-// of what they had and were denied. An entry of no interest costs some 100 ns and
-// no memory.
+// Of what waits, 16,384 questions of each detector are kept; [Engine.Unasked] says how
+// many were too many. A subject takes some 240 bytes. The latest 4096 are kept
+// decoded; of more than a million, the least suspicious and longest unseen are
+// forgotten, but for a sketch of what they had and were denied. An entry of no
+// interest costs some 100 ns and no memory.
 package detect

@@ -34,7 +34,6 @@ type Engine struct {
 	changes  changes
 	waiting  waiting
 	asked    map[question]struct{} // that were shared, by this Engine or with it
-	visit    uint32                // shards that Share returns even if nothing changed in them, a bit each
 	hits     []Hit
 }
 
@@ -47,7 +46,7 @@ func New(c Config) *Engine {
 		store: newStore(seed, c.Subjects, c.Hot), places: newPlaces(seed), familiar: newFamiliar(seed), changes: make(changes), waiting: newWaiting(), asked: make(map[question]struct{}),
 	}
 	if c.Shared {
-		g.visit, g.store.changed = 1<<Shards-1, make(map[uint64]uint8)
+		g.store.changed = make(map[uint64]uint8)
 	}
 	return g
 }

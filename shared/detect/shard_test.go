@@ -3,7 +3,6 @@ package detect
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -140,115 +139,6 @@ func TestAShardIsBounded(t *testing.T) {
 	if s.Bound(limit, now); !bytes.Equal(s.Encode(), before) {
 		t.Error("bounding again changed it")
 	}
-}
-
-// exchange does what instances do: each gives what it learnt, and takes the same
-// shards as they are then.
-func exchange(t *testing.T, kept map[int]*Shard, g *Engine, into []Finding) []Finding {
-	t.Helper()
-	for i, mine := range g.Share() {
-		if kept[i] == nil {
-			kept[i] = new(Shard)
-		}
-		kept[i] = joinedShards(t, kept[i], mine)
-		into = g.Learn(kept[i], into)
-	}
-	return into
-}
-
-// Entries that go to either of two instances lead to the findings that one that
-// saw them all comes to, by the first of each episode.
-func TestWhatInstancesShareIsJudgedTogether(t *testing.T) {
-	log := probe(8, 10*time.Minute)
-	want := ids(observe(log))
-	if len(want) != 1 {
-		t.Fatalf("%v, want one finding", want)
-	}
-	kept := make(map[int]*Shard)
-	instances := [2]*Engine{New(Config{Shared: true}), New(Config{Shared: true})}
-	var found []Finding
-	for i := range log {
-		found = instances[i%2].Observe(&log[i], found)
-	}
-	if len(found) != 0 {
-		t.Fatalf("one instance alone found %+v", found)
-	}
-	for range 2 {
-		for _, g := range instances {
-			found = exchange(t, kept, g, found)
-		}
-	}
-	got := ids(found)
-	if len(got) != 1 || len(found) != 1 {
-		t.Fatalf("found %v", got)
-	}
-	for id := range want {
-		if got[id] != want[id] {
-			t.Errorf("found %v, want %v", got, want)
-		}
-	}
-}
-
-// An engine that begins with what was shared goes on as if it had been there.
-func TestWhatWasSharedIsNotForgotten(t *testing.T) {
-	for name, log := range attacks() {
-		want := ids(observe(log))
-		for part := range 4 {
-			half := len(log) * part / 4
-			g, found := New(Config{Shared: true}), []Finding(nil)
-			for i := range log[:half] {
-				found = g.Observe(&log[i], found)
-			}
-			kept := make(map[int]*Shard)
-			found = exchange(t, kept, g, found)
-			next := New(Config{Shared: true})
-			found = exchange(t, kept, next, found)
-			for i := range log[half:] {
-				found = next.Observe(&log[half:][i], found)
-			}
-			if got := ids(next.Flush(found)); fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Errorf("%s, stopped at %d: %v, want %v", name, half, got, want)
-			}
-		}
-	}
-}
-
-func TestOnlyWhatChangedIsShared(t *testing.T) {
-	g := New(Config{Shared: true, Hot: 1})
-	if n := len(g.Share()); n != Shards {
-		t.Errorf("began with %d shards, want all", n)
-	}
-	log := probe(3, time.Minute)
-	for i := range log {
-		g.Observe(&log[i], nil)
-	}
-	shared, subjects := g.Share(), 0
-	for _, s := range shared {
-		subjects += len(s.subjects)
-	}
-	if subjects != 2 {
-		t.Errorf("shared %d subjects, want the one and the log", subjects)
-	}
-	if again := g.Share(); len(again) != 0 {
-		t.Errorf("shared again: %v", again)
-	}
-	for i, s := range shared {
-		g.Reshare(i, s)
-	}
-	if again := g.Share(); !sameShards(again, shared) {
-		t.Errorf("shared %v, want what was not written", again)
-	}
-	g.Learn(anyShard(rand.New(rand.NewPCG(2, 9))), nil)
-	if n := len(g.Share()); n != 0 {
-		t.Errorf("%d shards were changed by what others shared", n)
-	}
-	if alone, _ := seen(log); len(alone.Share()) != 0 {
-		t.Error("an engine of nobody else shares")
-	}
-}
-
-func sameShards(a, b map[int]*Shard) bool {
-	return maps.EqualFunc(a, b, func(a, b *Shard) bool { return bytes.Equal(a.Encode(), b.Encode()) })
 }
 
 func FuzzDecodeShard(f *testing.F) {

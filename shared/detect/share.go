@@ -7,18 +7,11 @@ import (
 )
 
 // Share returns, by their numbers, the shards in which something changed since it
-// was called last, and of their subjects those that may have; the first time of an
-// Engine it is every shard, for others may know of them. What it leaves out stays
-// with the Engine: who was where in the last minutes, and the sketch of the
+// was called last, and of their subjects those that may have. What it leaves out
+// stays with the Engine: who was where in the last minutes, and the sketch of the
 // forgotten.
 func (g *Engine) Share() map[int]*Shard {
 	shared := make(map[int]*Shard)
-	for i := range Shards {
-		if g.visit>>i&1 == 1 {
-			shared[i] = &Shard{born: g.born}
-		}
-	}
-	g.visit = 0
 	for key, i := range g.store.changed {
 		if shared[int(i)] == nil {
 			shared[int(i)] = &Shard{born: g.born}
@@ -39,12 +32,11 @@ func (g *Engine) Share() map[int]*Shard {
 }
 
 // Unshared reports whether Share has something to return.
-func (g *Engine) Unshared() bool { return g.visit != 0 || len(g.store.changed) > 0 }
+func (g *Engine) Unshared() bool { return len(g.store.changed) > 0 }
 
-// Reshare has the next Share return what this one returned as shard i, as after it
-// could not be written.
+// Reshare has the next Share return the subjects of this shard i, as after it could
+// not be written.
 func (g *Engine) Reshare(i int, s *Shard) {
-	g.visit |= 1 << i
 	for name := range s.subjects {
 		g.store.changed[g.store.key(name)] = uint8(i)
 	}
@@ -100,30 +92,72 @@ func (g *Engine) Learn(s *Shard, into []Finding) []Finding {
 // forgot.
 func (g *Engine) Unread() int { return g.store.unread }
 
-// learn takes in one subject and judges it if it was denied what is news here.
-// Strangers, whose names alone have a space, are left to the question about them.
+// learn takes in one subject and judges what is news here.
 func (g *Engine) learn(r record, into []Finding) []Finding {
 	if key := g.store.key(r.name); g.store.hot[key] == nil && g.store.cold[key] == r.text {
 		return into
 	}
 	s := g.store.get(r.name)
-	t := s.news(r.subject)
+	last := s.news(r.subject)
 	s.join(r.subject)
-	if t == 0 || strings.Contains(s.name, " ") {
-		return into
-	}
-	return g.judge(s, t, into)
+	g.turnNews(s)
+	return g.judgeNews(s, last, into)
 }
 
-// news is when other was last denied something that s does not know of; 0 if
-// there is none.
-func (s *subject) news(other *subject) (t int64) {
-	for _, k := range []kind{deniedPermission, deniedToken} {
-		for _, d := range other.of(k) {
-			if _, known := place(s.sightings, d.mark); !known {
-				t = max(t, d.first.at)
-			}
+// news is, for each kind, when other was last sighted at something that s does not
+// know of, or knows of only since later; 0 if there is nothing.
+func (s *subject) news(other *subject) (last [kinds]int64) {
+	for i := range other.sightings {
+		n := &other.sightings[i]
+		if at, known := place(s.sightings, n.mark); !known || n.first.at < s.sightings[at].first.at {
+			last[n.kind] = max(last[n.kind], n.first.at)
 		}
 	}
-	return t
+	return last
+}
+
+// judgeNews asks the detectors that count about a subject of whom it was learnt what
+// others saw last of each kind. Those that wait have shared their questions.
+func (g *Engine) judgeNews(s *subject, last [kinds]int64, into []Finding) []Finding {
+	if t := max(last[deniedPermission], last[deniedToken]); t != 0 {
+		into = g.judgeDenials(s, t, into)
+	}
+	if t := last[testedPermission]; t != 0 {
+		into = g.swept(s, t, into)
+	}
+	if t := last[readSecret]; t != 0 {
+		into = g.harvested(s, t, into)
+	}
+	if t := last[brokenGrant]; t != 0 {
+		into = g.judgeBroken(s, t, into)
+	}
+	if t := last[ruleHit]; t != 0 {
+		if r := g.ruleOf(s); r != nil {
+			into = g.ruled(r, s, t, into)
+		}
+	}
+	return into
+}
+
+// judgeDenials judges a subject that was denied something that others saw at t. A
+// stranger about whom a question is open is judged by that.
+func (g *Engine) judgeDenials(s *subject, t int64, into []Finding) []Finding {
+	if !strings.Contains(s.name, " ") {
+		return g.judge(s, t, into)
+	}
+	if g.waiting.questions[wait{name: s.name, detector: strangers}] != nil {
+		return into
+	}
+	return g.judgeStranger(s, t, into)
+}
+
+// turnNews notes the successes that one instance saw of what another saw denied. The
+// first of them is known to the minute.
+func (g *Engine) turnNews(s *subject) {
+	for _, d := range s.of(deniedPermission) {
+		if i, ok := findGrant(s.granted, d.what); ok && d.won.at == 0 {
+			won := int64(s.granted[i].since)*minute + minute - 1
+			g.turn(s, d.what, d.what, stamp{at: won, target: d.first.target})
+		}
+	}
 }
