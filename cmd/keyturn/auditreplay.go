@@ -77,6 +77,7 @@ func (a *app) auditReplay(ctx context.Context, files []string, f replayFlags) er
 	if err := f.distinct(files); err != nil {
 		return err
 	}
+	files = a.once(files)
 	config, err := f.config(files)
 	if err != nil {
 		return err
@@ -99,6 +100,25 @@ func (a *app) auditReplay(ctx context.Context, files []string, f replayFlags) er
 		return errFound
 	}
 	return err
+}
+
+// once leaves out files that were named before.
+func (a *app) once(files []string) []string {
+	var different []string
+	first := make(map[string]string, len(files))
+	for _, name := range files {
+		path := name
+		if name != "-" {
+			path = resolve(name)
+		}
+		if before, ok := first[path]; ok {
+			fmt.Fprintf(a.stderr, "keyturn: warning: %s is %s, too: it is read once\n", name, before)
+			continue
+		}
+		first[path] = name
+		different = append(different, name)
+	}
+	return different
 }
 
 func interrupted(ctx context.Context, err error) error {
@@ -155,7 +175,7 @@ func readLedger(name string) (*detect.Ledger, error) {
 	decoder.DisallowUnknownFields()
 	var ledger *detect.Ledger
 	if err := decoder.Decode(&ledger); err != nil {
-		return nil, fmt.Errorf("reading the ledger %s: byte %d: %w", name, decoder.InputOffset(), err)
+		return nil, fmt.Errorf("reading the ledger %s: byte %d: %w; give what 'keyturn audit ledger' writes", name, decoder.InputOffset(), err)
 	}
 	if _, err := decoder.Token(); ledger == nil || !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading the ledger %s: want one JSON object and nothing after it", name)

@@ -1,6 +1,9 @@
 package detect
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // clock follows the times of the entries. One entry that is ahead of all others
 // does not move it, for its time may be wrong; two that agree do.
@@ -15,7 +18,10 @@ const (
 	latestTime   = math.MaxInt64
 )
 
-// plausible times are those of this century: nothing was logged before.
+// Plausible reports whether detectors judge entries of a time: those of this
+// century, as nothing was logged before.
+func Plausible(t time.Time) bool { return plausible(t.UnixMilli()) }
+
 func plausible(t int64) bool { return t >= earliestTime && t < earliestTime+100*366*day }
 
 // advance reports whether the clock moved.

@@ -136,6 +136,7 @@ var formats = []struct{ magic, name string }{
 	{"%PDF", "a PDF document"},
 	{"\xff\xfe", "text in UTF-16, which 'iconv -f UTF-16 -t UTF-8' turns into what can be read"},
 	{"\xfe\xff", "text in UTF-16, which 'iconv -f UTF-16 -t UTF-8' turns into what can be read"},
+	{"\x89PNG", "a PNG image"},
 	{"<", "XML or HTML"},
 }
 
@@ -145,6 +146,9 @@ func describe(text []byte) string {
 		if bytes.HasPrefix(text, []byte(format.magic)) {
 			return format.name
 		}
+	}
+	if tar := 257; len(text) > tar && bytes.HasPrefix(text[tar:], []byte("ustar")) {
+		return "a tar archive, which 'tar -x' unpacks"
 	}
 	line, _, _ := bytes.Cut(text, []byte("\n"))
 	if bytes.IndexByte(text, 0) >= 0 || !utf8.Valid(line) && !utf8.Valid(text[:len(text)/2]) {
@@ -159,8 +163,8 @@ func (r *Reader) broken(err error) error {
 	if errors.Is(err, errOpenArray) || errors.Is(err, errOpenLine) {
 		return fmt.Errorf("%s is cut off: %w; what came before was read: fetch the file again for the rest", r.name, err)
 	}
-	if errors.Is(err, errTrailing) {
-		return fmt.Errorf("%s goes on after its end: %w; what came before was read, and the rest is left out: if it is a file of its own, cut it off and give it, too", r.name, err)
+	if errors.Is(err, errTrailing) || errors.Is(err, zstd.ErrMagicMismatch) {
+		return fmt.Errorf("%s goes on after the end of its compressed data: %w; what came before was read, and the rest is left out: if it is a file of its own, cut it off and give it, too", r.name, err)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%s is cut off: its compressed data ends in the middle, at byte %d; what came before was read: fetch the file again for the rest", r.name, at)

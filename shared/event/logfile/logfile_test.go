@@ -204,12 +204,14 @@ func TestRejectsAreLocated(t *testing.T) {
 
 func TestFilesThatHoldNoEntries(t *testing.T) {
 	for data, want := range map[string]string{
-		"":                              "f is empty: give the output of",
-		" \n\t\r\n":                     "f is empty",
-		"a,b\n1,2\n":                    `f holds no log entries: it is text whose first line is no JSON: "a,b"; give the output of`,
-		"<?xml version=\"1.0\"?><a/>":   "it is XML or HTML",
-		"PAR1\x15\x04":                  "a Parquet file",
-		"PK\x03\x04":                    "a zip archive",
+		"":                            "f is empty: give the output of",
+		" \n\t\r\n":                   "f is empty",
+		"a,b\n1,2\n":                  `f holds no log entries: it is text whose first line is no JSON: "a,b"; give the output of`,
+		"<?xml version=\"1.0\"?><a/>": "it is XML or HTML",
+		"PAR1\x15\x04":                "a Parquet file",
+		"PK\x03\x04":                  "a zip archive",
+		"\x89PNG\r\n\x1a\n\x00":       "a PNG image",
+		"log.json" + strings.Repeat("\x00", 249) + "ustar\x00": "a tar archive, which 'tar -x' unpacks",
 		"\xff\xfe{\x00":                 "text in UTF-16, which 'iconv",
 		"\x00\x01\x02":                  "it is binary",
 		"\xc3\x28\xff\xa0\xa1":          "it is binary",

@@ -14,7 +14,7 @@ import (
 const gzipMagic = "\x1f\x8b"
 
 // errTrailing is of what follows the last member of a gzip file and is none.
-var errTrailing = errors.New("the gzip data is whole, and is followed by what is none")
+var errTrailing = errors.New("it is followed by what is no gzip data")
 
 // members unpacks all members of a gzip file, and ignores zeros after them, as
 // gzip does.

@@ -63,9 +63,9 @@ func (r *replay) warn() {
 		r.Warnings = append(r.Warnings, err.Error())
 	}
 	if r.Untimed > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d entries have no timestamp, so that no detector judges them: export the times, too, as 'gcloud logging read --format=json' does, and --format='json(protoPayload)' does not", r.Untimed, r.Decoded))
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d entries have no timestamp of this century, so that no detector judges them: export the times, too, as 'gcloud logging read --format=json' does, and --format='json(protoPayload)' does not", r.Untimed, r.Decoded))
 	}
-	if r.Decoded > 0 && r.Outside == r.Decoded {
+	if r.Decoded > 0 && r.Outside == r.Decoded && !r.First.IsZero() {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("no entry lies in the time asked for: those of the log are from %s to %s", r.First.UTC().Format(time.RFC3339), r.Last.UTC().Format(time.RFC3339)))
 	}
 	unasked := r.engine.Unasked()

@@ -15,13 +15,13 @@ type Result struct {
 	Entries  int64     `json:"entries"`  // what was decoded, and what was rejected
 	Decoded  int64     `json:"decoded"`  // that are log entries
 	Rejected int64     `json:"rejected"` // that cannot be decoded
-	Untimed  int64     `json:"untimed"`  // decoded, but without a time, and so judged by no detector
+	Untimed  int64     `json:"untimed"`  // decoded, but without a time of this century, and so judged by no detector
 	Outside  int64     `json:"outside"`  // decoded, but left out for their time
 	Audit    int64     `json:"audit"`    // decoded, of audit logs
 	Denials  int64     `json:"denials"`  // not left out, and refused for lack of permission
 	Findings int64     `json:"findings"`
 	Below    int64     `json:"below,omitempty"` // findings that are less severe than was asked for, which are not of Findings
-	Bytes    int64     `json:"bytes"` // of the files, unpacked
+	Bytes    int64     `json:"bytes"`           // of the files, unpacked
 	Seconds  float64   `json:"seconds"`
 	MBPerS   float64   `json:"mb_per_s"`           // millions of bytes, unpacked, a second
 	Groups   []Group   `json:"groups"`             // of findings, the most severe first
@@ -74,7 +74,7 @@ func (t *tally) entry(e *detect.Entry) {
 	if e.LogName != "" || e.Audit {
 		t.logs++
 	}
-	if e.Time.IsZero() {
+	if !detect.Plausible(e.Time) {
 		t.Untimed++
 		return
 	}
