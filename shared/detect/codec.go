@@ -23,17 +23,6 @@ const (
 
 var errRecord = errors.New("record of a subject is broken or of another version: it must come from this version of keyturn")
 
-// suspicion is how much it would matter to forget the subject.
-func (s *subject) suspicion() byte {
-	switch {
-	case len(s.told) > 0:
-		return 255
-	case len(s.sightings) > 0:
-		return byte(min(1+len(s.sightings), 254))
-	}
-	return 0
-}
-
 func (s *subject) encode(b []byte) []byte {
 	b = append(b, codecVersion, s.suspicion())
 	b = binary.LittleEndian.AppendUint32(b, uint32(s.seen/minute))

@@ -105,6 +105,8 @@
 // Of what waits, 16,384 questions of each detector are kept; [Engine.Unasked] says how
 // many were too many. A subject takes some 240 bytes. The latest 4096 are kept
 // decoded; of more than a million, the least suspicious and longest unseen are
-// forgotten, but for a sketch of what they had and were denied. An entry of no
-// interest costs some 100 ns and no memory.
+// forgotten, but for a sketch of what they had and were denied. Suspicion goes by
+// danger, not by number. In a shard that is too large everybody is first cut down to
+// the same share of bytes, and to the most dangerous of it. An entry of no interest
+// costs some 100 ns and no memory.
 package detect

@@ -39,6 +39,9 @@ const (
 	keepChanges   = 3 * day             // for they explain what followed within a day or two
 	keepSubjects  = 2 * retention * day // after they were seen last
 
+	maxShare = 64 << 10 // bytes of a subject in a shard that is too large
+	minShare = 2 << 10  // to which it is cut down at worst
+
 	maxShardQuestions = maxWaiting / Shards / 4 // of one detector; of more, the later ones are not shared
 	maxShardChanges   = maxChanges / Shards * 2 // of more, the older ones are forgotten
 )
@@ -83,9 +86,10 @@ func (s *Shard) put(r record) {
 
 func (s *subject) record() record { return record{s, string(s.encode(nil))} }
 
-// Bound forgets what is of no use any more at now, and then, until the encoding
-// takes no more than limit bytes, the least suspicious and longest unseen
-// subjects.
+// Bound forgets what is of no use any more at now. If the encoding then takes more
+// than limit bytes, the largest subjects are cut down to what is most dangerous of
+// them, to ever smaller shares, and at last the least suspicious and longest unseen
+// are forgotten: nobody can crowd out others by what is large and harmless.
 func (s *Shard) Bound(limit int, now time.Time) {
 	t := now.UnixMilli()
 	maps.DeleteFunc(s.questions, func(q question, _ struct{}) bool { return q.by < t-keepQuestions })
@@ -94,6 +98,9 @@ func (s *Shard) Bound(limit int, now time.Time) {
 	s.changes.bound(maxShardChanges)
 	s.boundQuestions(t)
 	excess := len(s.Encode()) - limit
+	for share := maxShare; excess > 0 && share >= minShare; share /= 2 {
+		excess -= s.cutDown(share)
+	}
 	if excess <= 0 {
 		return
 	}
@@ -101,10 +108,26 @@ func (s *Shard) Bound(limit int, now time.Time) {
 		if excess <= 0 {
 			return
 		}
-		excess -= len(appendText(nil, s.subjects[name].text))
+		excess -= s.subjects[name].size()
 		delete(s.subjects, name)
 	}
 }
+
+// cutDown has no subject take more than a share of bytes, if what is known of it
+// besides sightings does not, and returns how many bytes that saved.
+func (s *Shard) cutDown(share int) (saved int) {
+	for name, r := range s.subjects {
+		if r.size() > share && len(r.sightings) > 0 {
+			less := r.within(share).record()
+			saved += r.size() - less.size()
+			s.subjects[name] = less
+		}
+	}
+	return saved
+}
+
+// size is how many bytes a record takes in a shard.
+func (r record) size() int { return len(binary.AppendUvarint(nil, uint64(len(r.text)))) + len(r.text) }
 
 // boundQuestions drops of each detector what is too many: first what was to be
 // answered already at t, and then the later ones.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -138,6 +139,74 @@ func TestAShardIsBounded(t *testing.T) {
 	before := s.Encode()
 	if s.Bound(limit, now); !bytes.Equal(s.Encode(), before) {
 		t.Error("bounding again changed it")
+	}
+}
+
+// What is large but harmless, of however many subjects, crowds nobody out who was
+// denied something dangerous. A stranger is as many as it likes.
+func TestNoiseCrowdsNoThiefOut(t *testing.T) {
+	tests := func(name string) *subject { // as much as three calls can ask about
+		s := &subject{name: name}
+		for i := range 249 {
+			e := Entry{InsertID: strings.Repeat("i", maxName)}
+			s.sight(sightingOf(testedPermission, uint64(i), &e, start.UnixMilli(), strings.Repeat("x", maxName), strings.Repeat("o", maxName)))
+		}
+		return s
+	}
+	reads := func(name string) *subject {
+		s := &subject{name: name}
+		for i := range 12 {
+			s.sight(sightingOf(deniedPermission, uint64(i), &Entry{}, start.UnixMilli(), fmt.Sprintf("storage.things%d.list", i), "r"))
+		}
+		return s
+	}
+	for noise, c := range map[string]struct {
+		subjects int
+		of       func(name string) *subject
+		name     string
+	}{
+		"permissions asked about": {400, tests, "n%d@evil.iam.gserviceaccount.com"},
+		"denials of strangers":    {2500, reads, "192.0.2.9 x/%d on p"},
+	} {
+		s := &Shard{}
+		for i := range c.subjects {
+			known := c.of(fmt.Sprintf(c.name, i))
+			known.meet(start.UnixMilli() + hour)
+			s.put(known.record())
+		}
+		suspect := &subject{name: thief}
+		suspect.meet(start.UnixMilli())
+		for i := range 5 {
+			suspect.sight(sightingOf(deniedPermission, uint64(i), &Entry{}, start.UnixMilli(), fmt.Sprintf("s.things%d.create", i), "r"))
+		}
+		want := suspect.record()
+		s.put(want)
+		s.Bound(900<<10, start)
+		if got := s.subjects[thief]; got.text != want.text || len(s.Encode()) > 900<<10 {
+			t.Errorf("%s: of the thief's 5 denials %d are left, among %d subjects in %d bytes", noise, len(got.text), len(s.subjects), len(s.Encode()))
+		}
+	}
+}
+
+func TestSubjectsAreCutDownToTheDangerous(t *testing.T) {
+	s := crowded(rand.New(rand.NewPCG(3, 13)))
+	s.sight(sighting{mark: mark{deniedPermission, 1, dayOf(start.UnixMilli()) + 36}, name: "resourcemanager.projects.setIamPolicy", first: stamp{at: start.UnixMilli() + 36*day}, last: start.UnixMilli() + 36*day})
+	whole := s.record()
+	for size := maxShare; size >= minShare; size /= 2 {
+		less := s.within(size).record()
+		back, err := decodeSubject(less.text)
+		if err != nil || len(less.text) > max(size, len((&subject{name: s.name, born: s.born, seen: s.seen, granted: s.granted, refused: s.refused, told: s.told}).encode(nil))) {
+			t.Fatalf("%d bytes of %d, want %d at most; %v", len(less.text), len(whole.text), size, err)
+		}
+		if i, ok := place(back.sightings, mark{deniedPermission, 1, dayOf(start.UnixMilli()) + 36}); size > 16<<10 && (!ok || back.sightings[i].name == "") {
+			t.Errorf("in %d bytes the crown jewel is forgotten", size)
+		}
+		again := &subject{name: s.name}
+		again.join(back)
+		again.join(s)
+		if again.within(size).record().text != less.text {
+			t.Errorf("in %d bytes, joined with the whole again, it is another", size)
+		}
 	}
 }
 
