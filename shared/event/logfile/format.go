@@ -53,9 +53,7 @@ func (r *Reader) text(head []byte, source *bufio.Reader) (text []byte, err error
 			return text, nil
 		}
 		r.line += int64(bytes.Count(head, lineBreak))
-		if _, err := source.Discard(len(head)); err != nil {
-			return nil, err
-		}
+		_, _ = source.Discard(len(head)) // it is buffered
 		head, err = r.head(source)
 	}
 	if errors.Is(err, io.EOF) {
@@ -94,9 +92,7 @@ func decompressor(head []byte, data *bufio.Reader) (io.Reader, error) {
 // begin sets up the blocks of what is no longer compressed.
 func (r *Reader) begin(head []byte, source *bufio.Reader) error {
 	if mark := []byte("\xef\xbb\xbf"); bytes.HasPrefix(head, mark) {
-		if _, err := source.Discard(len(mark)); err != nil {
-			return r.broken(err)
-		}
+		_, _ = source.Discard(len(mark)) // it is buffered
 		head = head[len(mark):]
 	}
 	text, err := r.text(head, source)

@@ -181,6 +181,7 @@ func TestRejectsAreLocated(t *testing.T) {
 		"a long last line": {data: "{\"insertId\":\"a\"}\n{\"insertId\":\"" + long, entries: []string{"1 a"}, rejects: []string{"f:2: the entry is too long: 313 bytes, 100 are the most"}},
 		"junk in an array": {data: "[\n{\"insertId\":\"a\"},\n5, \"x\",\n{\"insertId\":\"b\",},\n{\"insertId\":\"c\"}]",
 			entries: []string{"2 a", "5 c"}, rejects: []string{"f:3: it is no JSON object", "f:3: it is no JSON object", "f:4: byte 16: invalid character '}' looking for beginning of object key string"}},
+		"a number at the end of an array": {data: "[\n{\"insertId\":\"a\"},5]", entries: []string{"2 a"}, rejects: []string{"f:2: it is no JSON object"}},
 		"a long element": {data: "[{\n\"insertId\":\"" + long + "\",\n\"b\":{\"c\":[\"]\"]}\n},\n{\"insertId\":\"b\"}]",
 			entries: []string{"5 b"}, rejects: []string{"f:1: the entry is too long: 334 bytes, 100 are the most"}},
 		"a cut off array":   {data: "[{\"insertId\":\"a\"},\n{\"insertId\":", entries: []string{"1 a"}, rejects: []string{"f:2: byte 12: unexpected end of JSON input"}, err: "f is cut off: its JSON array has no end; what came before was read"},

@@ -72,8 +72,6 @@ func (m *members) padding() error {
 		if err != nil {
 			return err
 		}
-		if _, err := m.packed.Discard(len(head)); err != nil {
-			return err
-		}
+		_, _ = m.packed.Discard(len(head)) // it is buffered
 	}
 }

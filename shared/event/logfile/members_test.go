@@ -40,7 +40,3 @@ func TestAfterTheLastMember(t *testing.T) {
 		}
 	}
 }
-
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
