@@ -59,6 +59,7 @@ type Function struct {
 	memory    *memory
 
 	exchanging sync.Mutex            // while shards are exchanged
+	shards     string                // seed of who is in which; "" before it is known; guarded by exchanging
 	seed       maphash.Seed          // of learnt
 	learnt     [detect.Shards]uint64 // hashes of the shards as they were learnt last; guarded by exchanging, and each used by one goroutine
 

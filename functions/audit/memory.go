@@ -78,7 +78,7 @@ func (m *memory) retell(tell teller) error {
 
 // share returns what changed since it was called last, unless something that came
 // to light is not told; and nil for the other shards, if it is time to learn all.
-func (m *memory) share(now time.Time) (shards map[int]*detect.Shard, ok bool) {
+func (m *memory) share(seed string, now time.Time) (shards map[int]*detect.Shard, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	shards, ok = make(map[int]*detect.Shard), m.untold == 0
@@ -88,17 +88,17 @@ func (m *memory) share(now time.Time) (shards map[int]*detect.Shard, ok bool) {
 		}
 	}
 	if ok {
-		maps.Copy(shards, m.engine.Share())
+		maps.Copy(shards, m.engine.Share(seed))
 	}
 	return shards, ok
 }
 
 // reshare has a shard that could not be written be shared again; nil is of nothing.
-func (m *memory) reshare(i int, s *detect.Shard) {
+func (m *memory) reshare(s *detect.Shard) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s != nil {
-		m.engine.Reshare(i, s)
+		m.engine.Reshare(s)
 	}
 }
 

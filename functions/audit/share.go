@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -96,17 +97,21 @@ var errUntold = errors.New("sharing what detectors know: a finding is to be publ
 
 // exchange tells what waits to be told, joins what changed here with what others know
 // of the same, and learns the rest of what they know if that is due. Whoever calls it
-// has locked exchanging. A shard that could not be written is tried again the next
-// time.
+// has locked exchanging. What could not be shared is tried again the next time.
 func (f *Function) exchange(ctx context.Context) error {
 	began := f.wall()
 	failed := f.memory.retell(f.teller(ctx))
-	shards, ok := f.memory.share(began)
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	seed, err := f.shardSeed(ctx)
+	if err != nil {
+		f.memory.exchanged(began, detect.Shards)
+		return errors.Join(failed, err)
+	}
+	shards, ok := f.memory.share(seed, began)
 	if !ok {
 		failed = errors.Join(errUntold, failed)
 	}
-	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
-	defer cancel()
 	now := f.now()
 	var group errgroup.Group
 	group.SetLimit(exchangeAtOnce)
@@ -116,6 +121,26 @@ func (f *Function) exchange(ctx context.Context) error {
 	failed = errors.Join(failed, group.Wait())
 	f.memory.exchanged(began, len(shards))
 	return failed
+}
+
+// shardSeed is what settles which subject is in which shard. The first instance of
+// all chooses it.
+func (f *Function) shardSeed(ctx context.Context) (string, error) {
+	if f.shards != "" {
+		return f.shards, nil
+	}
+	var seed string
+	err := f.config.Store.Update(ctx, "seed", func(old []byte) ([]byte, time.Time, error) {
+		if seed = string(old); seed == "" {
+			seed = rand.Text()
+		}
+		return []byte(seed), time.Time{}, nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("asking which subject is shared where: %w", err)
+	}
+	f.shards = seed
+	return seed, nil
 }
 
 // exchangeShard joins what is known here of a shard, nil if nothing changed, and
@@ -137,7 +162,7 @@ func (f *Function) exchangeShard(ctx context.Context, i int, mine *detect.Shard,
 	})
 	if err != nil {
 		f.learnt[i] = 0
-		f.memory.reshare(i, mine)
+		f.memory.reshare(mine)
 		return fmt.Errorf("sharing what detectors know: %w", err)
 	}
 	if known == nil {

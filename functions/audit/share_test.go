@@ -172,3 +172,15 @@ func TestWhatCouldNotBeSharedIsSharedLater(t *testing.T) {
 	f.mustGive(f.instance(), probe(8)[7])
 	f.wantOne(8)
 }
+
+// All instances agree on who is in which shard, and other stores have it otherwise.
+func TestInstancesAgreeOnTheShards(t *testing.T) {
+	f, other := newFleet(t), newFleet(t)
+	a, b, c := f.instance(), f.instance(), other.instance()
+	f.mustGive(a, nothing)
+	f.mustGive(b, nothing)
+	other.mustGive(c, nothing)
+	if a.shards == "" || a.shards != b.shards || a.shards == c.shards {
+		t.Errorf("seeds %q and %q, elsewhere %q", a.shards, b.shards, c.shards)
+	}
+}

@@ -46,7 +46,7 @@ func New(c Config) *Engine {
 		store: newStore(seed, c.Subjects, c.Hot), places: newPlaces(seed), familiar: newFamiliar(seed), changes: make(changes), waiting: newWaiting(), asked: make(map[question]struct{}),
 	}
 	if c.Shared {
-		g.store.changed = make(map[uint64]uint8)
+		g.store.changed = make(map[uint64]struct{})
 	}
 	return g
 }

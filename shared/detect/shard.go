@@ -50,8 +50,9 @@ const shardMagic = "keyturn shard 1\n"
 
 var errShard = errors.New("it is no shard of detectors' memory, or of another version: it is made anew from what instances know")
 
-// shardOf is the shard that a subject belongs to.
-func shardOf(name string) uint8 { return uint8(hash(name) % Shards) }
+// shardOf is the shard that a subject belongs to. Who does not know the seed cannot
+// choose names that crowd one shard.
+func shardOf(seed, name string) int { return int(hash(seed, name) % Shards) }
 
 // Join takes in what other knows.
 func (s *Shard) Join(other *Shard) {

@@ -226,7 +226,7 @@ func FuzzDecodeShard(f *testing.F) {
 		s.Join(back)
 		g := New(Config{Subjects: 100, Hot: 1, Shared: true})
 		g.Flush(g.Learn(anyShard(rand.New(rand.NewPCG(1, 10))), g.Learn(s, nil)))
-		g.Share()
+		g.Share(seed)
 		if n := g.Unread(); n > 0 {
 			t.Errorf("%d subjects cannot be read back", n)
 		}
@@ -242,7 +242,7 @@ func BenchmarkShare(b *testing.B) {
 			Permissions: []Permission{{Name: "s.things.get", Granted: true}}}
 		g.Observe(&e, nil)
 	}
-	shard := g.Share()[0]
+	shard := g.Share(seed)[0]
 	b.Run("share", func(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
@@ -250,7 +250,7 @@ func BenchmarkShare(b *testing.B) {
 				g.store.get(fmt.Sprintf("caller%d@example.com", i))
 			}
 			b.StartTimer()
-			g.Share()
+			g.Share(seed)
 		}
 	})
 	b.Run("learn one of the same", func(b *testing.B) {

@@ -7,60 +7,63 @@ import (
 )
 
 // Share returns, by their numbers, the shards in which something changed since it
-// was called last, and of their subjects those that may have. What it leaves out
-// stays with the Engine: who was where in the last minutes, and the sketch of the
-// forgotten.
-func (g *Engine) Share() map[int]*Shard {
+// was called last, and of their subjects those that may have. The seed settles who
+// is in which shard: it is the same for all who share, and nobody else's business.
+// What Share leaves out stays with the Engine: who was where in the last minutes, and
+// the sketch of the forgotten.
+func (g *Engine) Share(seed string) map[int]*Shard {
 	shared := make(map[int]*Shard)
-	for key, i := range g.store.changed {
-		if shared[int(i)] == nil {
-			shared[int(i)] = &Shard{born: g.born}
+	for key := range g.store.changed {
+		if r, ok := g.store.share(key); ok {
+			i := shardOf(seed, r.name)
+			if shared[i] == nil {
+				shared[i] = &Shard{born: g.born}
+			}
+			shared[i].put(r)
 		}
-		g.store.share(key, shared[int(i)])
 	}
 	clear(g.store.changed)
 	if len(shared) == 0 {
 		return shared
 	}
 	for made := range g.changes {
-		if s := shared[int(shardOf(made.actor))]; s != nil {
+		if s := shared[shardOf(seed, made.actor)]; s != nil {
 			s.changes = united(s.changes, changes{made: {}})
 		}
 	}
-	g.shareQuestions(shared)
+	g.shareQuestions(seed, shared)
 	return shared
 }
 
 // Unshared reports whether Share has something to return.
 func (g *Engine) Unshared() bool { return len(g.store.changed) > 0 }
 
-// Reshare has the next Share return the subjects of this shard i, as after it could
+// Reshare has the next Share return the subjects of a shard again, as after it could
 // not be written.
-func (g *Engine) Reshare(i int, s *Shard) {
+func (g *Engine) Reshare(s *Shard) {
 	for name := range s.subjects {
-		g.store.changed[g.store.key(name)] = uint8(i)
+		g.store.changed[g.store.key(name)] = struct{}{}
 	}
 }
 
-func (g *Engine) shareQuestions(shared map[int]*Shard) {
+func (g *Engine) shareQuestions(seed string, shared map[int]*Shard) {
 	maps.DeleteFunc(g.asked, func(q question, _ struct{}) bool { return q.by < g.clock.now-keepQuestions })
 	for _, q := range g.waiting.questions {
-		if s := shared[int(shardOf(q.name))]; s != nil {
+		if s := shared[shardOf(seed, q.name)]; s != nil {
 			s.questions = united(s.questions, map[question]struct{}{q.question: {}})
 			g.asked[q.question] = struct{}{}
 		}
 	}
 }
 
-// share gives a subject that is still known to its shard.
-func (st *store) share(key uint64, s *Shard) {
+// share returns a subject that is still known.
+func (st *store) share(key uint64) (r record, ok bool) {
 	if hot := st.hot[key]; hot != nil {
 		hot.changed = false
 		st.cold[key] = string(hot.encode(nil))
 	}
-	if known := st.thaw(key); known != nil {
-		s.put(record{known, st.cold[key]})
-	}
+	known := st.thaw(key)
+	return record{known, st.cold[key]}, known != nil
 }
 
 // Learn takes in what other instances know, and appends what it brought to light
@@ -81,7 +84,7 @@ func (g *Engine) Learn(s *Shard, into []Finding) []Finding {
 	for _, name := range slices.Sorted(maps.Keys(s.subjects)) {
 		told := len(into)
 		if into = g.learn(s.subjects[name], into); len(into) > told && changed != nil {
-			changed[g.store.key(name)] = shardOf(name)
+			changed[g.store.key(name)] = struct{}{}
 		}
 	}
 	g.store.changed = changed

@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// seed is of all who share here.
+const seed = "seed"
+
 // stored are encoded shards, as a store keeps them, and how often each was written.
 type stored struct {
 	shards  [Shards][]byte
@@ -33,7 +36,7 @@ func newInstance(c Config) *instance {
 // exchange gives what the instance learnt, and takes what others wrote.
 func (g *instance) exchange(t *testing.T, kept *stored, into []Finding) []Finding {
 	t.Helper()
-	changed := g.Share()
+	changed := g.Share(seed)
 	for i := range kept.shards {
 		mine := changed[i]
 		if mine == nil && g.taken[i] == kept.written[i] {
@@ -204,35 +207,52 @@ func TestWhatWasSharedIsNotForgotten(t *testing.T) {
 
 func TestOnlyWhatChangedIsShared(t *testing.T) {
 	g := New(Config{Shared: true, Hot: 1})
-	if n := len(g.Share()); n != 0 {
+	if n := len(g.Share(seed)); n != 0 {
 		t.Errorf("began with %d shards", n)
 	}
 	log := probe(3, time.Minute)
 	for i := range log {
 		g.Observe(&log[i], nil)
 	}
-	shared, subjects := g.Share(), 0
+	shared, subjects := g.Share(seed), 0
 	for _, s := range shared {
 		subjects += len(s.subjects)
 	}
 	if subjects != 2 {
 		t.Errorf("shared %d subjects, want the one and the log", subjects)
 	}
-	if again := g.Share(); len(again) != 0 {
+	if again := g.Share(seed); len(again) != 0 {
 		t.Errorf("shared again: %v", again)
 	}
-	for i, s := range shared {
-		g.Reshare(i, s)
+	for _, s := range shared {
+		g.Reshare(s)
 	}
-	if again := g.Share(); !sameShards(again, shared) {
+	if again := g.Share(seed); !sameShards(again, shared) {
 		t.Errorf("shared %v, want what was not written", again)
 	}
 	g.Learn(anyShard(rand.New(rand.NewPCG(2, 9))), nil)
-	if n := len(g.Share()); n != 0 {
+	if n := len(g.Share(seed)); n != 0 {
 		t.Errorf("%d shards were changed by what others shared", n)
 	}
-	if alone, _ := seen(log); len(alone.Share()) != 0 {
+	if alone, _ := seen(log); len(alone.Share(seed)) != 0 {
 		t.Error("an engine of nobody else shares")
+	}
+}
+
+// Who shares a shard depends on the seed, and on nothing else.
+func TestTheSeedSettlesTheShards(t *testing.T) {
+	alike := 0
+	for i := range 1000 {
+		name := fmt.Sprint("caller", i)
+		if n := shardOf(seed, name); n != shardOf(seed, name) || n < 0 || n >= Shards {
+			t.Fatalf("%s is in shard %d", name, n)
+		}
+		if shardOf(seed, name) == shardOf(seed, thief) && shardOf("another", name) == shardOf("another", thief) {
+			alike++
+		}
+	}
+	if alike > 10 {
+		t.Errorf("of 1000 subjects %d share one's shard by two seeds, want about one", alike)
 	}
 }
 

@@ -20,13 +20,12 @@ type store struct {
 
 	unread int // records of cold ones that could not be decoded
 
-	changed map[uint64]uint8 // subjects that were given out to be changed, with their shards; nil notes none
+	changed map[uint64]struct{} // subjects that were given out to be changed; nil notes none
 }
 
 // heat is a subject's place among the hot ones.
 type heat struct {
 	key        uint64
-	shard      uint8
 	changed    bool // and noted as such
 	prev, next *subject
 }
@@ -53,7 +52,7 @@ func (st *store) get(name string) *subject {
 	s.link(&st.root)
 	if st.changed != nil && !s.changed {
 		s.changed = true
-		st.changed[s.key] = s.shard
+		st.changed[s.key] = struct{}{}
 	}
 	if len(st.hot) > st.warm {
 		st.cool(st.root.prev)
@@ -93,7 +92,7 @@ func (st *store) warmUp(key uint64, name string) *subject {
 		}
 		st.cold[key] = ""
 	}
-	s.key, s.shard = key, shardOf(name)
+	s.key = key
 	st.hot[key] = s
 	if len(st.keys) > st.limit {
 		st.evict(key)

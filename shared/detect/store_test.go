@@ -80,7 +80,7 @@ func TestARecordThatCannotBeReadBackIsForgotten(t *testing.T) {
 	for _, e := range crowdOf(3, time.Minute) {
 		g.Observe(&e, nil)
 	}
-	if g.Share(); g.Unread() == 0 || len(g.store.keys) != 2 || len(g.store.cold) != 2 {
+	if g.Share(seed); g.Unread() == 0 || len(g.store.keys) != 2 || len(g.store.cold) != 2 {
 		t.Errorf("%d unread; %d subjects, %d kept", g.Unread(), len(g.store.keys), len(g.store.cold))
 	}
 }
