@@ -89,3 +89,9 @@ func TestPace(t *testing.T) {
 		}
 	}
 }
+
+func TestTheMachinesTimerIsTheDefault(t *testing.T) {
+	fired := make(chan struct{})
+	New(Config{}).after(time.Nanosecond, func() { close(fired) })
+	<-fired
+}

@@ -84,13 +84,16 @@ func TestBrokenRecordsInAShardAreLeftOut(t *testing.T) {
 	s := anyShard(rand.New(rand.NewPCG(1, 8)))
 	whole := s.Encode()
 	far := &subject{name: thief, born: -1 << 62, seen: 1 << 62}
-	nameless := new(subject)
-	broken := whole
-	for _, text := range []string{"abc", "", string(far.encode(nil)), string(nameless.encode(nil))} {
-		broken = appendText(bytes.Clone(broken), text)
+	noted := &subject{name: thief}
+	noted.notes[noteKey] = note{1 << 60, "key"}
+	told := &subject{name: thief, told: []told{{start: 1 << 60}}}
+	sighted := &subject{name: thief, sightings: []sighting{{mark: mark{kind: keyUse}, first: stamp{at: 1}, last: 1 << 60}}}
+	broken := appendText(appendText(bytes.Clone(whole), ""), "abc")
+	for _, s := range []*subject{far, noted, told, sighted, {}, {name: strings.Repeat("x", maxSubject+1)}} {
+		broken = appendText(broken, string(s.encode(nil)))
 	}
 	got, unread, err := DecodeShard(broken)
-	if err != nil || unread != 4 || !bytes.Equal(got.Encode(), whole) {
+	if err != nil || unread != 8 || !bytes.Equal(got.Encode(), whole) {
 		t.Errorf("%d unread, %v: %+v", unread, err, got)
 	}
 }

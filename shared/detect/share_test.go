@@ -239,6 +239,27 @@ func TestOnlyWhatChangedIsShared(t *testing.T) {
 	}
 }
 
+// What an instance knows already, as it does most of what it learns, changes nothing.
+func TestLearningAgainChangesNothing(t *testing.T) {
+	log := append(probe(20, time.Minute), crowdOf(20, time.Hour)...)
+	g, next := New(Config{Shared: true, Hot: 1}), New(Config{Shared: true, Hot: 1})
+	for i := range log {
+		g.Observe(&log[i], nil)
+	}
+	shared := g.Share(seed)
+	for _, s := range shared {
+		next.Learn(s, nil)
+	}
+	for _, s := range shared {
+		if found := next.Learn(s, nil); len(found) != 0 {
+			t.Errorf("found %+v again", found)
+		}
+	}
+	if n := len(next.store.keys); n != len(g.store.keys) || next.Unshared() {
+		t.Errorf("%d subjects, want %d; something to share: %v", n, len(g.store.keys), next.Unshared())
+	}
+}
+
 // Who shares a shard depends on the seed, and on nothing else.
 func TestTheSeedSettlesTheShards(t *testing.T) {
 	alike := 0
