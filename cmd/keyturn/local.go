@@ -63,11 +63,12 @@ func (a *app) localProject() string {
 
 func (a *app) local(ctx context.Context, flags localFlags) error {
 	env, err := gcp.ReadEnvironment([]string{
-		"KEYTURN_PROJECT=" + a.localProject(), "KEYTURN_WEBHOOK_URL=" + flags.webhook, "KEYTURN_ENDPOINT=" + flags.gcpAddr,
+		"KEYTURN_PROJECT=" + a.localProject(), "KEYTURN_WEBHOOK_URL=" + flags.webhook,
+		"KEYTURN_ENDPOINT=127.0.0.1:0", // the functions have one, whichever it is
 		"KEYTURN_STATE=" + os.Getenv("KEYTURN_STATE"), "FIRESTORE_EMULATOR_HOST=" + os.Getenv("FIRESTORE_EMULATOR_HOST"),
 	})
 	if err != nil {
-		return fmt.Errorf("%w: the functions would refuse --project, --webhook, --gcp-addr or KEYTURN_STATE: %w", errUsage, err)
+		return fmt.Errorf("%w: the functions would refuse --project, --webhook or KEYTURN_STATE: %w", errUsage, err)
 	}
 	logs := a.stderr
 	if !flags.verbose {

@@ -68,18 +68,14 @@ func (b *Batch) place(first int64) {
 func (b *Batch) full() bool { return len(b.Entries)+len(b.Rejects) >= maxBatch }
 
 func (b *Batch) decodeLines() {
-	for b.at < len(b.block.data) && !b.full() {
-		line := b.block.data[b.at:]
-		next := bytes.IndexByte(line, '\n') + 1
-		if next > 0 {
-			line = line[:next-1]
-		} else {
-			next = len(line)
-		}
+	for b.value < len(b.block.values) && !b.full() {
+		v := b.block.values[b.value]
+		line := b.block.data[v.start:v.end]
 		if len(line) > 0 && (line[0] == '{' || len(bytes.Trim(line, blank)) > 0) {
 			b.add(line)
 		}
-		b.at += next
+		b.at = min(v.end+1, len(b.block.data))
+		b.value++
 		b.line++
 	}
 }

@@ -23,7 +23,7 @@ type blocks struct {
 // block is a part of a file.
 type block struct {
 	data   []byte
-	values []span // the entries, unless they are the lines of data
+	values []span // the entries; by line all lines, those without an entry, too
 	byLine bool
 	long   int64 // length of an entry that is too long, whose beginning is all of data; 0 otherwise
 	breaks int   // line breaks in what data lacks of it
@@ -93,28 +93,39 @@ func (s *blocks) fill(b *block) {
 // cut returns where the last whole entry in b ends; 0 when there is none. At the
 // end of the source all that is left is an entry.
 func (s *blocks) cut(b *block) int {
-	if s.split == nil && bracketed(b.data, s.seen) {
-		s.split, s.seen, b.byLine = &splitter{}, 0, false
+	if s.split == nil {
+		return s.cutLines(b)
 	}
-	if s.split != nil {
-		return s.cutValues(b)
-	}
-	if s.failed != nil {
-		if s.failed == io.EOF && s.openLine(b.data) {
-			s.failed = s.broken(errOpenLine)
-		}
-		return len(b.data)
-	}
-	if end := bytes.LastIndexByte(b.data[s.seen:], '\n'); end >= 0 {
-		return s.seen + end + 1
-	}
-	return 0
+	return s.cutValues(b)
 }
 
-// bracketed reports whether a line of data begins with a bracket, as an array does
-// that follows lines. Up to seen, but for its last byte, none does.
-func bracketed(data []byte, seen int) bool {
-	return bytes.HasPrefix(data, []byte("[")) || bytes.Contains(data[max(seen-1, 0):], []byte("\n["))
+// cutLines notes the lines of b. At one that begins with a bracket, as an array
+// does that follows lines, it leaves b, and all that comes, to a splitter.
+func (s *blocks) cutLines(b *block) int {
+	start := 0
+	for at := s.seen; ; at = start {
+		if start < len(b.data) && b.data[start] == '[' {
+			s.split, s.seen = &splitter{}, 0
+			b.values, b.byLine = b.values[:0], false
+			return s.cutValues(b)
+		}
+		end := bytes.IndexByte(b.data[at:], '\n')
+		if end < 0 {
+			break
+		}
+		b.values = append(b.values, span{start, at + end})
+		start = at + end + 1
+	}
+	if s.failed == nil {
+		return start
+	}
+	if s.failed == io.EOF && s.openLine(b.data) {
+		s.failed = s.broken(errOpenLine)
+	}
+	if start < len(b.data) {
+		b.values = append(b.values, span{start, len(b.data)})
+	}
+	return len(b.data)
 }
 
 // openLine reports whether data ends within an object of its last line, which is
