@@ -17,7 +17,7 @@ import (
 // Numbers are varints, times are milliseconds since the subject's birth, texts
 // come after their length. Lists come after theirs, in order.
 const (
-	codecVersion = 1
+	codecVersion = 2
 	codecHeader  = 6
 )
 
@@ -54,7 +54,7 @@ func (s *subject) appendGrants(b []byte, list []grant) []byte {
 	b = binary.AppendUvarint(b, uint64(len(list)))
 	for _, g := range list {
 		b = binary.LittleEndian.AppendUint32(b, g.pair)
-		b = binary.AppendVarint(b, int64(g.since)-s.born/minute)
+		b = binary.AppendVarint(b, int64(g.since)-s.born/second)
 	}
 	return b
 }
@@ -62,7 +62,7 @@ func (s *subject) appendGrants(b []byte, list []grant) []byte {
 func (r *reader) grants(born int64) []grant {
 	list := make([]grant, r.length(5, maxGranted))
 	for i := range list {
-		list[i] = grant{r.uint32(), int32(r.varint() + born/minute)}
+		list[i] = grant{r.uint32(), uint32(r.varint() + born/second)}
 	}
 	return list
 }
@@ -75,6 +75,9 @@ func (s *sighting) encode(b []byte, born int64) []byte {
 	b = s.first.encode(b, born)
 	b = binary.AppendVarint(b, s.last-s.first.at)
 	b = s.won.encode(b, born)
+	for _, t := range s.tries {
+		b = appendTime(b, t, born)
+	}
 	for _, bits := range []uint64{s.events.near, s.events.far, s.targets.near, s.targets.far} {
 		b = binary.AppendUvarint(b, bits)
 	}
@@ -179,6 +182,9 @@ func (r *reader) sighting(born int64) sighting {
 	s := sighting{mark: mark{kind(r.byte()), r.uint64(), int32(r.varint())}, name: r.text(), first: r.stamp(born)}
 	s.last = s.first.at + r.varint()
 	s.won = r.stamp(born)
+	for i := range s.tries {
+		s.tries[i] = r.time(born)
+	}
 	s.events = crowd{r.uvarint(), r.uvarint()}
 	s.targets = crowd{r.uvarint(), r.uvarint()}
 	return s

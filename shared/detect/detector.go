@@ -52,7 +52,7 @@ func nameOfDetector(id uint32) string {
 			return d.Name
 		}
 	}
-	return "callers-without-a-name"
+	return ""
 }
 
 // detector completes a description.

@@ -85,7 +85,7 @@ func (s *subject) shown() string {
 	if _, group, ok := ruleSubject(s.name); ok {
 		return group
 	}
-	return cmp.Or(s.notes[noteName].text, s.name)
+	return strings.TrimLeft(s.name, strangerSubject+addressSubject)
 }
 
 func instant(t int64) time.Time { return time.UnixMilli(t).UTC() }

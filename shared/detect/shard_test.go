@@ -169,7 +169,7 @@ func TestNoiseCrowdsNoThiefOut(t *testing.T) {
 		name     string
 	}{
 		"permissions asked about": {400, tests, "n%d@evil.iam.gserviceaccount.com"},
-		"denials of strangers":    {2500, reads, "192.0.2.9 x/%d on p"},
+		"denials of strangers":    {2500, reads, strangerSubject + "192.0.2.9 x/%d on p"},
 	} {
 		s := &Shard{}
 		for i := range c.subjects {

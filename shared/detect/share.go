@@ -3,14 +3,13 @@ package detect
 import (
 	"maps"
 	"slices"
-	"strings"
 )
 
 // Share returns, by their numbers, the shards in which something changed since it
 // was called last, and of their subjects those that may have. The seed settles who
 // is in which shard: it is the same for all who share, and nobody else's business.
-// What Share leaves out stays with the Engine: who was where in the last minutes, and
-// the sketch of the forgotten.
+// What Share leaves out stays with the Engine: who was where in the last minutes, the
+// unnamed calls of them, and the sketch of the forgotten.
 func (g *Engine) Share(seed string) map[int]*Shard {
 	shared := make(map[int]*Shard)
 	for key := range g.store.changed {
@@ -123,7 +122,7 @@ func (s *subject) news(other *subject) (last [kinds]int64) {
 // others saw last of each kind. Those that wait have shared their questions.
 func (g *Engine) judgeNews(s *subject, last [kinds]int64, into []Finding) []Finding {
 	if t := max(last[deniedPermission], last[deniedToken]); t != 0 {
-		into = g.judgeDenials(s, t, into)
+		into = g.judge(s, t, into)
 	}
 	if t := last[testedPermission]; t != 0 {
 		into = g.swept(s, t, into)
@@ -142,25 +141,13 @@ func (g *Engine) judgeNews(s *subject, last [kinds]int64, into []Finding) []Find
 	return into
 }
 
-// judgeDenials judges a subject that was denied something that others saw at t. A
-// stranger about whom a question is open is judged by that.
-func (g *Engine) judgeDenials(s *subject, t int64, into []Finding) []Finding {
-	if !strings.Contains(s.name, " ") {
-		return g.judge(s, t, into)
-	}
-	if g.waiting.questions[wait{name: s.name, detector: strangers}] != nil {
-		return into
-	}
-	return g.judgeStranger(s, t, into)
-}
-
 // turnNews notes the successes that one instance saw of what another saw denied. The
-// first of them is known to the minute.
+// first of them is known to the second.
 func (g *Engine) turnNews(s *subject) {
 	for _, d := range s.of(deniedPermission) {
 		if i, ok := findGrant(s.granted, d.what); ok && d.won.at == 0 {
-			won := int64(s.granted[i].since)*minute + minute - 1
-			g.turn(s, d.what, d.what, stamp{at: won, target: d.first.target})
+			won := int64(s.granted[i].since)*second + second - 1
+			g.turn(win{name: s.name, what: d.what, stamp: stamp{at: won, target: d.first.target}})
 		}
 	}
 }

@@ -3,7 +3,6 @@ package detect
 import (
 	"cmp"
 	"slices"
-	"strings"
 )
 
 // suspicion is how much it would matter to forget the subject: by the danger of what
@@ -19,7 +18,7 @@ func (s *subject) suspicion() byte {
 	for i := range s.sightings {
 		sum += s.sightings[i].danger()
 	}
-	if strings.Contains(s.name, " ") {
+	if s.stranger() {
 		sum /= strangerShare
 	}
 	return byte(min(1+sum/suspicionUnit, 254))
@@ -44,7 +43,7 @@ func (s *sighting) danger() int {
 		return weightOf(s.name) // of which 10 times weightUnit make a finding
 	case deniedToken:
 		return dangerOfToken
-	case testedPermission, heartbeat:
+	case testedPermission, heartbeat, disguise, strangeDenial:
 		return dangerOfTest
 	case readSecret:
 		return dangerOfSecret

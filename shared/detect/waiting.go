@@ -25,7 +25,7 @@ type wait struct {
 	name     string
 	detector uint32
 	what     uint64
-	day      int32 // of Unix time, where every day is a question of its own
+	day      int32 // of Unix time, or another part of it, where each is a question of its own
 }
 
 // question is one that waits, with when it arose and when it can be answered.
@@ -63,9 +63,9 @@ func (w *waiting) add(q wait, at, by int64) {
 	w.wake = w.soonest[0].by
 }
 
-// due takes out the questions that can be answered now, in the order in which they
+// answerable takes out the questions that can be answered now, in the order in which they
 // became due.
-func (w *waiting) due(now int64) (list []question) {
+func (w *waiting) answerable(now int64) (list []question) {
 	for len(w.soonest) > 0 && w.soonest[0].by <= now {
 		q := heap.Pop(&w.soonest).(*open)
 		delete(w.questions, q.wait)
@@ -105,36 +105,40 @@ func (q question) order(other question) int {
 		cmp.Compare(q.detector, other.detector), cmp.Compare(q.what, other.what), cmp.Compare(q.day, other.day))
 }
 
+const unnamedCallers = "callers-without-a-name" // in the place of a detector
+
 // Unasked returns, by the names of detectors, how many questions were not asked
 // because a detector had too many open: what it would have found by them is missing
-// unless the subjects give rise to more.
+// unless the subjects give rise to more. Unnamed callers are those who were taken for
+// strangers although they may have been somebody known.
 func (g *Engine) Unasked() map[string]int {
 	unasked := make(map[string]int)
 	for id, n := range g.waiting.dropped {
 		unasked[nameOfDetector(id)] = n
 	}
+	if n := g.backlog.unasked; n > 0 {
+		unasked[unnamedCallers] = n
+	}
 	return unasked
 }
 
-// settle answers the questions that are due.
-func (g *Engine) settle(now int64, into []Finding) []Finding {
-	for _, q := range g.waiting.due(now) {
+// answer answers the questions that are due.
+func (g *Engine) answer(now int64, into []Finding) []Finding {
+	for _, q := range g.waiting.answerable(now) {
 		if s := g.store.find(q.name); s != nil {
-			into = g.answer(q, s, into)
+			into = g.judgeAsked(q, s, into)
 		}
 	}
 	return into
 }
 
-// answer has the detector that asked judge.
-func (g *Engine) answer(q question, s *subject, into []Finding) []Finding {
+// judgeAsked has the detector that asked judge.
+func (g *Engine) judgeAsked(q question, s *subject, into []Finding) []Finding {
 	switch q.detector {
-	case strangers:
-		return g.judgeStranger(s, q.at, into)
 	case turned.id:
 		return g.judgeTurn(s, q.what, q.at, into)
 	case crown.id:
-		return g.judgeDecisive(s, q.what, q.at, into)
+		return g.judgeDecisive(s, q.what, int64(q.day), into)
 	case policies.id:
 		return g.judgePolicy(s, q.what, q.day, into)
 	case stolen.id:

@@ -64,7 +64,7 @@ func TestQuestionsComeInOrder(t *testing.T) {
 				}
 			}
 			slices.SortFunc(want, question.order)
-			if got := w.due(now); !slices.Equal(got, want) || len(w.questions) != len(all) || w.wake <= now {
+			if got := w.answerable(now); !slices.Equal(got, want) || len(w.questions) != len(all) || w.wake <= now {
 				t.Fatalf("seed %d, at %d: %v, want %v; %d wait until %d", seed, now, got, want, len(w.questions), w.wake)
 			}
 		}
@@ -77,13 +77,13 @@ func BenchmarkWaiting(b *testing.B) {
 	w, now := newWaiting(), int64(0)
 	ask := func() {
 		now++
-		w.add(wait{name: thief, detector: strangers, what: uint64(now)}, now, now+maxWaiting)
+		w.add(wait{name: thief, detector: crown.id, what: uint64(now)}, now, now+maxWaiting)
 	}
 	for range maxWaiting {
 		ask()
 	}
 	for b.Loop() {
-		w.due(now)
+		w.answerable(now)
 		ask()
 	}
 }
