@@ -99,14 +99,16 @@ func (s *blocks) cut(b *block) int {
 	return s.cutValues(b)
 }
 
-// cutLines notes the lines of b. At one that begins with a bracket, as an array
-// does that follows lines, it leaves b, and all that comes, to a splitter.
+// cutLines notes the lines of b, up to one that begins with a bracket, as an array
+// does that follows lines: that one, and all that comes, it leaves to a splitter.
 func (s *blocks) cutLines(b *block) int {
 	start := 0
 	for at := s.seen; ; at = start {
 		if start < len(b.data) && b.data[start] == '[' {
-			s.split, s.seen = &splitter{}, 0
-			b.values, b.byLine = b.values[:0], false
+			if start > 0 {
+				return start // lines stay lines, whatever block the array is in
+			}
+			s.split, s.seen, b.byLine = &splitter{}, 0, false
 			return s.cutValues(b)
 		}
 		end := bytes.IndexByte(b.data[at:], '\n')
@@ -166,7 +168,7 @@ func (s *blocks) endValues(data []byte) {
 	switch {
 	case s.split.arrays > 0 || s.split.state == bracket:
 		s.failed = s.broken(errOpenArray)
-	case s.split.state == oneLine && s.openLine(data):
+	case s.split.state == oneLine && s.openLine(data[min(s.split.start, len(data)):]): // of a line that was too long nothing is left
 		s.failed = s.broken(errOpenLine)
 	}
 }
