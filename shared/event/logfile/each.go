@@ -2,8 +2,6 @@ package logfile
 
 import (
 	"context"
-	"errors"
-	"io"
 	"runtime"
 )
 
@@ -27,7 +25,7 @@ func Each(ctx context.Context, r *Reader, observe func(*Batch) error) error {
 		go p.work(ctx)
 	}
 	<-p.done
-	if errors.Is(p.err, io.EOF) {
+	if p.err == errRead {
 		return nil
 	}
 	return p.err

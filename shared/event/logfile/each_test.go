@@ -19,9 +19,8 @@ func TestEachStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enough := errors.New("enough")
 	calls := 0
-	if err := Each(t.Context(), r, func(*Batch) error { calls++; return enough }); !errors.Is(err, enough) || calls != 1 {
+	if err := Each(t.Context(), r, func(*Batch) error { calls++; return io.EOF }); err != io.EOF || calls != 1 {
 		t.Errorf("%d calls, error %v", calls, err)
 	}
 }

@@ -2,6 +2,8 @@ package logfile
 
 import (
 	"context"
+	"errors"
+	"io"
 	"sync"
 )
 
@@ -31,6 +33,9 @@ type pipeline struct {
 	over      bool
 	err       error // why it is over
 }
+
+// errRead is that the file was read to its end: io.EOF may be observe's.
+var errRead = errors.New("the file was read to its end")
 
 func newPipeline(r *Reader, workers int, observe func(*Batch) error) *pipeline {
 	batches := workers + ahead
@@ -70,6 +75,9 @@ func (p *pipeline) read() *Batch {
 	p.blocks++
 	if b.err = p.reader.blocks.next(&b.block); b.err != nil {
 		p.reader = nil
+	}
+	if b.err == io.EOF {
+		b.err = errRead
 	}
 	return b
 }
