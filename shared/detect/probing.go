@@ -49,8 +49,9 @@ func (g *Engine) worstMoment(s *subject, denials []*sighting, t int64) (worst in
 		weight float64 // that counts from then on, as if it were t
 	}
 	var steps []step
+	more := s.aggravations()
 	for _, d := range denials {
-		always, until := g.weigh(s, d)
+		always, until := more.weigh(d)
 		decayed := halved(t - s.refusedSince(d))
 		steps = append(steps, step{d.first.at, (always + until) * decayed}, step{max(g.excused(s, d), d.first.at), -until * decayed})
 	}
@@ -75,12 +76,16 @@ func (g *Engine) worstMoment(s *subject, denials []*sighting, t int64) (worst in
 func (g *Engine) probedUntil(s *subject, denials []*sighting, at int64) verdict {
 	var seen []*sighting
 	sum := float64(g.store.gone.before(s.name)*weightWrite) / weightUnit
+	more := s.aggravations()
 	for _, d := range denials {
-		weight, more := g.weigh(s, d)
-		if !g.had(s, d, at) {
-			weight += more
+		if d.first.at > at {
+			continue
 		}
-		if d.first.at > at || weight == 0 {
+		weight, until := more.weigh(d)
+		if !g.had(s, d, at) {
+			weight += until
+		}
+		if weight == 0 {
 			continue
 		}
 		seen = append(seen, d)
@@ -109,14 +114,22 @@ func (g *Engine) probedUntil(s *subject, denials []*sighting, at int64) verdict 
 // halved is what is left of a weight after a time.
 func halved(age int64) float64 { return math.Exp2(-float64(age) / float64(probingHalfLife)) }
 
+// aggravations are what makes denials weigh more: what dangerous permissions were
+// denied on, and what was denied to a key from where it does not belong.
+type aggravations struct{ targets, strange []sighting }
+
+func (s *subject) aggravations() aggravations {
+	return aggravations{s.of(deniedTarget), s.of(strangeDenial)}
+}
+
 // weigh returns what a denial weighs always, for what it was denied on, and how
 // much more until it is excused.
-func (g *Engine) weigh(s *subject, d *sighting) (always, until float64) {
+func (a aggravations) weigh(d *sighting) (always, until float64) {
 	until = float64(weightOf(d.name)) / weightUnit
-	if _, strange := place(s.sightings, mark{strangeDenial, d.what, d.day}); strange {
+	if _, strange := place(a.strange, mark{strangeDenial, d.what, d.day}); strange {
 		until *= strangeWeight
 	}
-	return until * float64(s.breadth(d.what)), until
+	return until * float64(breadth(a.targets, d.what)), until
 }
 
 // firsts returns the earliest sighting of each thing, in the order of things: sums

@@ -67,17 +67,17 @@ func (s *subject) sightBreadth(permission, target string, e *Entry, t int64) (ne
 	if !dangerous(permission) || isMinting(e) || s.had(opened(target), t) {
 		return false
 	}
-	before := s.breadth(hash(permission))
+	before := breadth(s.of(deniedTarget), hash(permission))
 	s.sight(sightingOf(deniedTarget, hash(permission), e, t, permission, target))
-	return s.breadth(hash(permission)) > before
+	return breadth(s.of(deniedTarget), hash(permission)) > before
 }
 
 // breadth is how often what a permission was denied on doubled, from 8 on.
-func (s *subject) breadth(permission uint64) int {
+func breadth(list []sighting, permission uint64) int {
 	var targets crowd
-	for _, d := range s.of(deniedTarget) {
-		if d.what == permission {
-			targets = targets.join(d.targets)
+	for i := range list {
+		if list[i].what == permission {
+			targets = targets.join(list[i].targets)
 		}
 	}
 	return max(bits.Len(uint(targets.size()))-4, 0)
