@@ -27,7 +27,7 @@ const (
 
 	several   = math.MaxUint64 // in the place of a key: more than one
 	maxSeen   = 1 << 16        // places and spans in each of the two maps
-	manyNoted = 1 << 14
+	manyNoted = 1 << 16
 )
 
 func newPlaces(seed maphash.Seed) *places {
@@ -52,10 +52,13 @@ func (p *places) note(place, who uint64, t, now int64) {
 	if age := spanOf(now) - p.since; age < 0 || age >= spansKept || len(p.latest) >= maxSeen {
 		p.former, p.latest, p.since = p.latest, make(map[uint64]uint64), spanOf(now)
 	}
-	if known, ok := p.latest[at]; ok && known != who {
-		who = several
+	switch p.latest[at] {
+	case who:
+	case 0:
+		p.latest[at] = who
+	default:
+		p.latest[at] = several
 	}
-	p.latest[at] = who
 }
 
 // who returns who was seen at a place about t, up to so many spans after it: the
