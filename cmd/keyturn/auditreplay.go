@@ -18,7 +18,7 @@ import (
 // replayFlags are those of 'audit replay', as they were given.
 type replayFlags struct {
 	rules, ledger              string
-	since, until               string
+	since, until, severity     string
 	findings, records, rejects string
 }
 
@@ -45,7 +45,9 @@ what 'keyturn audit ledger' wrote: which key belongs to which credential.
 2026-01-31, which begin at midnight UTC. Entries from --until on are left out.
 
 Exit codes: 0 nothing found, 2 findings, 1 anything else, such as a file that is
-cut off: what was found until then is told all the same.`,
+cut off: what was found until then is told all the same. Findings of any severity
+count, those of severity info too, which ask for nothing as a rule: --severity
+warning leaves these out, of what is told, and of the exit code.`,
 		Example: "  keyturn audit replay export.json\n  keyturn audit replay logs/*.json.gz --findings findings.ndjson --rules rules.yaml",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -66,6 +68,7 @@ cut off: what was found until then is told all the same.`,
 	flags.StringVar(&f.rules, "rules", "", "YAML file of custom rules")
 	flags.StringVar(&f.ledger, "ledger", "", "JSON file of the rotator's keys")
 	flags.StringVar(&f.since, "since", "", "leave out the entries before this time")
+	flags.StringVar(&f.severity, "severity", string(detect.Info), "tell no findings less severe than this: info, warning, high or critical")
 	flags.StringVar(&f.until, "until", "", "leave out the entries from this time on")
 	return c
 }
@@ -74,6 +77,7 @@ func (a *app) auditReplay(ctx context.Context, files []string, f replayFlags) er
 	if err := f.distinct(files); err != nil {
 		return err
 	}
+	files = a.once(files)
 	config, err := f.config(files)
 	if err != nil {
 		return err
@@ -98,6 +102,25 @@ func (a *app) auditReplay(ctx context.Context, files []string, f replayFlags) er
 	return err
 }
 
+// once leaves out files that were named before.
+func (a *app) once(files []string) []string {
+	var different []string
+	first := make(map[string]string, len(files))
+	for _, name := range files {
+		path := name
+		if name != "-" {
+			path = resolve(name)
+		}
+		if before, ok := first[path]; ok {
+			fmt.Fprintf(a.stderr, "keyturn: warning: %s is %s, too: it is read once\n", name, before)
+			continue
+		}
+		first[path] = name
+		different = append(different, name)
+	}
+	return different
+}
+
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted: this is what was found until then")
@@ -108,7 +131,7 @@ func interrupted(ctx context.Context, err error) error {
 // config checks what was asked for, and tells all that is wrong with it.
 func (f replayFlags) config(files []string) (replay.Config, error) {
 	c := replay.Config{Files: files}
-	var errs [4]error
+	var errs [5]error
 	c.Since, errs[0] = parseTime("--since", f.since)
 	c.Until, errs[1] = parseTime("--until", f.until)
 	if f.rules != "" {
@@ -116,6 +139,9 @@ func (f replayFlags) config(files []string) (replay.Config, error) {
 	}
 	if f.ledger != "" {
 		c.Ledger, errs[3] = readLedger(f.ledger)
+	}
+	if c.Severity, errs[4] = detect.ParseSeverity(f.severity); errs[4] != nil {
+		errs[4] = fmt.Errorf("--severity: %w", errs[4])
 	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return c, err
@@ -149,7 +175,7 @@ func readLedger(name string) (*detect.Ledger, error) {
 	decoder.DisallowUnknownFields()
 	var ledger *detect.Ledger
 	if err := decoder.Decode(&ledger); err != nil {
-		return nil, fmt.Errorf("reading the ledger %s: byte %d: %w", name, decoder.InputOffset(), err)
+		return nil, fmt.Errorf("reading the ledger %s: byte %d: %w; give what 'keyturn audit ledger' writes", name, decoder.InputOffset(), err)
 	}
 	if _, err := decoder.Token(); ledger == nil || !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading the ledger %s: want one JSON object and nothing after it", name)

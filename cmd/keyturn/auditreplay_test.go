@@ -198,7 +198,7 @@ func TestReplaySummary(t *testing.T) {
 			Subject: strings.Repeat("long", 64), Reason: strings.Repeat("many words ", 30), Advice: "nothing",
 		})
 	}
-	got := replaySummary(r)
+	got := replaySummary(r, usual)
 	for _, want := range []string{"and 2 more subjects", "3 entries from 2026-03-01 12:00Z to 2026-03-01 12:00Z", "next: nothing"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the summary lacks %q", want)
@@ -208,14 +208,17 @@ func TestReplaySummary(t *testing.T) {
 	if !strings.Contains(got, "2026-03-01 12:00Z\n") {
 		t.Errorf("the table lacks the time of day: %s", got)
 	}
-	if got := replaySummary(replay.Result{}); !strings.HasPrefix(got, "0 entries\n0 decoded") {
+	if wide := replaySummary(r, 2*usual); strings.Count(wide, "\n") >= strings.Count(got, "\n") {
+		t.Errorf("a wider terminal is not made use of:\n%s", wide)
+	}
+	if got := replaySummary(replay.Result{}, usual); !strings.HasPrefix(got, "0 entries\n0 decoded") {
 		t.Errorf("of nothing: %s", got)
 	}
 }
 
 func TestReplayExplainsSubjects(t *testing.T) {
 	r := replay.Result{Groups: []replay.Group{{
-		Subject: "thief", Reason: "thief probes", Advice: "revoke", Link: "https://link",
+		Subject: "thief", Reason: "thief probes", Advice: "revoke", Link: "https://link", Entries: 57, Linked: 20,
 		From: []string{"192.0.2.7 curl"}, Permissions: []string{"a.b.c", "a.b.d", "a.b.e", "a.b.f", "a.b.g"},
 	}, {Subject: "thief", Reason: "thief again"}}}
 	want := `
@@ -223,18 +226,18 @@ thief probes.
   from: 192.0.2.7 curl
   permissions: a.b.c, a.b.d, a.b.e and 2 more
   next: revoke
-  entries: https://link
+  entries (20 of 57): https://link
 
 thief again.
 `
-	if got := replaySummary(r); !strings.Contains(got, want) {
+	if got := replaySummary(r, usual); !strings.Contains(got, want) {
 		t.Errorf("the summary\n%s\nlacks\n%s", got, want)
 	}
 	for n := range maxExplained - 1 {
 		subject := fmt.Sprint("other", n)
 		r.Groups = append(r.Groups, replay.Group{Subject: subject, Reason: subject + " probes"})
 	}
-	got := replaySummary(r)
+	got := replaySummary(r, usual)
 	if strings.Contains(got, "thief again") || strings.Count(got, " probes.") != maxExplained {
 		t.Errorf("not each of %d subjects is explained:\n%s", maxExplained, got)
 	}

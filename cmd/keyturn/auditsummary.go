@@ -29,25 +29,28 @@ func (a *app) printReplay(r replay.Result, err error) error {
 	if a.json {
 		return a.printWithError(r, err)
 	}
-	if _, printErr := fmt.Fprintln(a.stdout, replaySummary(r)); printErr != nil {
+	if _, printErr := fmt.Fprintln(a.stdout, replaySummary(r, columns(a.stdout))); printErr != nil {
 		return errors.Join(err, fmt.Errorf("printing what was found: %w", printErr))
 	}
 	return err
 }
 
-func replaySummary(r replay.Result) string {
+func replaySummary(r replay.Result, width int) string {
 	var b strings.Builder
 	if len(r.Groups) > 0 {
-		b.WriteString(groupTable(r.Groups[:min(len(r.Groups), maxShown)]) + "\n")
+		b.WriteString(groupTable(r.Groups[:min(len(r.Groups), maxShown)], width) + "\n")
 	}
 	if more := len(r.Groups) - maxShown; more > 0 {
 		fmt.Fprintf(&b, "and %d more subjects: --findings FILE has them all\n", more)
 	}
 	for _, g := range explained(r.Groups) {
-		explain(&b, g)
+		explain(&b, g, width)
 	}
 	if len(r.Groups) > 0 {
 		b.WriteString("\n")
+	}
+	if r.Below > 0 {
+		fmt.Fprintf(&b, "%d findings are less severe than --severity asks for\n", r.Below)
 	}
 	fmt.Fprintf(&b, "%d entries", r.Entries)
 	if !r.First.IsZero() {
@@ -75,10 +78,14 @@ func explained(groups []replay.Group) []replay.Group {
 }
 
 // explain says what a person needs to look into a group and to act on it.
-func explain(b *strings.Builder, g replay.Group) {
-	fmt.Fprintf(b, "\n%s\n", text.WrapSoft(g.Reason+".", 78))
+func explain(b *strings.Builder, g replay.Group, width int) {
+	fmt.Fprintf(b, "\n%s\n", text.WrapSoft(g.Reason+".", max(width-2, 1)))
+	entries := "entries"
+	if g.Linked > 0 {
+		entries = fmt.Sprintf("entries (%d of %d)", g.Linked, g.Entries)
+	}
 	for _, line := range [][2]string{
-		{"from", someOf(g.From)}, {"permissions", someOf(g.Permissions)}, {"next", g.Advice}, {"entries", g.Link},
+		{"from", someOf(g.From)}, {"permissions", someOf(g.Permissions)}, {"next", g.Advice}, {entries, g.Link},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(b, "  %s: %s\n", line[0], line[1])
@@ -94,11 +101,11 @@ func someOf(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-func groupTable(groups []replay.Group) string {
+func groupTable(groups []replay.Group, width int) string {
 	t := table.NewWriter()
 	t.SetStyle(plain)
 	t.SetColumnConfigs([]table.ColumnConfig{
-		{Name: "SUBJECT", WidthMax: 22, WidthMaxEnforcer: text.WrapText},
+		{Name: "SUBJECT", WidthMax: 22 + wider(width), WidthMaxEnforcer: text.WrapText},
 		{Name: "DETECTOR", WidthMax: 20, WidthMaxEnforcer: text.WrapSoft},
 		{Name: "NO.", Align: text.AlignRight},
 	})

@@ -103,7 +103,7 @@ func (a *app) do(ctx context.Context, f *rotate.Function, c event.Command) error
 func (a *app) printSteps(report rotate.Report, failure error) error {
 	var out strings.Builder
 	if len(report.Steps) > 0 {
-		out.WriteString(stepsTable(report.Steps) + "\n")
+		out.WriteString(stepsTable(report.Steps, columns(a.stdout)) + "\n")
 	} else if failure == nil {
 		out.WriteString("nothing to do\n")
 	}
@@ -113,10 +113,10 @@ func (a *app) printSteps(report rotate.Report, failure error) error {
 
 // stepsTable says what was done, and why. What failed is told in full as the
 // command's error.
-func stepsTable(steps []rotate.StepReport) string {
+func stepsTable(steps []rotate.StepReport, width int) string {
 	t := table.NewWriter()
 	t.SetStyle(plain)
-	t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, WidthMax: 47, WidthMaxEnforcer: text.WrapSoft}})
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, WidthMax: 47 + wider(width), WidthMaxEnforcer: text.WrapSoft}})
 	for _, s := range steps {
 		result := s.Result
 		if result != "done" && result != "waiting" {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/signal"
+	"syscall"
 
 	keyturn "example.com/keyturn"
 	"example.com/keyturn/internal/localgcp"
@@ -14,19 +17,20 @@ import (
 
 // functionsCommand serves the functions as the cloud does, in a process of their
 // own that reads nothing but its environment. It ends when its standard input
-// does, so that it never outlives the program that started it.
+// does, so that it never outlives the program that started it, and on SIGTERM. An
+// interrupt is for the program that started it: a terminal sends it to both.
 func (a *app) functionsCommand() *cobra.Command {
 	var addr, clock string
 	c := &cobra.Command{
 		Use:     "functions",
-		Short:   "Serve the six functions, each at /<Name>, until standard input ends",
+		Short:   "Serve the six functions, each at /<Name>, until standard input ends or SIGTERM",
 		Example: "  keyturn functions --addr 127.0.0.1:8791",
 		Args:    exactArgs(),
 		Hidden:  true,
 	}
 	c.Flags().StringVar(&addr, "addr", "127.0.0.1:8791", "loopback host:port to listen on")
 	c.Flags().StringVar(&clock, "clock", "", "URL of the embedded cloud whose policy time counts")
-	c.RunE = func(*cobra.Command, []string) error {
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		host, port, err := net.SplitHostPort(addr)
 		if err != nil {
 			return fmt.Errorf("%w: address %q: %w", errUsage, addr, err)
@@ -34,13 +38,20 @@ func (a *app) functionsCommand() *cobra.Command {
 		if clock != "" {
 			keyturn.Clock = localgcp.RemoteClock(clock)
 		}
+		terminated, stop := signal.NotifyContext(context.WithoutCancel(cmd.Context()), syscall.SIGTERM)
+		defer stop()
 		ended := make(chan error, 2)
 		go func() { ended <- funcframework.StartHostPort(host, port) }()
 		go func() {
 			_, err := io.Copy(io.Discard, os.Stdin)
 			ended <- err
 		}()
-		return <-ended
+		select {
+		case err := <-ended:
+			return err
+		case <-terminated.Done():
+			return nil
+		}
 	}
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -108,28 +109,57 @@ type tee [2]io.Writer
 
 func (t tee) Write(p []byte) (int, error) { return io.MultiWriter(t[0], t[1]).Write(p) }
 
-// TestFunctionsEndWithTheirStarter closes the standard input of the functions,
-// as the end of the program that started them does, however it comes.
-func TestFunctionsEndWithTheirStarter(t *testing.T) {
-	cmd := exec.Command("keyturn", "functions", "--addr", "127.0.0.1:0")
-	cmd.Env = cleanEnv()
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
+// TestFunctionsEnd closes the standard input of the functions, as the end of the
+// program that started them does, however it comes; or asks them to end. An
+// interrupt is for the program that started them.
+func TestFunctionsEnd(t *testing.T) {
+	for name, end := range map[string]func(cmd *exec.Cmd, stdin io.Closer) error{
+		"with their starter": func(_ *exec.Cmd, stdin io.Closer) error { return stdin.Close() },
+		"when asked to": func(cmd *exec.Cmd, _ io.Closer) error {
+			return errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Process.Signal(syscall.SIGTERM))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addrs, err := freeAddrs(1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command("keyturn", "functions", "--addr", addrs[0])
+			cmd.Env = cleanEnv()
+			stdin, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			awaitListener(t, addrs[0])
+			if err := end(cmd, stdin); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case err := <-ended:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-time.After(30 * time.Second):
+				_ = cmd.Process.Kill()
+				t.Fatal("the functions live on")
+			}
+		})
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	stdin.Close()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Error(err)
+}
+
+// awaitListener returns once somebody listens at addr.
+func awaitListener(t *testing.T, addr string) {
+	t.Helper()
+	for limit := time.Now().Add(30 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", addr); err == nil {
+			conn.Close()
+			return
 		}
-	case <-time.After(30 * time.Second):
-		_ = cmd.Process.Kill()
-		t.Fatal("the functions live on")
 	}
+	t.Fatalf("nobody listens at %s", addr)
 }

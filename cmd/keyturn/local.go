@@ -37,7 +37,9 @@ Google Cloud that gcloud and Google's clients can talk to:
 
   eval "$(keyturn local env)"
 
-points a shell at it. Its state is in memory and ends with the process. In what
+points a shell at it. Its state is in memory and ends with the process; what
+detectors know is kept where KEYTURN_STATE says, as by the functions: the absolute
+path of a directory, or firestore with FIRESTORE_EMULATOR_HOST. In what
 it logs, "time" is this machine's clock; rotations and alerts tell the time of
 the world, which 'keyturn local advance' moves.`,
 		Example: "  keyturn local\n  keyturn local env\n  keyturn local advance 720h",
@@ -60,21 +62,26 @@ func (a *app) localProject() string {
 }
 
 func (a *app) local(ctx context.Context, flags localFlags) error {
-	if _, err := gcp.ReadEnvironment([]string{"KEYTURN_PROJECT=" + a.localProject(), "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + flags.webhook}); err != nil {
-		return fmt.Errorf("%w: the functions would refuse --project or --webhook: %w", errUsage, err)
+	env, err := gcp.ReadEnvironment([]string{
+		"KEYTURN_PROJECT=" + a.localProject(), "KEYTURN_WEBHOOK_URL=" + flags.webhook,
+		"KEYTURN_ENDPOINT=127.0.0.1:0", // the functions have one, whichever it is
+		"KEYTURN_STATE=" + os.Getenv("KEYTURN_STATE"), "FIRESTORE_EMULATOR_HOST=" + os.Getenv("FIRESTORE_EMULATOR_HOST"),
+	})
+	if err != nil {
+		return fmt.Errorf("%w: the functions would refuse --project, --webhook or KEYTURN_STATE: %w", errUsage, err)
 	}
 	logs := a.stderr
 	if !flags.verbose {
 		logs = &quiet{out: a.stderr}
 	}
-	state, err := os.MkdirTemp("", "keyturn-state-")
+	state, forget, err := localState(env.State)
 	if err != nil {
-		return fmt.Errorf("making a place for what the detectors know: %w", err)
+		return err
 	}
-	defer os.RemoveAll(state) // a new world has new keys
+	defer forget()
 	w, err := world.Start(ctx, world.Config{
 		Project: a.localProject(), GCPAddr: flags.gcpAddr, FunctionsAddr: flags.functionsAddr, WebhookURL: flags.webhook,
-		Clock: clock.New(), KeyLag: 5 * time.Second, FunctionLogs: logs, State: state,
+		Clock: clock.New(), KeyLag: 5 * time.Second, FunctionLogs: logs, State: state, Firestore: env.Firestore,
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w; is 'keyturn local' running already? --gcp-addr and --functions-addr choose other ports", err)
@@ -94,6 +101,24 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// localState is where the functions keep what detectors know: the place that was
+// asked for, or one that ends with the world, as a new world has new keys.
+func localState(asked string) (state string, forget func(), err error) {
+	state, forget = asked, func() {}
+	switch asked {
+	case "":
+		state, err = os.MkdirTemp("", "keyturn-state-")
+		forget = func() { _ = os.RemoveAll(state) } // what stays is in the way of nobody
+	case gcp.StateFirestore:
+	default:
+		err = os.MkdirAll(asked, 0o700)
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("making a place for what the detectors know: %w", err)
+	}
+	return state, forget, nil
 }
 
 // quiet drops the lines that say that nothing happened.

@@ -86,7 +86,7 @@ func TestStatusTable(t *testing.T) {
 		{dying, "revoking: tokens STILL WORK"},
 		{down, "ACCOUNT DISABLED until 08:00Z"},
 	} {
-		got := statusTable([]rotate.Report{tt.report})
+		got := statusTable([]rotate.Report{tt.report}, usual)
 		if !strings.Contains(got, tt.want) {
 			t.Errorf("the table lacks %q:\n%s", tt.want, got)
 		}
@@ -142,7 +142,7 @@ func TestStepsSayWhyInShort(t *testing.T) {
 		{Step: rotation.Hasten, Result: "done", Key: strings.Repeat("a", 40), Why: "the key is to be revoked"},
 		{Step: rotation.Disable, Result: "waiting", Key: "projects/p/locations/global/keys/k", Why: strings.Repeat("because ", 30)},
 		{Step: rotation.Publish, Result: "rpc error: code = NotFound desc = gone", Why: "rpc error: code = NotFound desc = Not found."},
-	})
+	}, usual)
 	for _, want := range []string{"hasten   done     aaaaaaaaa…  the key is to be revoked", "waiting  k ", "FAILED", " Not found."} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the steps lack %q:\n%s", want, got)

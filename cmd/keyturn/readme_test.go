@@ -59,6 +59,9 @@ func TestREADME(t *testing.T) {
 			t.Errorf("the README does not say %q", command)
 		}
 	}
+	if !strings.Contains(printed, "\nALERT HIGH") {
+		t.Errorf("the entries that were published did not become an alert:\n%s", printed)
+	}
 	if len(blocks) < 2 || ran < 6 {
 		t.Errorf("only %d commands in %d blocks were run", ran, len(blocks))
 	}

@@ -64,7 +64,7 @@ func (a *app) status(ctx context.Context) error {
 		_, err = fmt.Fprintln(a.stdout, "no credentials yet: register one with 'keyturn adopt'")
 		return err
 	}
-	_, err = fmt.Fprintln(a.stdout, statusTable(all))
+	_, err = fmt.Fprintln(a.stdout, statusTable(all, columns(a.stdout)))
 	return err
 }
 
@@ -163,14 +163,14 @@ func keysOf(s rotate.Standing) []rotation.Key {
 	return append(keys, old...)
 }
 
-// stateWidth keeps the table on a terminal, and what is urgent on one line.
+// stateWidth keeps the table on the usual terminal, and what is urgent on one line.
 const stateWidth = 29
 
-func statusTable(all []rotate.Report) string {
+func statusTable(all []rotate.Report, width int) string {
 	t := table.NewWriter()
 	t.SetStyle(plain)
 	t.SetColumnConfigs([]table.ColumnConfig{
-		{Name: "STATE", WidthMax: stateWidth, WidthMaxEnforcer: text.WrapSoft},
+		{Name: "STATE", WidthMax: stateWidth + wider(width), WidthMaxEnforcer: text.WrapSoft},
 		{Name: "NO.", Align: text.AlignRight},
 	})
 	t.AppendHeader(table.Row{"SECRET", "KIND", "STATE", "NO.", "NEXT"})

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -228,5 +229,20 @@ func TestASweepAnswersWhatWasHeldBack(t *testing.T) {
 func TestAFindingThatCannotBeWrittenIsAnError(t *testing.T) {
 	if err := New(Config{}).publish(t.Context(), detect.Finding{Time: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)}); err == nil {
 		t.Error("no error for a time that JSON cannot hold")
+	}
+}
+
+// A flood of callers without a name has their detectors miss some; the next sweep
+// says it, once.
+func TestWhatDetectorsMissIsSaid(t *testing.T) {
+	e := newEnv(t)
+	for i := range 16<<10 + 3 {
+		entry := detect.Entry{Audit: true, Time: start, Code: 7, CallerIP: "192.0.2.7", UserAgent: fmt.Sprint("x/", i), Permissions: []detect.Permission{{Name: "s.things.get"}}}
+		must(t, e.f.observe(t.Context(), entry))
+	}
+	must(t, e.sweep())
+	must(t, e.sweep())
+	if said := strings.Count(e.log.String(), "detectors leave something out"); said != 1 || !strings.Contains(e.log.String(), "unasked=map[callers-without-a-name:3] unread=0") {
+		t.Errorf("said %d times: %s", said, e.log.String())
 	}
 }

@@ -54,13 +54,12 @@ func BenchmarkSharing(b *testing.B) {
 				*c.store = faulty{Store: new(state.Memory)}
 			}
 			f := New(config)
-			f.restore(b.Context())
+			f.refresh(b.Context())
 			entries := 0
 			for b.Loop() {
 				wall.Advance(c.apart)
 				must(b, f.observe(b.Context(), traffic(entries, wall.Now())))
 				f.exchangeIfDue(b.Context(), false)
-				f.settle()
 				entries++
 			}
 			if c.store != nil && c.store.writes > 0 {

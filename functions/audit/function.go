@@ -11,9 +11,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"example.com/keyturn/functions/door"
@@ -58,8 +58,10 @@ type Function struct {
 	topic     door.Topic
 	memory    *memory
 
-	restored   atomic.Bool
-	exchanging sync.Mutex // while shards are exchanged
+	exchanging sync.Mutex            // while shards are exchanged
+	shards     string                // seed of who is in which; "" before it is known; guarded by exchanging
+	seed       maphash.Seed          // of learnt
+	learnt     [detect.Shards]uint64 // hashes of the shards as they were learnt last; guarded by exchanging, and each used by one goroutine
 
 	sweeping sync.Mutex
 	swept    time.Time // up to which the last sweep here has read; guarded by sweeping
@@ -68,7 +70,7 @@ type Function struct {
 
 // New returns a function that remembers no subject yet.
 func New(c Config) *Function {
-	f := &Function{config: c, owner: rand.Text(), now: c.Now, wall: c.Wall, after: c.After, log: c.Log}
+	f := &Function{config: c, owner: rand.Text(), seed: maphash.MakeSeed(), now: c.Now, wall: c.Wall, after: c.After, log: c.Log}
 	if f.now == nil {
 		f.now = time.Now
 	}
@@ -107,7 +109,7 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	if err != nil {
 		return f.topic.Bury(ctx, m, err)
 	}
-	f.restore(ctx)
+	f.refresh(ctx)
 	if err := f.learnIfWanted(ctx); err != nil {
 		return f.topic.Redeliver(ctx, err)
 	}
@@ -120,6 +122,15 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 // or whichever comes first, has it tried again.
 func (f *Function) observe(ctx context.Context, e detect.Entry) error {
 	return f.memory.observe(e, f.teller(ctx))
+}
+
+// logMissed says what detectors had to leave out. It comes with every sweep and
+// exchange, and says nothing twice.
+func (f *Function) logMissed(ctx context.Context) {
+	if m, more := f.memory.missed(); more {
+		f.log.ErrorContext(ctx, "detectors leave something out, and what they would find by it is missing: questions that were not asked because too many were open, and subjects that could not be read back",
+			"unasked", m.unasked, "unread", m.unread)
+	}
 }
 
 func (f *Function) teller(ctx context.Context) teller {

@@ -65,14 +65,39 @@ func (f *Function) learn(ctx context.Context) error {
 	if f.config.Secrets == nil {
 		return nil
 	}
+	l, err := f.readLedger(ctx)
+	if err != nil {
+		return nil
+	}
+	return f.memory.know(l, f.teller(ctx))
+}
+
+// readLedger is ReadLedger, and has the log say what went wrong.
+func (f *Function) readLedger(ctx context.Context) (detect.Ledger, error) {
 	l, err := ReadLedger(ctx, f.config.Secrets, f.now(), f.config.Rotators, func(err error) {
 		f.log.ErrorContext(ctx, "a credential is not watched", "error", err.Error())
 	})
 	if err != nil {
 		f.log.ErrorContext(ctx, "going by an older state of the keys", "error", err.Error())
-		return nil
 	}
-	return f.memory.know(l, f.teller(ctx))
+	return l, err
+}
+
+// latest reads the journals for a command, and leaves what the function goes by as
+// it is. When they cannot be read, it is just that, and warning says so.
+func (f *Function) latest(ctx context.Context) (ledger *detect.Ledger, warning string) {
+	known := f.memory.known()
+	if f.config.Secrets == nil {
+		return known, ""
+	}
+	l, err := f.readLedger(ctx)
+	switch {
+	case err == nil:
+		return l.Follow(known), ""
+	case known == nil:
+		return nil, "which key is whose could not be read: what needs it was not looked for; the function's log says why"
+	}
+	return known, fmt.Sprintf("which key is whose could not be read, and is as it was %v ago: keys that may be newer are not judged; the function's log says why", f.now().Sub(known.At).Round(time.Second))
 }
 
 // learnIfWanted reads the journals when something is held back until they are

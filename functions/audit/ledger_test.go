@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
@@ -254,5 +255,31 @@ func TestTheClockIsAskedOnlyWhereItMatters(t *testing.T) {
 	must(t, m.know(detect.Ledger{At: start}, nil))
 	if m.wants(clock) || asked != 1 {
 		t.Errorf("the clock was asked %d times, although nothing waits for a newer ledger", asked)
+	}
+}
+
+// What a newer ledger brings up fails the entry that had it read.
+func TestWhatALedgerBringsUpFailsWhoAskedForIt(t *testing.T) {
+	e := newEnv(t)
+	e.f.config.Secrets = &listed{secrets: twoKeys(t)}
+	must(t, e.deliver(event.TopicLogs, using(keyC, "192.0.2.1", 0), nil))
+	e.clock.Advance(3 * time.Minute)
+	e.failing("/google.pubsub.v1.Publisher/Publish")
+	if err := e.deliver(event.TopicLogs, probe(1)[0], nil); err != door.ErrRedeliver {
+		t.Errorf("error %v, want the fixed one", err)
+	}
+	e.faults.Set(nil)
+	must(t, e.deliver(event.TopicLogs, probe(1)[0], nil))
+	if found := e.findings(); len(found) != 1 || found[0].Detector != detect.ForeignKey {
+		t.Errorf("findings = %+v", found)
+	}
+}
+
+func TestACredentialThatIsNotWatchedIsSaid(t *testing.T) {
+	e := newEnv(t)
+	e.f.config.Secrets = &listed{secrets: append(twoKeys(t), gcp.Secret{Name: "projects/acme/secrets/broken", Labels: map[string]string{rotation.Label: rotation.Managed}})}
+	must(t, e.sweep())
+	if !strings.Contains(e.log.String(), "a credential is not watched") || !strings.Contains(e.log.String(), "projects/acme/secrets/broken") {
+		t.Errorf("log = %s", e.log.String())
 	}
 }

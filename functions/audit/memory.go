@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ type memory struct {
 	pace   pace
 	later  []*pending // to be told again
 	untold int        // findings that came to light and are not settled, with those in later
+	said   missing    // when it was asked for last
 }
 
 func newMemory(subjects int, shared bool, wall func() time.Time) *memory {
@@ -69,21 +71,51 @@ func (m *memory) bringUp(tell teller, find func() []detect.Finding) error {
 	return m.tell(found, tell)
 }
 
-// share returns what changed since it was called last, unless something that came
-// to light is not told.
-func (m *memory) share() (shards map[int]*detect.Shard, ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.untold > 0 {
-		return nil, false
-	}
-	return m.engine.Share(), true
+// retell has told again what is due.
+func (m *memory) retell(tell teller) error {
+	return m.bringUp(tell, func() []detect.Finding { return nil })
 }
 
-func (m *memory) reshare(i int, s *detect.Shard) {
+// share returns what changed since it was called last, unless something that came
+// to light is not told; and nil for the other shards, if it is time to learn all.
+func (m *memory) share(seed string, now time.Time) (shards map[int]*detect.Shard, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.engine.Reshare(i, s)
+	shards, ok = make(map[int]*detect.Shard), m.untold == 0
+	if m.pace.pull(now) {
+		for i := range detect.Shards {
+			shards[i] = nil
+		}
+	}
+	if ok {
+		maps.Copy(shards, m.engine.Share(seed))
+	}
+	return shards, ok
+}
+
+// reshare has a shard that could not be written be shared again; nil is of nothing.
+func (m *memory) reshare(s *detect.Shard) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s != nil {
+		m.engine.Reshare(s)
+	}
+}
+
+// exchanged notes that an exchange of some shards is over.
+func (m *memory) exchanged(began time.Time, shards int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if shards == detect.Shards {
+		m.pace.pulled = began
+	}
+}
+
+// outdated reports whether what others know is to be learnt before anything is judged.
+func (m *memory) outdated(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pace.outdated(now)
 }
 
 // exchangeDue counts an entry, and reports whether an exchange is due.
@@ -127,6 +159,23 @@ func (m *memory) wants(clock func() time.Time) bool {
 	}
 	m.asked = now
 	return true
+}
+
+// missing is what detectors had to leave out.
+type missing struct {
+	unasked map[string]int // questions, by detector: too many were open
+	unread  int            // records of subjects
+}
+
+// missed returns what detectors had to leave out, and whether it is more than when it
+// was asked last.
+func (m *memory) missed() (now missing, more bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now = missing{m.engine.Unasked(), m.engine.Unread()}
+	more = now.unread != m.said.unread || !maps.Equal(now.unasked, m.said.unasked)
+	m.said = now
+	return now, more
 }
 
 // known is the latest ledger; nil before the first.

@@ -6,6 +6,7 @@ import "time"
 type pace struct {
 	entries int       // since the last
 	last    time.Time // when it began
+	pulled  time.Time // when the last one began that learnt all shards
 	timed   bool      // a timer is set to the next
 }
 
@@ -26,3 +27,9 @@ func (p *pace) begin(now time.Time) { p.entries, p.last = 0, now }
 func (p *pace) wait(now time.Time) time.Duration {
 	return min(max(p.last.Add(exchangeEvery).Sub(now), 0), exchangeEvery)
 }
+
+// pull reports whether an exchange at now is to learn all shards.
+func (p *pace) pull(now time.Time) bool { return now.Sub(p.pulled) >= exchangeEvery }
+
+// outdated reports whether all shards are to be learnt before anything is judged.
+func (p *pace) outdated(now time.Time) bool { return now.Sub(p.pulled) >= 2*exchangeEvery }

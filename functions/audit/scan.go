@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"time"
 
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
@@ -16,6 +17,8 @@ type Report struct {
 	Unread   int              `json:"unread"`             // entries that could not be read
 	Rejected []Rejected       `json:"rejected,omitempty"` // the first of them
 	Findings []detect.Finding `json:"findings"`
+	Ledger   time.Time        `json:"ledger,omitzero"`   // when which key is whose was as the detectors were told; zero when they were not
+	Warning  string           `json:"warning,omitempty"` // why that is not of now
 }
 
 // Rejected is an entry that could not be read.
@@ -31,18 +34,19 @@ var errNoLogs = errors.New("replay reads Cloud Logging, which is not configured 
 
 // Do carries out a command on an engine of its own.
 func (f *Function) Do(ctx context.Context, c Command) (Report, error) {
-	if err := f.learnIfWanted(ctx); err != nil {
-		return Report{}, err
+	if c.Verb == "replay" && f.config.Logs == nil {
+		return Report{}, errNoLogs
 	}
-	s := scan{engine: detect.New(detect.Config{Subjects: f.config.Subjects, Ledger: f.memory.known(), Final: true}), Report: Report{Findings: []detect.Finding{}}}
+	ledger, warning := f.latest(ctx)
+	s := scan{engine: detect.New(detect.Config{Subjects: f.config.Subjects, Ledger: ledger, Final: true}), Report: Report{Findings: []detect.Finding{}, Warning: warning}}
+	if ledger != nil {
+		s.Ledger = ledger.At
+	}
 	if c.Verb == "scan" {
 		for _, line := range c.Entries {
 			s.line(line)
 		}
 		return s.end(), nil
-	}
-	if f.config.Logs == nil {
-		return Report{}, errNoLogs
 	}
 	until := c.Until
 	if until.IsZero() {

@@ -2,25 +2,27 @@ package audit
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"time"
 
 	"example.com/keyturn/shared/detect"
 	"golang.org/x/sync/errgroup"
 )
 
-// When an instance exchanges what it knows with the others. An entry waits for no
-// exchange but the first of its instance. What an entry left to be shared is
-// shared exchangeEvery later at the latest, by a timer if no other entry comes, and
-// a denial at once if the last exchange is not younger than exchangeSoon. On Cloud
-// Run a window remains: an instance whose CPU is allocated only while it answers a
-// request stands still in between, and so do its timers and what runs in the
-// background. If it is killed before another request comes, what it learnt since its
-// last exchange is lost to the others, until a sweep reads those entries again. With
-// CPU always allocated it is what it learnt in the last exchangeEvery, and of
-// denials in the last exchangeSoon and the time of one exchange, if they come
-// singly.
+// When an instance exchanges what it knows with the others. It learns all that they
+// know once in exchangeEvery, as long as entries come; before its first entry, and
+// the first after a rest, which wait for it. What an entry left to be shared is
+// shared exchangeEvery later at the latest, and a denial at once if the last exchange
+// is not younger than exchangeSoon: the entry is answered when that is done, for on
+// Cloud Run an instance may stand still, and its timers too, until the next request.
+// So what the last entries before a rest left, and the timer did not share, comes
+// with the next entry or sweep of that instance; if it is killed before, it is lost to
+// the others until a sweep reads those entries again. With CPU always allocated it is
+// what was learnt in the last exchangeEvery, and of denials in the last exchangeSoon
+// and the time of one exchange, if they come singly.
 const (
 	exchangeEvery   = 30 * time.Second
 	exchangeSoon    = 3 * time.Second
@@ -31,30 +33,29 @@ const (
 	shardKept       = 60 * 24 * time.Hour
 )
 
-// restore has a new instance learn what others know before it does anything.
-func (f *Function) restore(ctx context.Context) {
-	if f.config.Store == nil || f.restored.Load() {
+// refresh has an instance that is new, or has rested, learn what others know before
+// it judges anything: it would miss what others saw, or accuse whom they know. After a
+// failure it goes by what it knows, until the next exchange is due.
+func (f *Function) refresh(ctx context.Context) {
+	if f.config.Store == nil || !f.memory.outdated(f.wall()) {
 		return
 	}
 	f.exchanging.Lock()
 	defer f.exchanging.Unlock()
-	if f.restored.Load() {
-		return // by whoever held the lock
+	if f.memory.outdated(f.wall()) { // whoever held the lock may have done it
+		f.logged(ctx, f.exchange(ctx))
 	}
-	f.memory.exchangeDue(f.wall(), false)
-	f.logged(ctx, f.exchange(ctx))
-	f.restored.Store(true)
 }
 
-// exchangeIfDue exchanges shards in the background, now or by a timer, after an
-// entry that may have been a denial.
+// exchangeIfDue exchanges shards, now or by a timer, after an entry that may have
+// been a denial.
 func (f *Function) exchangeIfDue(ctx context.Context, denied bool) {
 	if f.config.Store == nil {
 		return
 	}
-	ctx = context.WithoutCancel(ctx) // the entry is done with before
+	ctx = context.WithoutCancel(ctx) // the entry is done with
 	if f.memory.exchangeDue(f.wall(), denied) && f.exchanging.TryLock() {
-		go f.exchangeNow(ctx)
+		f.exchangeNow(ctx)
 		return
 	}
 	f.exchangeLater(ctx)
@@ -64,6 +65,7 @@ func (f *Function) exchangeIfDue(ctx context.Context, denied bool) {
 // looks at what is left: an entry that found it locked relies on that.
 func (f *Function) exchangeNow(ctx context.Context) {
 	f.logged(ctx, f.exchange(ctx))
+	f.logMissed(ctx)
 	f.exchanging.Unlock()
 	f.exchangeLater(ctx)
 }
@@ -89,54 +91,98 @@ func (f *Function) logged(ctx context.Context, err error) {
 
 // errUntold keeps what is known of an episode apart from others as long as it is
 // not certain that it was published: they would take it for told, and if this
-// instance died nobody would tell it.
+// instance died nobody would tell it. The next entry or exchange tells it; if the
+// instance rests or dies, the next sweep does, by whichever instance.
 var errUntold = errors.New("sharing what detectors know: a finding is to be published first")
 
-// exchange joins what changed here with what others know of the same. Whoever
-// calls it has locked exchanging. A shard that could not be written is tried again
-// the next time.
+// exchange tells what waits to be told, joins what changed here with what others know
+// of the same, and learns the rest of what they know if that is due. Whoever calls it
+// has locked exchanging. What could not be shared is tried again the next time.
 func (f *Function) exchange(ctx context.Context) error {
-	shards, ok := f.memory.share()
-	if !ok {
-		return errUntold
-	}
+	began := f.wall()
+	failed := f.memory.retell(f.teller(ctx))
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
+	seed, err := f.shardSeed(ctx)
+	if err != nil {
+		f.memory.exchanged(began, detect.Shards)
+		return errors.Join(failed, err)
+	}
+	shards, ok := f.memory.share(seed, began)
+	if !ok {
+		failed = errors.Join(errUntold, failed)
+	}
 	now := f.now()
 	var group errgroup.Group
 	group.SetLimit(exchangeAtOnce)
 	for i, mine := range shards {
 		group.Go(func() error { return f.exchangeShard(ctx, i, mine, now) })
 	}
-	return group.Wait()
+	failed = errors.Join(failed, group.Wait())
+	f.memory.exchanged(began, len(shards))
+	return failed
 }
 
-func (f *Function) exchangeShard(ctx context.Context, i int, mine *detect.Shard, now time.Time) error {
-	var known *detect.Shard
-	err := f.config.Store.Update(ctx, fmt.Sprintf("shard-%02d", i), func(old []byte) ([]byte, time.Time, error) {
-		known = f.decodeShard(ctx, i, old)
-		if err := known.Join(mine); err != nil {
-			return nil, time.Time{}, err
+// shardSeed is what settles which subject is in which shard. The first instance of
+// all chooses it.
+func (f *Function) shardSeed(ctx context.Context) (string, error) {
+	if f.shards != "" {
+		return f.shards, nil
+	}
+	var seed string
+	err := f.config.Store.Update(ctx, "seed", func(old []byte) ([]byte, time.Time, error) {
+		if seed = string(old); seed == "" {
+			seed = rand.Text()
 		}
-		known.Bound(maxShard, now)
-		return known.Encode(), now.Add(shardKept), nil
+		return []byte(seed), time.Time{}, nil
 	})
 	if err != nil {
-		f.memory.reshare(i, mine)
+		return "", fmt.Errorf("asking which subject is shared where: %w", err)
+	}
+	f.shards = seed
+	return seed, nil
+}
+
+// exchangeShard joins what is known here of a shard, nil if nothing changed, and
+// learns what others know. What it learnt last it does not read again.
+func (f *Function) exchangeShard(ctx context.Context, i int, mine *detect.Shard, now time.Time) error {
+	var known *detect.Shard
+	err := f.config.Store.Update(ctx, fmt.Sprintf("shard-%02d", i), func(old []byte) (data []byte, expires time.Time, err error) {
+		known, data = nil, old
+		if mine != nil || maphash.Bytes(f.seed, old) != f.learnt[i] {
+			known = f.decodeShard(ctx, i, old)
+		}
+		if mine != nil {
+			known.Join(mine)
+			known.Bound(maxShard, now)
+			data = known.Encode()
+		}
+		f.learnt[i] = maphash.Bytes(f.seed, data)
+		return data, now.Add(shardKept), nil
+	})
+	if err != nil {
+		f.learnt[i] = 0
+		f.memory.reshare(mine)
 		return fmt.Errorf("sharing what detectors know: %w", err)
+	}
+	if known == nil {
+		return nil
 	}
 	return f.memory.learn(known, f.teller(ctx))
 }
 
-// decodeShard reads a shard. One that cannot be read is made anew.
+// decodeShard reads a shard. What of it cannot be read is made anew.
 func (f *Function) decodeShard(ctx context.Context, i int, data []byte) *detect.Shard {
 	if data == nil {
 		return new(detect.Shard)
 	}
-	s, err := detect.DecodeShard(data)
+	s, unread, err := detect.DecodeShard(data)
 	if err != nil {
 		f.log.ErrorContext(ctx, "a shard is lost and begun anew", "shard", i, "error", err.Error())
 		return new(detect.Shard)
+	}
+	if unread > 0 {
+		f.log.ErrorContext(ctx, "subjects in a shard are lost: their records cannot be read", "shard", i, "subjects", unread)
 	}
 	return s
 }

@@ -23,7 +23,7 @@ func (f *Function) sweep(ctx context.Context) error {
 	}
 	f.sweeping.Lock()
 	defer f.sweeping.Unlock()
-	f.restore(ctx)
+	f.refresh(ctx)
 	until := f.now()
 	since := until.Add(-cmp.Or(f.config.Lookback, 2*time.Hour))
 	if swept := f.sweptUntil(ctx, until); !swept.IsZero() {
@@ -38,6 +38,7 @@ func (f *Function) sweep(ctx context.Context) error {
 	}
 	f.swept = until
 	f.log.InfoContext(ctx, "swept", "since", since, "until", until, "entries", n)
+	f.logMissed(ctx)
 	f.logged(ctx, f.shareSweep(ctx, until))
 	return nil
 }

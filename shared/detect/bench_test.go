@@ -70,8 +70,8 @@ func BenchmarkObserve(b *testing.B) {
 	})
 }
 
-// heap is what is allocated and reachable, in bytes.
-func heap() uint64 {
+// heapSize is what is allocated and reachable, in bytes.
+func heapSize() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -85,7 +85,7 @@ func TestAMillionSubjectsFit(t *testing.T) {
 		t.Skip("takes some seconds, and a minute while the race detector looks on")
 	}
 	const subjects = 1_000_000
-	before := heap()
+	before := heapSize()
 	g := New(Config{})
 	for i := range subjects {
 		e := ordinary(i)
@@ -105,7 +105,7 @@ func TestAMillionSubjectsFit(t *testing.T) {
 			}
 		}
 	}
-	used := heap() - before
+	used := heapSize() - before
 	t.Logf("%d bytes a subject, %.0f MiB for %d", used/subjects, float64(used)/(1<<20), subjects)
 	if len(g.store.keys) != subjects {
 		t.Errorf("%d subjects are remembered, want %d", len(g.store.keys), subjects)

@@ -22,7 +22,7 @@ const (
 
 // brokeDown takes in the denial of what a managed account was allowed before. It
 // reports whether that is due to a rotation.
-func (g *Engine) brokeDown(e *Entry, s *subject, t int64, into []Finding) (found []Finding, due bool) {
+func (g *Engine) brokeDown(e *Entry, s *subject, t int64, into []Finding) (found []Finding, explained bool) {
 	secret := g.ledger.accounts[e.identity()]
 	if secret == nil || !s.hadAll(e, t) {
 		return into, false

@@ -30,21 +30,31 @@ func (e *Entry) identity() string {
 // masked reports whether Google left letters out, as in ri...e@gm...m.
 func masked(principal string) bool { return strings.Contains(principal, "...") }
 
+// Subjects that are a place rather than somebody. No caller's name begins like them.
+const (
+	strangerSubject = "\x04" // an address, a user agent and an aim
+	addressSubject  = "\x05" // an address and an aim, whatever the user agent
+)
+
+// stranger reports whether the subject is a place, and address whether it is an
+// address with whatever user agents.
+func (s *subject) stranger() bool { return strings.HasPrefix(s.name, strangerSubject) || s.address() }
+func (s *subject) address() bool  { return strings.HasPrefix(s.name, addressSubject) }
+
 // stranger names the caller of an entry without identity: by the place that the
-// call came from, and what it aimed at, so that strangers are never taken for
-// one; but for tokens, which are asked for of one account after another, by the
-// place alone.
+// call came from, and what it aimed at.
 func (e *Entry) stranger() string {
-	from := strings.TrimSpace(e.Principal + " " + e.CallerIP + " " + e.UserAgent)
+	return e.aiming(strings.TrimSpace(e.Principal + " " + e.CallerIP + " " + e.UserAgent))
+}
+
+// aiming adds to a place what the call aimed at, so that strangers are never taken
+// for one; but for tokens, which are asked for of one account after another.
+func (e *Entry) aiming(from string) string {
 	if isMinting(e) && e.located() {
 		return from
 	}
 	return from + " on " + cmp.Or(e.Account, e.Project, e.Resource)
 }
-
-// stranger reports whether the subject is a place and an aim rather than
-// somebody: no identity has a space in it.
-func (s *subject) stranger() bool { return strings.Contains(s.name, " on ") }
 
 // nameOf returns a name of at most maxSubject bytes that is still the only one.
 func nameOf(name string) string {

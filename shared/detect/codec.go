@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // The one encoding of a subject: for the cold ones in memory, for snapshots and
@@ -16,22 +17,11 @@ import (
 // Numbers are varints, times are milliseconds since the subject's birth, texts
 // come after their length. Lists come after theirs, in order.
 const (
-	codecVersion = 1
+	codecVersion = 2
 	codecHeader  = 6
 )
 
 var errRecord = errors.New("record of a subject is broken or of another version: it must come from this version of keyturn")
-
-// suspicion is how much it would matter to forget the subject.
-func (s *subject) suspicion() byte {
-	switch {
-	case len(s.told) > 0:
-		return 255
-	case len(s.sightings) > 0:
-		return byte(min(1+len(s.sightings), 254))
-	}
-	return 0
-}
 
 func (s *subject) encode(b []byte) []byte {
 	b = append(b, codecVersion, s.suspicion())
@@ -64,7 +54,7 @@ func (s *subject) appendGrants(b []byte, list []grant) []byte {
 	b = binary.AppendUvarint(b, uint64(len(list)))
 	for _, g := range list {
 		b = binary.LittleEndian.AppendUint32(b, g.pair)
-		b = binary.AppendVarint(b, int64(g.since)-s.born/minute)
+		b = binary.AppendVarint(b, int64(g.since)-s.born/second)
 	}
 	return b
 }
@@ -72,7 +62,7 @@ func (s *subject) appendGrants(b []byte, list []grant) []byte {
 func (r *reader) grants(born int64) []grant {
 	list := make([]grant, r.length(5, maxGranted))
 	for i := range list {
-		list[i] = grant{r.uint32(), int32(r.varint() + born/minute)}
+		list[i] = grant{r.uint32(), uint32(r.varint() + born/second)}
 	}
 	return list
 }
@@ -85,6 +75,9 @@ func (s *sighting) encode(b []byte, born int64) []byte {
 	b = s.first.encode(b, born)
 	b = binary.AppendVarint(b, s.last-s.first.at)
 	b = s.won.encode(b, born)
+	for _, t := range s.tries {
+		b = appendTime(b, t, born)
+	}
 	for _, bits := range []uint64{s.events.near, s.events.far, s.targets.near, s.targets.far} {
 		b = binary.AppendUvarint(b, bits)
 	}
@@ -114,19 +107,10 @@ func appendText(b []byte, s string) []byte {
 // worthOf is by what eviction goes, read off the encoding: by suspicion and then by
 // when the subject was seen.
 func worthOf(record string) uint64 {
-	r := reader{rest: record[1:codecHeader]}
+	r := reader{rest: record}
+	r.take(1)
 	return uint64(r.byte())<<32 | uint64(r.uint32())
 }
-
-// nameIn is the name in the encoding of a subject.
-func nameIn(record string) string {
-	r := reader{rest: record[codecHeader:]}
-	return r.text()
-}
-
-// seenIn is the minute, in milliseconds of Unix time, in which a subject was seen
-// last, by its encoding.
-func seenIn(record string) int64 { return int64(uint32(worthOf(record))) * minute }
 
 // decodeSubject reads what encode wrote. The subject's texts lie in record.
 func decodeSubject(record string) (*subject, error) {
@@ -161,8 +145,12 @@ func decodeSubject(record string) (*subject, error) {
 	return s, nil
 }
 
-// check refuses what encode cannot have written, for searches rely on the order.
+// check refuses what encode cannot have written, for searches rely on the order, and
+// what a union with it could not write down.
 func (s *subject) check() error {
+	if s.name == "" || len(s.name) > maxSubject || far(s.born) || far(s.seen) {
+		return fmt.Errorf("name or times: %w", errRecord)
+	}
 	for _, list := range [][]grant{s.granted, s.refused} {
 		for i := 1; i < len(list); i++ {
 			if list[i-1].pair >= list[i].pair {
@@ -171,22 +159,32 @@ func (s *subject) check() error {
 		}
 	}
 	for i := range s.sightings {
-		if n := &s.sightings[i]; n.kind == 0 || n.kind >= kinds || n.first.at == 0 || i > 0 && s.sightings[i-1].order(n.mark) >= 0 {
+		n := &s.sightings[i]
+		if n.kind == 0 || n.kind >= kinds || n.first.at == 0 || far(n.first.at) || far(n.last) || far(n.won.at) || i > 0 && s.sightings[i-1].order(n.mark) >= 0 {
 			return fmt.Errorf("sightings: %w", errRecord)
 		}
 	}
-	for i := 1; i < len(s.told); i++ {
-		if s.told[i-1].order(s.told[i]) >= 0 {
+	for i, t := range s.told {
+		if far(t.start) || i > 0 && s.told[i-1].order(t) >= 0 {
 			return fmt.Errorf("episodes: %w", errRecord)
 		}
 	}
+	if slices.ContainsFunc(s.notes[:], func(n note) bool { return far(n.at) }) {
+		return fmt.Errorf("notes: %w", errRecord)
+	}
 	return nil
 }
+
+// far reports whether a time is one of no calendar, by which sums may overflow.
+func far(t int64) bool { return t <= -1<<52 || t >= 1<<52 }
 
 func (r *reader) sighting(born int64) sighting {
 	s := sighting{mark: mark{kind(r.byte()), r.uint64(), int32(r.varint())}, name: r.text(), first: r.stamp(born)}
 	s.last = s.first.at + r.varint()
 	s.won = r.stamp(born)
+	for i := range s.tries {
+		s.tries[i] = r.time(born)
+	}
 	s.events = crowd{r.uvarint(), r.uvarint()}
 	s.targets = crowd{r.uvarint(), r.uvarint()}
 	return s

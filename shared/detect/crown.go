@@ -8,7 +8,7 @@ import (
 var crown = detector(Detector{
 	Name: CrownJewelDenial,
 	Rationale: "Some permissions give away everything by a single use: the policy of a project, a new key of an account, a signature in its name, the export of the logs. " +
-		"One attempt by a subject that never changed anything in that service is telling; a job whose grant is missing tries again and again, and is left alone.",
+		"An attempt by a subject that never changed anything in that service is telling, and so are several at once; a job whose grant is missing tries again and again, for long, and is left alone.",
 	Technique: "T1098.003",
 	Runbook: "1. Ask the subject's owner whether the call was meant. 2. If nobody knows of it, revoke the key: the next attempt may find another way. " +
 		"3. Look what the same address did besides.",
@@ -17,32 +17,59 @@ var crown = detector(Detector{
 })
 
 const (
-	crownWait  = hour // in which a job that retries shows
-	crownRetry = 4    // attempts that show it
-	crownYoung = day  // until when nobody is known well enough
+	crownWidth = 5 * minute // a stretch of time, attempts in which are one
+	crownAbout = 11         // stretches before an attempt, and after, in which a job that retries shows
+	crownRetry = 4          // stretches with attempts that show it
+	crownYoung = day        // until when nobody is known well enough
 )
 
+// attemptAt marks attempts at a permission in one stretch of time.
+func attemptAt(what uint64, stretch int64) mark {
+	return mark{crownAttempt, stir(what ^ uint64(stretch)), dayOf(stretch * crownWidth)}
+}
+
 // awaitDecisive notes attempts at crown jewels, to be judged when it is known
-// whether they are retried.
+// whether they are retried: every stretch of time is a question of its own.
 func (g *Engine) awaitDecisive(e *Entry, s *subject, t int64) {
+	if e.identity() == "" {
+		return
+	}
 	for i := range e.Permissions {
-		if p := &e.Permissions[i]; !p.Granted && crownJewel(p.Name) && e.identity() != "" {
-			g.waiting.add(wait{name: s.name, detector: crown.id, what: hash(p.Name)}, t, t+crownWait)
+		if p := &e.Permissions[i]; !p.Granted && crownJewel(p.Name) {
+			stretch := t / crownWidth
+			s.sight(sighting{mark: attemptAt(hash(p.Name), stretch), first: stamp{at: t, id: e.InsertID}, last: t})
+			g.waiting.add(wait{s.name, crown.id, hash(p.Name), int32(stretch)}, t, (stretch+1+crownAbout)*crownWidth+slack)
 		}
 	}
 }
 
-// judgeDecisive looks at an attempt of about t.
-func (g *Engine) judgeDecisive(s *subject, what uint64, t int64, into []Finding) []Finding {
+// retried reports whether a permission was tried in so many stretches of time about
+// one that it is a job's.
+func (s *subject) retried(what uint64, stretch int64) bool {
+	tried := 0
+	for about := stretch - crownAbout; about <= stretch+crownAbout; about++ {
+		if _, ok := place(s.sightings, attemptAt(what, about)); ok {
+			tried++
+		}
+	}
+	return tried >= crownRetry
+}
+
+// judgeDecisive looks at the attempts in a stretch of time.
+func (g *Engine) judgeDecisive(s *subject, what uint64, stretch int64, into []Finding) []Finding {
+	from, to := stretch*crownWidth, (stretch+1)*crownWidth
+	if from < g.born+crownYoung || s.system() || s.retried(what, stretch) {
+		return into
+	}
 	v := verdict{by: crown, what: what, score: 1, severity: High}
 	for _, d := range s.of(deniedPermission) {
-		if d.what == what && d.first.at <= t+crownWait {
+		if d.what == what && d.first.at < to {
 			v.seen = append(v.seen, d)
 			v.count += d.events.size()
 			v.start, v.last = earliest(v.start, d.first.at), max(v.last, d.last)
 		}
 	}
-	if v.count == 0 || v.count >= crownRetry || v.start < t-day || t < g.born+crownYoung || s.system() {
+	if v.count == 0 || v.start < from-day {
 		return into
 	}
 	name := v.seen[0].name
@@ -50,8 +77,8 @@ func (g *Engine) judgeDecisive(s *subject, what uint64, t int64, into []Finding)
 		return into
 	}
 	v.reason = func() string {
-		return fmt.Sprintf("%s tried %s, which can give away everything, %s and was denied; it was never seen to change anything in %s, and a job with a missing grant would have tried %d times within %s",
-			visible(s.shown(), maxSubject), name, counted(v.count, "time"), prefixOf(name), crownRetry, lasting(crownWait))
+		return fmt.Sprintf("%s tried %s, which can give away everything, %s and was denied; it was never seen to change anything in %s, and a job with a missing grant would still have tried after %s",
+			visible(s.shown(), maxSubject), name, counted(v.count, "time"), prefixOf(name), lasting((crownRetry-1)*crownWidth))
 	}
 	return g.tell(s, v, into)
 }

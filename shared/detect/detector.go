@@ -45,6 +45,16 @@ func Detectors() []Detector {
 		*straggling, *stolen, *retired, *foreign, *unread, *broken, *drift, *silence, *refusals}
 }
 
+// nameOfDetector is the name of the one of an id, as questions have it.
+func nameOfDetector(id uint32) string {
+	for _, d := range Detectors() {
+		if d.id == id {
+			return d.Name
+		}
+	}
+	return ""
+}
+
 // detector completes a description.
 func detector(d Detector) *Detector {
 	d.id = uint32(hash(d.Name))

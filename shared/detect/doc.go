@@ -13,25 +13,30 @@
 //     have, weighted 0.6 (reads), 1.3 (writes), 3 (leads to other identities or
 //     secrets) or 4 (takes over a project). Each halves every 2.5 days, and 10 is
 //     told: 8 writes, or 17 reads, or 3 crown jewels, within some hours. A probe
-//     of five an hour is told after 2 to 4 hours. Google's own service agents
-//     need four times, a place whose caller is not known twice as much.
+//     of five an hour is told after 2 to 4 hours. What is denied to a key from where
+//     it does not belong weighs half as much again. What is dangerous weighs once
+//     more each time that what it was denied on, and the subject never got into,
+//     doubled from 8 on: 64 secrets, or the policies of 32 projects. Google's own
+//     service agents need four times, a place whose caller is not known twice as much.
 //   - denial-burst: the same weights within one hour, of a subject known for a
 //     week, beyond 8 and twice the most that it was denied at this hour (give or
 //     take one) on the last seven days and on this day of the last four weeks.
 //   - token-minting: tokens, signatures or exchanges denied of 4 distinct service
-//     accounts within a day; from 16 on it is critical.
-//   - failure-then-success: 5 failures (3 of a dangerous permission) and then a
+//     accounts within a day; from 16 on it is critical. Of an address with ever new
+//     user agents it takes twice as much, of this and of all else.
+//   - failure-then-success: 5 failures (3 of a dangerous permission) and after them a
 //     success within a day; of a permission that the subject has elsewhere, on what
-//     was denied, or after 5 other secrets, buckets, datasets or accounts were. It waits 10 minutes for the change of a policy that
-//     explains it; one made by the subject itself makes it critical.
+//     was denied, or after 5 other secrets, buckets, datasets or accounts were. It
+//     waits 10 minutes for the change of a policy that explains it; one made by the
+//     subject itself makes it critical.
 //   - permission-sweep: 250 distinct permissions asked about by testIamPermissions
 //     within a day, which the subject did not ask about before; 400 by a browser.
 //   - mass-secret-read: 12 distinct secrets read within a day that are new to the
 //     reader, or as many as it is known to read, if those are more; three times as
 //     many on the first day of all, when everything is new.
-//   - crown-jewel-denial: fewer than 4 attempts within an hour, so no retry loop,
-//     at a permission that gives away everything, by a subject that never changed
-//     anything in that service. Silent on the first day of all.
+//   - crown-jewel-denial: attempts at a permission that gives away everything, by a
+//     subject that never changed anything in that service, in fewer than 4 stretches
+//     of 5 minutes within an hour, so no retry loop. Silent on the first day of all.
 //   - policy-denial: what VPC Service Controls and organisation policies refuse,
 //     for information only: once for each subject, policy and day, and once more
 //     with the number when the day is over.
@@ -74,28 +79,43 @@
 //
 // A subject is the principal's e-mail, or else its subject, or else its key. Where
 // Google tells none of them, or leaves letters out, the call is taken for that of
-// the one identity that was seen at the same address with the same user agent
-// within ten minutes, before or after. If there was none, or more than one, it is
-// a stranger: a place and an aim, so that strangers are never taken for one; for
-// tokens, which are asked for of one account after another, the place alone.
-// Strangers are judged three minutes later, when all entries of that time have come.
+// the one identity that was seen at the same address with the same user agent from
+// ten minutes before until two after. If there was none, or more than one, it is a
+// stranger: a place and an aim, so that strangers are never taken for one; for
+// tokens, which are asked for of one account after another, the place alone. Such
+// calls are looked at five to seven minutes later, when all entries of that time
+// have come; and once more, for somebody who came within ten minutes after.
+// Strangers count for their address, too, whatever their user agents.
 //
 // # What is remembered
 //
 // Everything kept of a subject is a set, a minimum or a maximum. So an entry that
 // comes twice changes nothing, nor does the order, and what two instances saw
 // joins to what one would have seen; [Engine.Merge] does it, and [Engine.Share] and
-// [Engine.Learn] in parts, now and then. Findings are named
-// by subject, detector and the day on which the episode began. Entries count as
-// long as they come within 95 minutes; what speaks for a subject, such as a grant,
-// must be three minutes older than what it excuses, so that entries which come out
-// of order by less change no finding. An episode that begins in the last three
-// minutes of a day (UTC) is the exception: its name may depend on the order. So may
-// whether a stranger is named at once or in a later finding, if whoever it was is
-// first seen there just when three minutes have passed.
+// [Engine.Learn] in parts, now and then. What is learnt is judged like what is
+// observed, so that instances that share find together what one alone would, with
+// four exceptions: a caller without a name is known only to an instance that saw
+// somebody at the same place, for who is where changes too fast to be shared; of
+// failures at one instance and a success at another, before they shared it, only the
+// permission's first success of all is known, to the second; samples of
+// [Engine.Measured] are judged where they are read; and the sketch of the forgotten
+// is an instance's own.
 //
-// A subject takes some 240 bytes. The latest 4096 are kept decoded; of more than a
-// million, the least suspicious and longest unseen are forgotten, but for a sketch
-// of what they had and were denied. An entry of no interest costs some 100 ns and
-// no memory.
+// Findings are named by subject, detector and the day on which the episode began.
+// Entries count as long as they come within 95 minutes; what speaks for a subject,
+// such as a grant, must be three minutes older than what it excuses, so that entries
+// which come out of order by less change neither who is found, nor by which detector,
+// nor how bad it is in the end. An episode that begins in the last three minutes of a
+// day (UTC) is the exception: its name may depend on the order.
+//
+// The time is that of the latest entry, unless it is more than an hour ahead: then it
+// takes three in a row. Three in a row that are 95 minutes behind turn it back.
+//
+// Of what waits, 16,384 questions of each detector are kept; [Engine.Unasked] says how
+// many were too many. A subject takes some 240 bytes. The latest 4096 are kept
+// decoded; of more than a million, the least suspicious and longest unseen are
+// forgotten, but for a sketch of what they had and were denied. Suspicion goes by
+// danger, not by number. In a shard that is too large everybody is first cut down to
+// the same share of bytes, and to the most dangerous of it. An entry of no interest
+// costs some 100 ns and no memory.
 package detect

@@ -19,11 +19,7 @@ var drift = detector(Detector{
 // usual takes in a use of a key that consumers are given, or of one that nobody
 // manages.
 func (g *Engine) usual(e *Entry, k *ledgerKey, p *print, t int64, into []Finding) []Finding {
-	name := keySubject + e.KeyName
-	if k != nil {
-		name = credentialSubject + k.secret.name
-	}
-	s, f := g.store.get(nameOf(name)), p.fingerprint(e)
+	s, f := g.store.get(usedBy(e.KeyName, k)), p.fingerprint(e)
 	if k != nil {
 		g.awaitRead(s, k, e, t)
 	}
@@ -40,6 +36,35 @@ func (g *Engine) usual(e *Entry, k *ledgerKey, p *print, t int64, into []Finding
 	s.describe(e, t)
 	s.place(e, f, t)
 	return g.drifted(s, k, n, a, into)
+}
+
+// usedBy names the subject whose places are known: a credential, or a key that
+// nobody manages.
+func usedBy(key string, k *ledgerKey) string {
+	if k != nil {
+		return nameOf(credentialSubject + k.secret.name)
+	}
+	return nameOf(keySubject + key)
+}
+
+// strange reports whether a key was used from where it does not belong.
+func (g *Engine) strange(e *Entry, t int64) bool {
+	if e.KeyName == "" {
+		return false
+	}
+	s := g.store.known(g.store.key(usedBy(e.KeyName, g.ledger.key(e.KeyName))))
+	return s != nil && s.acquainted(e.fingerprint(), t).stranger()
+}
+
+// sightStrange notes what was denied to a key from where it does not belong, and
+// reports whether that is news.
+func (s *subject) sightStrange(e *Entry, t int64) (news bool) {
+	for i := range e.Permissions {
+		if p := &e.Permissions[i]; !p.Granted && p.Name != "" {
+			news = s.sight(sighting{mark: mark{strangeDenial, hash(p.Name), dayOf(t)}, first: stamp{at: t, id: e.InsertID}, last: t}) || news
+		}
+	}
+	return news
 }
 
 // drifted judges a key's use from a network that is new to it.

@@ -33,8 +33,8 @@ type Engine struct {
 	familiar *familiar
 	changes  changes
 	waiting  waiting
+	backlog  backlog
 	asked    map[question]struct{} // that were shared, by this Engine or with it
-	visit    uint32                // shards that Share returns even if nothing changed in them, a bit each
 	hits     []Hit
 }
 
@@ -44,10 +44,10 @@ func New(c Config) *Engine {
 	seed := maphash.MakeSeed()
 	g := &Engine{
 		config: c, patience: cmp.Or(max(c.Patience, 0), 10*time.Minute).Milliseconds(), ledger: c.Ledger.index(), prints: newPrints(seed),
-		store: newStore(seed, c.Subjects, c.Hot), places: newPlaces(seed), familiar: newFamiliar(seed), changes: make(changes), waiting: newWaiting(), asked: make(map[question]struct{}),
+		store: newStore(seed, c.Subjects, c.Hot), places: newPlaces(seed), familiar: newFamiliar(seed), changes: make(changes), waiting: newWaiting(), backlog: newBacklog(), asked: make(map[question]struct{}),
 	}
 	if c.Shared {
-		g.visit, g.store.changed = 1<<Shards-1, make(map[uint64]uint8)
+		g.store.changed = make(map[uint64]struct{})
 	}
 	return g
 }
@@ -62,7 +62,7 @@ func (g *Engine) Observe(e *Entry, into []Finding) []Finding {
 		return into
 	}
 	g.born = earliest(g.born, t)
-	if g.clock.advance(t) && g.clock.now >= g.waiting.wake {
+	if g.clock.advance(t) && g.clock.now >= min(g.waiting.wake, g.backlog.wake) {
 		into = g.settle(g.clock.now, into)
 	}
 	if g.config.Rules != nil {
@@ -71,26 +71,28 @@ func (g *Engine) Observe(e *Entry, into []Finding) []Finding {
 	place := g.places.of(e)
 	into = g.consult(e, place, t, into)
 	name := e.identity()
-	if name == "" && e.Code == 0 {
-		return into // nobody did something
+	if name == "" {
+		return g.unnamed(e, t, into)
 	}
 	who := g.store.key(name)
-	if name != "" && e.located() {
-		if strangers := g.places.named(place, who, uint32(t/second)); strangers != nil {
-			into = g.stitch(name, strangers, t, into)
-		}
+	if e.located() {
+		g.places.note(place, who, t, g.clock.now)
 	}
 	if e.Code == 0 && g.familiar.knows(e, who, t) {
 		return into
 	}
-	return g.consider(e, name, place, t, into)
+	into, news := g.consider(e, name, t, into)
+	if news {
+		into = g.judge(g.store.get(nameOf(name)), t, into)
+	}
+	return into
 }
 
 // Advance tells the Engine that all entries up to about now have come, as a
 // schedule can when nothing is logged, and appends what was held back until then.
 func (g *Engine) Advance(now time.Time, into []Finding) []Finding {
 	if t := now.UnixMilli(); plausible(t) {
-		g.clock.now = max(g.clock.now, t)
+		g.clock.set(t)
 	}
 	return g.settle(g.clock.now, into)
 }
@@ -102,47 +104,41 @@ func (g *Engine) Flush(into []Finding) []Finding {
 	return g.settle(latestTime, into)
 }
 
-// consider takes in an entry that may matter.
-func (g *Engine) consider(e *Entry, name string, place uint64, t int64, into []Finding) []Finding {
+// consider takes in an entry that may matter, of the subject of a name. It reports
+// whether the subject is to be judged, for what was denied to it is news.
+func (g *Engine) consider(e *Entry, name string, t int64, into []Finding) (found []Finding, news bool) {
 	policy, denied := isPolicy(e), e.denied()
 	if !policy && !denied && e.Code != 0 {
-		return into // it failed for another reason
-	}
-	strange := false
-	if name == "" {
-		name, strange = g.caller(e, place, t)
+		return into, false // it failed for another reason
 	}
 	s := g.store.get(nameOf(name))
 	s.meet(t)
 	switch {
 	case policy:
-		return g.refused(e, s, t, into)
+		return g.refused(e, s, t, into), false
 	case denied:
-		return g.denied(e, s, strange, t, into)
+		return g.denied(e, s, t, into)
 	}
-	return g.allowed(e, s, t, into)
+	return g.allowed(e, s, t, into), false
 }
 
-// denied takes in a call that was refused for lack of permission. Strangers are
-// judged when it is certain that nobody known was seen at their place.
-func (g *Engine) denied(e *Entry, s *subject, strange bool, t int64, into []Finding) []Finding {
+// denied takes in a call that was refused for lack of permission, and reports
+// whether that is news.
+func (g *Engine) denied(e *Entry, s *subject, t int64, into []Finding) (found []Finding, news bool) {
 	into, broken := g.brokeDown(e, s, t, into)
 	if broken {
-		return into
+		return into, false
 	}
+	strange := g.strange(e, t)
 	s = g.store.get(s.name)
-	news := s.sightDenial(e, t)
+	news = s.sightDenial(e, t)
+	if strange {
+		news = s.sightStrange(e, t) || news
+	}
 	s.describe(e, t)
 	g.familiar.doubt(e, s.key)
-	switch {
-	case !news:
-		return into
-	case strange:
-		g.waiting.add(wait{name: s.name, detector: strangers}, t, t+slack)
-		return into
-	}
 	g.awaitDecisive(e, s, t)
-	return g.judge(s, t, into)
+	return into, news
 }
 
 // allowed takes in a call that succeeded.
@@ -164,6 +160,9 @@ func (g *Engine) allowed(e *Entry, s *subject, t int64, into []Finding) []Findin
 
 // judge asks the detectors that go by denials.
 func (g *Engine) judge(s *subject, t int64, into []Finding) []Finding {
+	if s.address() && distinct(s.of(disguise)) < disguises {
+		return into
+	}
 	for _, ask := range []func(*Engine, *subject, int64) (verdict, bool){probed, burstOut, minted} {
 		if v, ok := ask(g, s, t); ok {
 			into = g.tell(s, v, into)

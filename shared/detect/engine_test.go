@@ -78,11 +78,51 @@ func TestImplausibleTimesChangeNothing(t *testing.T) {
 	}
 }
 
-func TestOneEntryAheadDoesNotMoveTheClock(t *testing.T) {
-	var c clock
-	for _, step := range []struct{ t, want int64 }{{100 * hour, 100 * hour}, {99 * hour, 100 * hour}, {101 * hour, 101 * hour}, {500 * hour, 101 * hour}, {102 * hour, 102 * hour}, {500 * hour, 102 * hour}, {500*hour + minute, 500 * hour}} {
-		if c.advance(step.t); c.now != step.want {
-			t.Errorf("after %d h the clock says %d h, want %d", step.t/hour, c.now/hour, step.want/hour)
+func TestTheClockFollowsTheLog(t *testing.T) {
+	const h = hour
+	for name, c := range map[string]struct {
+		times []int64
+		want  int64
+	}{
+		"entry by entry":                  {[]int64{100 * h, 99 * h, 101 * h}, 101 * h},
+		"one is far ahead":                {[]int64{100 * h, 500 * h, 101 * h}, 101 * h},
+		"two are far ahead":               {[]int64{100 * h, 8860 * h, 8860*h + minute, 101 * h}, 101 * h},
+		"two at a time, again and again":  {[]int64{100 * h, 500 * h, 501 * h, 100 * h, 500 * h, 501 * h, 101 * h}, 101 * h},
+		"after a pause":                   {[]int64{100 * h, 500 * h, 501 * h, 500*h + minute}, 500 * h},
+		"each after a pause":              {[]int64{100 * h, 102 * h, 104 * h, 106 * h, 108 * h}, 102 * h},
+		"late ones":                       {[]int64{100 * h, 99 * h, 100*h - late, 99 * h, 99 * h}, 100 * h},
+		"another log's turn":              {[]int64{100 * h, 20 * h, 21 * h, 20*h + minute, 21 * h}, 21 * h},
+		"two are far behind":              {[]int64{100 * h, 20 * h, 21 * h, 101 * h, 20 * h}, 101 * h},
+		"many were wrong, and it is over": {[]int64{100 * h, 500 * h, 501 * h, 502 * h, 101 * h, 102 * h, 103 * h}, 103 * h},
+		"far ahead and behind by turns":   {[]int64{100 * h, 500 * h, 20 * h, 500 * h, 20 * h, 500 * h}, 100 * h},
+		"the first are wrong":             {[]int64{8860 * h, 100 * h, 101 * h, 101 * h}, 101 * h},
+	} {
+		var got clock
+		for _, at := range c.times {
+			got.advance(at)
+		}
+		if got.now != c.want {
+			t.Errorf("%s: the clock says %d h, want %d", name, got.now/h, c.want/h)
+		}
+	}
+}
+
+// Whatever their times are, a few entries have nobody wait for what is due.
+func TestWrongTimesHoldNothingBack(t *testing.T) {
+	const year = 365 * oneDay
+	known := by(robot, each(30, -3*oneDay, oneDay/20, func(_ int, at time.Duration) Entry { return allowed("a.b.get", at) }))
+	attack := slices.Concat([]Entry{denied("iam.serviceAccountKeys.create", 0)}, repeated("s.x.create", 7, 30*time.Second, time.Second), []Entry{allowed("s.x.create", 110*time.Second)})
+	later := by(robot, each(200, oneDay, time.Hour, func(_ int, at time.Duration) Entry { return allowed("a.b.get", at) }))
+	for name, wrong := range map[string][]Entry{
+		"no wrong time":          nil,
+		"two a year ahead":       {allowed("a.b.get", year), allowed("a.b.list", year+time.Minute)},
+		"five a year ahead":      each(5, year, time.Minute, func(_ int, at time.Duration) Entry { return allowed("a.b.get", at) }),
+		"two, of a year ago":     {allowed("a.b.get", -year), allowed("a.b.list", time.Minute-year)},
+		"a year ahead and after": {allowed("a.b.get", year), allowed("a.b.list", -year)},
+	} {
+		_, found := seen(slices.Concat(known, by(robot, wrong), attack, later))
+		if got := ids(found); len(got) != 2 {
+			t.Errorf("%s: found %v", name, got)
 		}
 	}
 }

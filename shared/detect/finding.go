@@ -40,7 +40,9 @@ type Finding struct {
 	Advice      string    `json:"advice"`            // what to do next
 	Runbook     string    `json:"runbook,omitempty"` // how to look into findings of this detector
 	Link        string    `json:"link"`              // to the entries in Logs Explorer
-	Evidence    []string  `json:"evidence"`          // insertIds of entries; empty where none shows it, as of a silence
+	Evidence    []string  `json:"evidence"`          // insertIds of entries, the first ones; empty where none shows it, as of a silence
+	Entries     int       `json:"entries"`           // that show it and have an insertId
+	Linked      int       `json:"linked,omitempty"`  // of Entries that Link opens, where those are not all
 }
 
 // Bounds of a finding.
@@ -48,7 +50,7 @@ const (
 	maxSubject  = 256 // bytes
 	maxListed   = 50  // permissions, targets
 	maxEvidence = 20
-	maxLinked   = 10 // insertIds in the link
+	maxLinked   = 20 // insertIds in the link
 )
 
 // finding writes a verdict down.
@@ -72,7 +74,9 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 	}
 	f.list(v.seen)
 	f.Advice = cmp.Or(v.advice, f.advice())
-	f.Link = cmp.Or(v.link, f.link(v.query))
+	if f.Link = v.link; f.Link == "" {
+		f.link(v.query)
+	}
 	return f
 }
 
@@ -81,7 +85,7 @@ func (s *subject) shown() string {
 	if _, group, ok := ruleSubject(s.name); ok {
 		return group
 	}
-	return cmp.Or(s.notes[noteName].text, s.name)
+	return strings.TrimLeft(s.name, strangerSubject+addressSubject)
 }
 
 func instant(t int64) time.Time { return time.UnixMilli(t).UTC() }
@@ -104,12 +108,13 @@ func (f *Finding) list(seen []sighting) {
 	slices.SortFunc(seen, func(a, b sighting) int {
 		return cmp.Or(cmp.Compare(a.first.at, b.first.at), cmp.Compare(a.what, b.what), cmp.Compare(a.kind, b.kind))
 	})
-	permissions, targets := map[string]bool{}, map[string]bool{}
+	permissions, targets, entries := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, s := range seen {
 		if s.kind.permission() {
 			permissions[s.name] = true
 		}
 		targets[s.first.target] = true
+		entries[s.first.id], entries[s.won.id] = true, true
 		if id := s.first.id; len(f.Evidence) < maxEvidence && id != "" && !slices.Contains(f.Evidence, id) {
 			f.Evidence = append(f.Evidence, id)
 		}
@@ -117,6 +122,8 @@ func (f *Finding) list(seen []sighting) {
 			f.Evidence = append(f.Evidence, id)
 		}
 	}
+	delete(entries, "")
+	f.Entries = len(entries)
 	f.Permissions, f.Targets = sorted(permissions), sorted(targets)
 }
 
@@ -170,16 +177,19 @@ func disableKey(id, account string) string {
 	return fmt.Sprintf("gcloud iam service-accounts keys disable %s --iam-account=%s", id, account)
 }
 
-// link opens the evidence in Logs Explorer.
-func (f Finding) link(query string) string {
-	ids := make([]string, 0, maxLinked)
-	for _, id := range f.Evidence[:min(len(f.Evidence), maxLinked)] {
-		ids = append(ids, strconv.Quote(id))
-	}
+// link makes the link to what query finds; "" is the evidence.
+func (f *Finding) link(query string) {
 	if query == "" {
+		ids := make([]string, 0, maxLinked)
+		for _, id := range f.Evidence[:min(len(f.Evidence), maxLinked)] {
+			ids = append(ids, strconv.Quote(id))
+		}
 		query = "insertId=(" + strings.Join(ids, " OR ") + ")"
+		if len(ids) < f.Entries {
+			f.Linked = len(ids)
+		}
 	}
-	return "https://console.cloud.google.com/logs/query;query=" + url.PathEscape(query) +
+	f.Link = "https://console.cloud.google.com/logs/query;query=" + url.PathEscape(query) +
 		";startTime=" + f.FirstSeen.Add(-time.Minute).UTC().Format(time.RFC3339) +
 		";endTime=" + f.LastSeen.Add(time.Minute).UTC().Format(time.RFC3339) +
 		"?project=" + url.QueryEscape(f.Project)

@@ -188,3 +188,27 @@ func TestMethodsStandForPermissionsThatAreNotNamed(t *testing.T) {
 		t.Errorf("findings = %+v", found)
 	}
 }
+
+// A link that does not open all entries says so.
+func TestLinkSaysWhatItOpens(t *testing.T) {
+	for _, c := range []struct {
+		entries          int
+		query            string
+		linked, evidence int
+	}{{0, "", 0, 0}, {8, "", 0, 8}, {maxLinked, "", 0, 20}, {50, "", maxLinked, 20}, {50, "logName=x", 0, 20}} {
+		var seen []sighting
+		for n := range c.entries {
+			seen = append(seen, sighting{first: stamp{at: int64(n), id: fmt.Sprint("i", n)}})
+			seen = append(seen, sighting{first: stamp{at: int64(n)}}) // of an entry without an insertId
+		}
+		var f Finding
+		f.list(seen)
+		f.link(c.query)
+		if f.Entries != c.entries || f.Linked != c.linked || len(f.Evidence) != c.evidence {
+			t.Errorf("%+v: %d entries, %d of them linked, evidence %q", c, f.Entries, f.Linked, f.Evidence)
+		}
+		if got := strings.Count(f.Link, "%22i"); c.query == "" && got != min(c.entries, maxLinked) {
+			t.Errorf("%+v: %d entries in %s", c, got, f.Link)
+		}
+	}
+}

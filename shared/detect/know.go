@@ -42,13 +42,13 @@ func (g *Engine) Wants() time.Time {
 // one came that knows of it.
 func (g *Engine) Know(l *Ledger, into []Finding) []Finding {
 	g.ledger, g.wanted = l.index(), 0
-	for q, d := range g.waiting.questions {
+	for _, q := range g.waiting.questions {
 		switch {
 		case q.detector != stolen.id && q.detector != broken.id && (q.detector != foreign.id || q.day == ownBirth):
-		case g.ledger.knows(d.at):
-			g.waiting.add(q, d.at, g.clock.now)
+		case g.ledger.knows(q.at):
+			g.waiting.add(q.wait, q.at, g.clock.now)
 		default:
-			g.wanted = earliest(g.wanted, d.at)
+			g.wanted = earliest(g.wanted, q.at)
 		}
 	}
 	return g.settle(g.clock.now, into)

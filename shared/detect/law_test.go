@@ -120,7 +120,7 @@ func TestBrokenRecordsAreRefused(t *testing.T) {
 		return string(s.encode(nil))
 	}
 	for name, record := range map[string]string{
-		"another version":          "\x02" + string(whole[1:]),
+		"another version":          "\x01" + string(whole[1:]),
 		"more":                     string(whole) + "x",
 		"permissions out of order": broken(func(s *subject) { s.granted = []grant{{2, 1}, {1, 1}} }),
 		"sightings out of order":   broken(func(s *subject) { s.sightings = append(s.sightings, s.sightings[0]) }),

@@ -20,27 +20,76 @@ var probing = detector(Detector{
 })
 
 const (
-	probingNeed     = 10.0           // weights that make a finding of an ordinary subject
-	probingHalfLife = 60 * time.Hour // in which a denial loses half its weight
-	late            = 95 * minute    // that entries may be late and still count
-	systemFactor    = 4              // how much more it takes of Google's own
-	strangeFactor   = 2              // and of a stranger, who may be all of an office
-	broad           = 4              // a score from which a subject is broadly active
+	probingNeed     = 10.0        // weights that make a finding of an ordinary subject
+	probingHalfLife = 60 * hour   // in which a denial loses half its weight
+	late            = 95 * minute // that entries may be late and still count
+	systemFactor    = 4           // how much more it takes of Google's own
+	addressFactor   = 2           // and of an address, whatever the user agents
+	strangeFactor   = 2           // and, of permissions, of a stranger, who may be all of an office
+	strangeWeight   = 1.5         // times the weight of what is denied to a key from where it does not belong
+	broad           = 4           // a score from which a subject is broadly active
 )
 
-// probed weighs the denials up to t, or up to the latest where t is only late.
+// probed weighs the denials up to t or, where t is late, up to the moment after it
+// at which they weighed most: whatever the order, the worst is told.
 func probed(g *Engine, s *subject, t int64) (verdict, bool) {
-	denials := s.of(deniedPermission)
-	at := latest(denials, t)
-	seen := make([]*sighting, 0, len(denials))
+	denials := firsts(s.of(deniedPermission))
+	v := g.probedUntil(s, denials, g.worstMoment(s, denials, t))
+	return v, v.score >= 1
+}
+
+// worstMoment is the one from t on, not too late for it, at which the denials
+// weighed most.
+func (g *Engine) worstMoment(s *subject, denials []*sighting, t int64) (worst int64) {
+	if !slices.ContainsFunc(denials, func(d *sighting) bool { return d.first.at > t }) {
+		return t
+	}
+	type step struct {
+		at     int64
+		weight float64 // that counts from then on, as if it were t
+	}
+	var steps []step
+	more := s.aggravations()
+	for _, d := range denials {
+		always, until := more.weigh(d)
+		decayed := halved(t - s.refusedSince(d))
+		steps = append(steps, step{d.first.at, (always + until) * decayed}, step{max(g.excused(s, d), d.first.at), -until * decayed})
+	}
+	slices.SortFunc(steps, func(a, b step) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.weight, b.weight)) })
+	sum, most := 0.0, 0.0
+	worst = t
+	for _, step := range steps {
+		sum += step.weight
+		switch now := sum * halved(step.at-t); {
+		case step.at > t+late:
+			return worst
+		case step.at <= t:
+			worst, most = t, sum
+		case now > most:
+			worst, most = step.at, now
+		}
+	}
+	return worst
+}
+
+// probedUntil weighs the first denials up to a time.
+func (g *Engine) probedUntil(s *subject, denials []*sighting, at int64) verdict {
+	var seen []*sighting
 	sum := float64(g.store.gone.before(s.name)*weightWrite) / weightUnit
-	for _, d := range firsts(denials) {
-		if d.first.at > at || g.had(s, d, at) {
+	more := s.aggravations()
+	for _, d := range denials {
+		if d.first.at > at {
+			continue
+		}
+		weight, until := more.weigh(d)
+		if !g.had(s, d, at) {
+			weight += until
+		}
+		if weight == 0 {
 			continue
 		}
 		seen = append(seen, d)
-		age := float64(at-s.refusedSince(d)) / float64(probingHalfLife.Milliseconds())
-		sum += float64(weightOf(d.name)) / weightUnit * math.Exp2(-age)
+		sum += weight * halved(at-s.refusedSince(d))
 	}
 	need := probingNeed * s.factor()
 	if s.stranger() {
@@ -48,18 +97,39 @@ func probed(g *Engine, s *subject, t int64) (verdict, bool) {
 	}
 	v := verdict{by: probing, score: sum / need, count: len(seen)}
 	if v.score < 1 {
-		return v, false
+		return v
 	}
 	for _, d := range seen {
 		v.seen = append(v.seen, *d)
 	}
-	v.start, v.last = run(denials, t)
+	v.start, v.last = run(s.of(deniedPermission), at)
 	v.severity = graded(v.seen, v.score)
 	v.reason = func() string {
-		return fmt.Sprintf("%s was denied %d distinct permissions that it was never seen to have, since %s; weighted by danger, and halved every %s, they come to %.1f, and %.3g is taken for probing, because a retry loop repeats the same few",
-			visible(s.shown(), maxSubject), v.count, instant(earliestOf(v.seen)).Format(time.DateTime), short(probingHalfLife), sum, need)
+		return fmt.Sprintf("%s was denied %d distinct permissions that it was never seen to have, or not on so much, since %s; weighted by danger, what they were denied on and where the key belongs, and halved every %s, they come to %.1f, and %.3g is taken for probing, because a retry loop repeats the same few",
+			visible(s.shown(), maxSubject), v.count, instant(earliestOf(v.seen)).Format(time.DateTime), lasting(probingHalfLife), sum, need)
 	}
-	return v, true
+	return v
+}
+
+// halved is what is left of a weight after a time.
+func halved(age int64) float64 { return math.Exp2(-float64(age) / float64(probingHalfLife)) }
+
+// aggravations are what makes denials weigh more: what dangerous permissions were
+// denied on, and what was denied to a key from where it does not belong.
+type aggravations struct{ targets, strange []sighting }
+
+func (s *subject) aggravations() aggravations {
+	return aggravations{s.of(deniedTarget), s.of(strangeDenial)}
+}
+
+// weigh returns what a denial weighs always, for what it was denied on, and how
+// much more until it is excused.
+func (a aggravations) weigh(d *sighting) (always, until float64) {
+	until = float64(weightOf(d.name)) / weightUnit
+	if _, strange := place(a.strange, mark{strangeDenial, d.what, d.day}); strange {
+		until *= strangeWeight
+	}
+	return until * float64(breadth(a.targets, d.what)), until
 }
 
 // firsts returns the earliest sighting of each thing, in the order of things: sums
@@ -75,17 +145,6 @@ func firsts(list []sighting) []*sighting {
 	return slices.CompactFunc(all, func(a, b *sighting) bool { return a.what == b.what })
 }
 
-// latest is the time of the last sighting that t is not too late for, or t.
-func latest(list []sighting, t int64) int64 {
-	at := t
-	for i := range list {
-		if list[i].last <= t+late {
-			at = max(at, list[i].last)
-		}
-	}
-	return at
-}
-
 func earliestOf(list []sighting) (t int64) {
 	for i := range list {
 		t = earliest(t, list[i].first.at)
@@ -95,14 +154,23 @@ func earliestOf(list []sighting) (t int64) {
 
 // had reports whether the subject was seen to have what it was denied: then its
 // grant was taken away, or was missing and has been given since.
-func (g *Engine) had(s *subject, d *sighting, t int64) bool {
-	return s.had(d.what, t) || g.store.gone.had(s.name, d.what)
+func (g *Engine) had(s *subject, d *sighting, t int64) bool { return g.excused(s, d) <= t }
+
+// excused is when it is known that the subject has what it was denied.
+func (g *Engine) excused(s *subject, d *sighting) int64 {
+	if g.store.gone.had(s.name, d.what) {
+		return 0
+	}
+	return s.knownToHave(d.what)
 }
 
 // factor is how much more than of an ordinary subject it takes of this one.
 func (s *subject) factor() float64 {
-	if s.system() {
+	switch {
+	case s.system():
 		return systemFactor
+	case s.address():
+		return addressFactor
 	}
 	return 1
 }

@@ -13,6 +13,9 @@ type RuleSet interface {
 	// Match appends a hit for each rule whose condition holds for e. It neither
 	// keeps nor changes e, and appends nothing without allocating nothing.
 	Match(e *Entry, into []Hit) []Hit
+
+	// Rule returns the rule of a name; nil if there is none.
+	Rule(name string) *Rule
 }
 
 // Rule is what the Engine needs to know of one custom rule.
@@ -86,10 +89,9 @@ func fewer(list []sighting, need int, t, width int64) bool {
 
 // hit counts a hit among those of its group.
 func (g *Engine) hit(h Hit, e *Entry, t int64, into []Finding) []Finding {
-	width, need := cmp.Or(h.Rule.Window, time.Hour).Milliseconds(), max(h.Rule.Threshold, 1)
 	what := hitOf(eventHash(e, t), t, second)
 	if h.Item != "" {
-		what = hitOf(hash("item", h.Item), t, width)
+		what = hitOf(hash("item", h.Item), t, h.Rule.width())
 	}
 	s := g.store.get(nameOf(ruleName(h.Rule.Name, cmp.Or(h.Group, e.Subject()))))
 	s.meet(t)
@@ -97,6 +99,15 @@ func (g *Engine) hit(h Hit, e *Entry, t int64, into []Finding) []Finding {
 	if !s.sight(sightingOf(ruleHit, what, e, t, e.Method, e.Resource)) && h.Item == "" {
 		return into // the same entry again
 	}
+	return g.ruled(h.Rule, s, t, into)
+}
+
+// width is the window in milliseconds.
+func (r *Rule) width() int64 { return cmp.Or(r.Window, time.Hour).Milliseconds() }
+
+// ruled judges the hits of a group about t.
+func (g *Engine) ruled(r *Rule, s *subject, t int64, into []Finding) []Finding {
+	width, need := r.width(), max(r.Threshold, 1)
 	hits := s.of(ruleHit)
 	if fewer(hits, need, t, width) {
 		return into
@@ -106,12 +117,21 @@ func (g *Engine) hit(h Hit, e *Entry, t int64, into []Finding) []Finding {
 		return into
 	}
 	v := verdict{
-		by:    &Detector{Name: h.Rule.Name, Technique: h.Rule.Technique, Runbook: h.Rule.Runbook, id: uint32(hash(h.Rule.Name))},
-		score: float64(most) / float64(need), severity: h.Rule.Severity, count: most, seen: between(hits, from, to), last: to,
+		by:    &Detector{Name: r.Name, Technique: r.Technique, Runbook: r.Runbook, id: uint32(hash(r.Name))},
+		score: float64(most) / float64(need), severity: r.Severity, count: most, seen: between(hits, from, to), last: to,
 		reason: func() string {
-			return fmt.Sprintf("%s: %d within %s, and the rule tells from %d on", visible(h.Rule.Rationale, maxFrom), most, lasting(width), need)
+			return fmt.Sprintf("%s: %d within %s, and the rule tells from %d on", visible(r.Rationale, maxFrom), most, lasting(width), need)
 		},
 	}
 	v.start, _ = run(hits, from)
 	return g.tell(s, v, into)
+}
+
+// ruleOf is the rule whose hits the subject stands for; nil if there is none.
+func (g *Engine) ruleOf(s *subject) *Rule {
+	name, _, ok := ruleSubject(s.name)
+	if !ok || g.config.Rules == nil {
+		return nil
+	}
+	return g.config.Rules.Rule(name)
 }

@@ -22,6 +22,15 @@ func (r rules) Match(e *Entry, into []Hit) []Hit {
 	return into
 }
 
+func (r rules) Rule(name string) *Rule {
+	for _, h := range r {
+		if h.Rule.Name == name {
+			return h.Rule
+		}
+	}
+	return nil
+}
+
 func TestRulesCount(t *testing.T) {
 	rule := &Rule{Name: "my-rule", Rationale: "nobody does this", Technique: "T1", Runbook: "look", Severity: High, Window: 10 * time.Minute, Threshold: 5}
 	quick := repeated("s.things.get", 5, 0, time.Minute)

@@ -27,7 +27,16 @@ func (g *Engine) read(e *Entry, s *subject, t int64, into []Finding) []Finding {
 	secret, _, _ := strings.Cut(e.Resource, "/versions/")
 	n := sightingOf(readSecret, hash(secret), e, t, "", secret)
 	n.day, n.events, n.targets = 0, crowd{}, crowd{} // only which, since when
-	if !s.sight(n) || g.ledger.rotators[s.name] {
+	if !s.sight(n) {
+		return into
+	}
+	s.describe(e, t)
+	return g.harvested(s, t, into)
+}
+
+// harvested judges the secrets that were read in the day before t.
+func (g *Engine) harvested(s *subject, t int64, into []Finding) []Finding {
+	if g.ledger.rotators[s.name] {
 		return into
 	}
 	v := verdict{by: harvest, severity: High}
@@ -50,10 +59,6 @@ func (g *Engine) read(e *Entry, s *subject, t int64, into []Finding) []Finding {
 	if known == 0 && v.score >= 2 {
 		v.severity = Critical
 	}
-	if v.score < 1 {
-		return into
-	}
-	s.describe(e, t)
 	v.reason = func() string {
 		return fmt.Sprintf("%s read %s within a day that it had never read; it is known to read %s, and from %d new ones on it is taken for somebody who takes them all",
 			visible(s.shown(), maxSubject), counted(v.count, "secret"), counted(known, "other"), need)

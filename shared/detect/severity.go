@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -17,6 +18,14 @@ const (
 )
 
 var severities = []Severity{Info, Warning, High, Critical}
+
+// ParseSeverity reads a severity as it is written.
+func ParseSeverity(text string) (Severity, error) {
+	if !slices.Contains(severities, Severity(text)) {
+		return "", fmt.Errorf("severity %.80q is none of %q", text, severities)
+	}
+	return Severity(text), nil
+}
 
 // Compare is negative if s is lower than other, and positive if it is higher.
 func (s Severity) Compare(other Severity) int { return cmp.Compare(s.rank(), other.rank()) }

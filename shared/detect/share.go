@@ -3,80 +3,71 @@ package detect
 import (
 	"maps"
 	"slices"
-	"strings"
 )
 
 // Share returns, by their numbers, the shards in which something changed since it
-// was called last, and of their subjects those that may have; the first time of an
-// Engine it is every shard, for others may know of them. What it leaves out stays
-// with the Engine: who was where in the last minutes, and the sketch of the
-// forgotten.
-func (g *Engine) Share() map[int]*Shard {
+// was called last, and of their subjects those that may have. The seed settles who
+// is in which shard: it is the same for all who share, and nobody else's business.
+// What Share leaves out stays with the Engine: who was where in the last minutes, the
+// unnamed calls of them, and the sketch of the forgotten.
+func (g *Engine) Share(seed string) map[int]*Shard {
 	shared := make(map[int]*Shard)
-	for i := range Shards {
-		if g.visit>>i&1 == 1 {
-			shared[i] = &Shard{born: g.born}
+	for key := range g.store.changed {
+		if r, ok := g.store.share(key); ok {
+			i := shardOf(seed, r.name)
+			if shared[i] == nil {
+				shared[i] = &Shard{born: g.born}
+			}
+			shared[i].put(r)
 		}
-	}
-	g.visit = 0
-	for key, i := range g.store.changed {
-		if shared[int(i)] == nil {
-			shared[int(i)] = &Shard{born: g.born}
-		}
-		g.store.share(key, shared[int(i)])
 	}
 	clear(g.store.changed)
 	if len(shared) == 0 {
 		return shared
 	}
 	for made := range g.changes {
-		if s := shared[int(shardOf(made.actor))]; s != nil {
+		if s := shared[shardOf(seed, made.actor)]; s != nil {
 			s.changes = united(s.changes, changes{made: {}})
 		}
 	}
-	g.shareQuestions(shared)
+	g.shareQuestions(seed, shared)
 	return shared
 }
 
 // Unshared reports whether Share has something to return.
-func (g *Engine) Unshared() bool { return g.visit != 0 || len(g.store.changed) > 0 }
+func (g *Engine) Unshared() bool { return len(g.store.changed) > 0 }
 
-// Reshare has the next Share return what this one returned as shard i, as after it
-// could not be written.
-func (g *Engine) Reshare(i int, s *Shard) {
-	g.visit |= 1 << i
+// Reshare has the next Share return the subjects of a shard again, as after it could
+// not be written.
+func (g *Engine) Reshare(s *Shard) {
 	for name := range s.subjects {
-		g.store.changed[g.store.key(name)] = uint8(i)
+		g.store.changed[g.store.key(name)] = struct{}{}
 	}
 }
 
-func (g *Engine) shareQuestions(shared map[int]*Shard) {
+func (g *Engine) shareQuestions(seed string, shared map[int]*Shard) {
 	maps.DeleteFunc(g.asked, func(q question, _ struct{}) bool { return q.by < g.clock.now-keepQuestions })
-	for w, d := range g.waiting.questions {
-		if s := shared[int(shardOf(w.name))]; s != nil {
-			q := question{w, d}
-			s.questions = united(s.questions, map[question]struct{}{q: {}})
-			g.asked[q] = struct{}{}
+	for _, q := range g.waiting.questions {
+		if s := shared[shardOf(seed, q.name)]; s != nil {
+			s.questions = united(s.questions, map[question]struct{}{q.question: {}})
+			g.asked[q.question] = struct{}{}
 		}
 	}
 }
 
-// share gives a subject that is still known to its shard.
-func (st *store) share(key uint64, s *Shard) {
+// share returns a subject that is still known.
+func (st *store) share(key uint64) (r record, ok bool) {
 	if hot := st.hot[key]; hot != nil {
 		hot.changed = false
-		st.line = hot.encode(st.line[:0])
-		s.put(hot.name, string(st.line))
-		return
+		st.cold[key] = string(hot.encode(nil))
 	}
-	if record := st.cold[key]; record != "" {
-		s.put(nameIn(record), record)
-	}
+	known := st.thaw(key)
+	return record{known, st.cold[key]}, known != nil
 }
 
 // Learn takes in what other instances know, and appends what it brought to light
 // together with what was known here: denials that went to one instance each may be
-// too few for any of them. It fails on nothing that DecodeShard gave.
+// too few for any of them.
 func (g *Engine) Learn(s *Shard, into []Finding) []Finding {
 	changed := g.store.changed
 	g.store.changed = nil // others know what they told
@@ -91,42 +82,72 @@ func (g *Engine) Learn(s *Shard, into []Finding) []Finding {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.subjects)) {
 		told := len(into)
-		if into = g.learn(name, s.subjects[name], into); len(into) > told && changed != nil {
-			changed[g.store.key(name)] = shardOf(name)
+		if into = g.learn(s.subjects[name], into); len(into) > told && changed != nil {
+			changed[g.store.key(name)] = struct{}{}
 		}
 	}
 	g.store.changed = changed
 	return into
 }
 
-// learn takes in one subject and judges it if it was denied what is news here.
-// Strangers, whose names alone have a space, are left to the question about them.
-func (g *Engine) learn(name, record string, into []Finding) []Finding {
-	if key := g.store.key(name); g.store.hot[key] == nil && g.store.cold[key] == record {
+// Unread returns how many records of subjects the Engine could not read back, and
+// forgot.
+func (g *Engine) Unread() int { return g.store.unread }
+
+// learn takes in one subject and judges what is news here.
+func (g *Engine) learn(r record, into []Finding) []Finding {
+	if key := g.store.key(r.name); g.store.hot[key] == nil && g.store.cold[key] == r.text {
 		return into
 	}
-	other, err := decodeSubject(record)
-	if err != nil {
-		panic("detect: " + err.Error()) // DecodeShard has read it
-	}
-	s := g.store.get(name)
-	t := s.news(other)
-	s.join(other)
-	if t == 0 || strings.Contains(name, " ") {
-		return into
-	}
-	return g.judge(s, t, into)
+	s := g.store.get(r.name)
+	last := s.news(r.subject)
+	s.join(r.subject)
+	g.turnNews(s)
+	return g.judgeNews(s, last, into)
 }
 
-// news is when other was last denied something that s does not know of; 0 if
-// there is none.
-func (s *subject) news(other *subject) (t int64) {
-	for _, k := range []kind{deniedPermission, deniedToken} {
-		for _, d := range other.of(k) {
-			if _, known := place(s.sightings, d.mark); !known {
-				t = max(t, d.first.at)
-			}
+// news is, for each kind, when other was last sighted at something that s does not
+// know of, or knows of only since later; 0 if there is nothing.
+func (s *subject) news(other *subject) (last [kinds]int64) {
+	for i := range other.sightings {
+		n := &other.sightings[i]
+		if at, known := place(s.sightings, n.mark); !known || n.first.at < s.sightings[at].first.at {
+			last[n.kind] = max(last[n.kind], n.first.at)
 		}
 	}
-	return t
+	return last
+}
+
+// judgeNews asks the detectors that count about a subject of whom it was learnt what
+// others saw last of each kind. Those that wait have shared their questions.
+func (g *Engine) judgeNews(s *subject, last [kinds]int64, into []Finding) []Finding {
+	if t := max(last[deniedPermission], last[deniedToken]); t != 0 {
+		into = g.judge(s, t, into)
+	}
+	if t := last[testedPermission]; t != 0 {
+		into = g.swept(s, t, into)
+	}
+	if t := last[readSecret]; t != 0 {
+		into = g.harvested(s, t, into)
+	}
+	if t := last[brokenGrant]; t != 0 {
+		into = g.judgeBroken(s, t, into)
+	}
+	if t := last[ruleHit]; t != 0 {
+		if r := g.ruleOf(s); r != nil {
+			into = g.ruled(r, s, t, into)
+		}
+	}
+	return into
+}
+
+// turnNews notes the successes that one instance saw of what another saw denied. The
+// first of them is known to the second.
+func (g *Engine) turnNews(s *subject) {
+	for _, d := range s.of(deniedPermission) {
+		if i, ok := findGrant(s.granted, d.what); ok && d.won.at == 0 {
+			won := int64(s.granted[i].since)*second + second - 1
+			g.turn(win{name: s.name, what: d.what, stamp: stamp{at: won, target: d.first.target}})
+		}
+	}
 }

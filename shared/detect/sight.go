@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"math/bits"
 	"strings"
 )
 
@@ -28,6 +29,12 @@ func sightingOf(k kind, what uint64, e *Entry, t int64, name, target string) sig
 	return s
 }
 
+func denialOf(what uint64, e *Entry, t int64, name, target string) sighting {
+	s := sightingOf(deniedPermission, what, e, t, name, target)
+	s.tries[0] = t
+	return s
+}
+
 // sightDenial notes what the entry was denied: the permissions that were not
 // granted, or the method where the entry names none, and of tokens the account,
 // too. It reports whether any of it is news.
@@ -37,18 +44,43 @@ func (s *subject) sightDenial(e *Entry, t int64) (news bool) {
 		if p := &e.Permissions[i]; !p.Granted && p.Name != "" {
 			named = true
 			s.refuse(hash(p.Name), t)
-			news = s.sight(sightingOf(deniedPermission, hash(p.Name), e, t, p.Name, cmp.Or(doorOf(e), p.Resource, e.Resource))) || news
+			target := cmp.Or(doorOf(e), p.Resource, e.Resource)
+			news = s.sight(denialOf(hash(p.Name), e, t, p.Name, target)) || news
+			news = s.sightBreadth(p.Name, target, e, t) || news
 		}
 	}
 	if !named {
 		s.refuse(hash(e.Service, e.Method), t)
-		news = s.sight(sightingOf(deniedPermission, hash(e.Service, e.Method), e, t, e.Service+"/"+e.Method, e.Resource))
+		news = s.sight(denialOf(hash(e.Service, e.Method), e, t, e.Service+"/"+e.Method, e.Resource))
 	}
 	if isMinting(e) {
 		account := cmp.Or(e.Account, e.Resource)
 		news = s.sight(sightingOf(deniedToken, tokenOf(account), e, t, e.Method, account)) || news
 	}
 	return news
+}
+
+// sightBreadth notes what a dangerous permission was denied on, unless the subject
+// once got into that: tokens apart, which are counted by themselves. It reports
+// whether it was denied on twice as much as before.
+func (s *subject) sightBreadth(permission, target string, e *Entry, t int64) (news bool) {
+	if !dangerous(permission) || isMinting(e) || s.had(opened(target), t) {
+		return false
+	}
+	before := breadth(s.of(deniedTarget), hash(permission))
+	s.sight(sightingOf(deniedTarget, hash(permission), e, t, permission, target))
+	return breadth(s.of(deniedTarget), hash(permission)) > before
+}
+
+// breadth is how often what a permission was denied on doubled, from 8 on.
+func breadth(list []sighting, permission uint64) int {
+	var targets crowd
+	for i := range list {
+		if list[i].what == permission {
+			targets = targets.join(list[i].targets)
+		}
+	}
+	return max(bits.Len(uint(targets.size()))-4, 0)
 }
 
 func tokenOf(account string) uint64 { return hash("token of", account) }

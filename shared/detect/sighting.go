@@ -26,6 +26,10 @@ const (
 	strangeUse                       // one place that a key was used from which is new to it
 	heartbeat                        // one hour in which a log or credential was heard of
 	brokenGrant                      // one permission that was denied after a rotation and had been granted before
+	disguise                         // one stranger at an address
+	crownAttempt                     // one stretch of time in which a crown jewel was tried
+	deniedTarget                     // one dangerous permission, and what it was denied on
+	strangeDenial                    // one permission that was denied to a key from where it does not belong
 	kinds
 )
 
@@ -35,7 +39,7 @@ func (k kind) permission() bool { return k != policyDenial && (k < keyUse || k =
 
 // most is how many sightings of each kind are kept of one subject.
 var most = [kinds]int{deniedPermission: MaxDistinct, deniedToken: MaxDistinct, testedPermission: MaxDistinct, readSecret: 256, policyDenial: 64, ruleHit: MaxDistinct,
-	keyUse: 128, keyBorn: 8, keyGone: 8, firstUse: 64, managedRead: 128, usedNetwork: 64, usedAgent: 32, strangeUse: 64, brokenGrant: 64, heartbeat: 200}
+	keyUse: 128, keyBorn: 8, keyGone: 8, firstUse: 64, managedRead: 128, usedNetwork: 64, usedAgent: 32, strangeUse: 64, brokenGrant: 64, heartbeat: 200, disguise: 8, crownAttempt: 128, deniedTarget: 64, strangeDenial: MaxDistinct}
 
 // MaxDistinct is how many distinct items are counted of one subject. A rule with
 // a higher threshold is never met.
@@ -73,6 +77,28 @@ func (s stamp) earliest(other stamp) stamp {
 	return s
 }
 
+// tries are the earliest times at which something was met with, in order; 0 is none.
+type tries [turnNeed]int64
+
+func (a tries) join(b tries) tries {
+	all := slices.Concat(a[:], b[:])
+	slices.Sort(all)
+	all = slices.DeleteFunc(slices.Compact(all), func(t int64) bool { return t == 0 })
+	a = tries{}
+	copy(a[:], all)
+	return a
+}
+
+// between is how many of them are from t to u.
+func (a tries) between(t, u int64) (n int) {
+	for _, at := range a {
+		if at >= t && at < u {
+			n++
+		}
+	}
+	return n
+}
+
 // sighting is all that is remembered of a mark. Everything in it is a minimum, a
 // maximum or a set, so that entries may come twice and in any order, and what two
 // instances saw can be put together.
@@ -82,6 +108,7 @@ type sighting struct {
 	first   stamp
 	last    int64 // Unix time in milliseconds
 	won     stamp // the first success after it was denied, if any
+	tries   tries // when it was denied
 	events  crowd // the entries
 	targets crowd // the resources
 }
@@ -90,6 +117,7 @@ func (s *sighting) join(other *sighting) {
 	s.name = max(s.name, other.name)
 	s.first, s.won = s.first.earliest(other.first), s.won.earliest(other.won)
 	s.last = max(s.last, other.last)
+	s.tries = s.tries.join(other.tries)
 	s.events, s.targets = s.events.join(other.events), s.targets.join(other.targets)
 }
 

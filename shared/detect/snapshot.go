@@ -11,11 +11,11 @@ import (
 )
 
 // A snapshot is made of parts, each after its length: a header, the policy
-// changes, the open questions, the sketch of the forgotten, then every subject,
+// changes, the open questions, the unnamed calls, the sketch of the forgotten, then every subject,
 // and at last a part of no length, so that a snapshot that was cut off is known.
 const (
-	snapshotMagic = "keyturn detect 1\n"
-	maxPart       = 1 << 23
+	snapshotMagic = "keyturn detect 2\n"
+	maxPart       = 1 << 27
 )
 
 var errSnapshot = errors.New("it is no snapshot of detectors, or was cut off: write it anew from the logs")
@@ -32,7 +32,7 @@ func (g *Engine) Snapshot(w io.Writer) error {
 		return err
 	}
 	head := binary.AppendVarint(binary.AppendVarint([]byte(snapshotMagic), g.born), g.clock.now)
-	for _, b := range [][]byte{head, g.changes.encode(), g.waiting.encode(), g.store.gone.encode()} {
+	for _, b := range [][]byte{head, g.changes.encode(), g.waiting.encode(), g.backlog.encode(), g.store.gone.encode()} {
 		if err := part(b); err != nil {
 			return fmt.Errorf("writing a snapshot: %w", err)
 		}
@@ -55,7 +55,7 @@ func (g *Engine) Snapshot(w io.Writer) error {
 // done. When it fails it has taken in a part, which does no harm.
 func (g *Engine) Merge(r io.Reader) error {
 	in := bufio.NewReader(r)
-	var parts [4]reader
+	var parts [5]reader
 	for i := range parts {
 		b, err := nextPart(in)
 		if err != nil {
@@ -82,16 +82,17 @@ func (g *Engine) Merge(r io.Reader) error {
 	}
 }
 
-func (g *Engine) mergeHead(parts [4]reader) error {
+func (g *Engine) mergeHead(parts [5]reader) error {
 	head := &parts[0]
 	if head.take(len(snapshotMagic)) != snapshotMagic {
 		return errSnapshot
 	}
 	born, now := head.varint(), head.varint()
-	changed, asked, gone := make(changes), newWaiting(), sketch{}
+	changed, asked, held, gone := make(changes), newWaiting(), newBacklog(), sketch{}
 	changed.decode(&parts[1])
 	asked.decode(&parts[2])
-	gone.decode(&parts[3])
+	held.decode(&parts[3])
+	gone.decode(&parts[4])
 	for _, p := range parts {
 		if p.broken || p.rest != "" {
 			return errSnapshot
@@ -102,8 +103,13 @@ func (g *Engine) mergeHead(parts [4]reader) error {
 		g.changes[made] = struct{}{}
 	}
 	g.changes.bound(maxChanges)
-	for q, d := range asked.questions {
-		g.waiting.add(q, d.at, d.by)
+	for _, q := range asked.questions {
+		g.waiting.add(q.wait, q.at, q.by)
+	}
+	for due, batch := range held.batches {
+		for _, record := range batch.unnamed {
+			g.backlog.holdCall(record, due)
+		}
 	}
 	g.store.gone.join(&gone)
 	return nil
@@ -143,8 +149,8 @@ func (c changes) decode(r *reader) {
 
 func (w *waiting) encode() []byte {
 	var b []byte
-	for q, d := range w.questions {
-		b = question{q, d}.encode(b)
+	for _, q := range w.questions {
+		b = q.encode(b)
 	}
 	return b
 }
@@ -164,7 +170,25 @@ func (w *waiting) decode(r *reader) {
 }
 
 func (r *reader) question() question {
-	return question{wait{r.text(), r.uint32(), r.uint64(), int32(r.varint())}, due{r.varint(), r.varint()}}
+	return question{wait{r.text(), r.uint32(), r.uint64(), int32(r.varint())}, r.varint(), r.varint()}
+}
+
+// encode leaves out successes: they matter for some minutes, and if what was denied
+// before came from elsewhere.
+func (b *backlog) encode() (text []byte) {
+	for due, batch := range b.batches {
+		for _, record := range batch.unnamed {
+			text = appendText(binary.AppendVarint(text, due), record)
+		}
+	}
+	return text
+}
+
+func (b *backlog) decode(r *reader) {
+	for r.rest != "" {
+		due := r.varint()
+		b.holdCall(r.text(), due)
+	}
 }
 
 func (k *sketch) encode() []byte {

@@ -18,13 +18,14 @@ type store struct {
 	gone  sketch
 	line  []byte // to encode into
 
-	changed map[uint64]uint8 // subjects that were given out to be changed, with their shards; nil notes none
+	unread int // records of cold ones that could not be decoded
+
+	changed map[uint64]struct{} // subjects that were given out to be changed; nil notes none
 }
 
 // heat is a subject's place among the hot ones.
 type heat struct {
 	key        uint64
-	shard      uint8
 	changed    bool // and noted as such
 	prev, next *subject
 }
@@ -51,7 +52,7 @@ func (st *store) get(name string) *subject {
 	s.link(&st.root)
 	if st.changed != nil && !s.changed {
 		s.changed = true
-		st.changed[s.key] = s.shard
+		st.changed[s.key] = struct{}{}
 	}
 	if len(st.hot) > st.warm {
 		st.cool(st.root.prev)
@@ -86,10 +87,12 @@ func (st *store) warmUp(key uint64, name string) *subject {
 	s := st.thaw(key)
 	if s == nil {
 		s = &subject{name: string([]byte(name))}
-		st.keys = append(st.keys, key)
+		if _, known := st.cold[key]; !known {
+			st.keys = append(st.keys, key)
+		}
 		st.cold[key] = ""
 	}
-	s.key, s.shard = key, shardOf(name)
+	s.key = key
 	st.hot[key] = s
 	if len(st.keys) > st.limit {
 		st.evict(key)
@@ -97,7 +100,8 @@ func (st *store) warmUp(key uint64, name string) *subject {
 	return s
 }
 
-// thaw decodes a cold subject; nil if there is none.
+// thaw decodes a cold subject; nil if there is none. One that cannot be read is
+// counted, and none.
 func (st *store) thaw(key uint64) *subject {
 	record := st.cold[key]
 	if record == "" {
@@ -105,7 +109,8 @@ func (st *store) thaw(key uint64) *subject {
 	}
 	s, err := decodeSubject(record)
 	if err != nil {
-		panic("detect: " + err.Error()) // this engine wrote it
+		st.unread++
+		return nil
 	}
 	return s
 }

@@ -68,6 +68,23 @@ func TestForgottenSubjectsLeaveATrace(t *testing.T) {
 	}
 }
 
+// A record that was spoilt in memory costs what it knew, and is counted.
+func TestARecordThatCannotBeReadBackIsForgotten(t *testing.T) {
+	g := New(Config{Subjects: 2, Hot: 1, Shared: true})
+	for _, e := range crowdOf(2, 0) {
+		g.Observe(&e, nil)
+	}
+	for key := range g.store.cold {
+		g.store.cold[key] = "x"
+	}
+	for _, e := range crowdOf(3, time.Minute) {
+		g.Observe(&e, nil)
+	}
+	if g.Share(seed); g.Unread() == 0 || len(g.store.keys) != 2 || len(g.store.cold) != 2 {
+		t.Errorf("%d unread; %d subjects, %d kept", g.Unread(), len(g.store.keys), len(g.store.cold))
+	}
+}
+
 func TestSketchesUnite(t *testing.T) {
 	var a, b, none sketch
 	s := &subject{name: thief}

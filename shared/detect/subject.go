@@ -19,11 +19,11 @@ type subject struct {
 	heat // where the store keeps it
 }
 
-// grant is one permission, by a hash of 32 bits, and the minute since when it is
-// known to be granted, or refused.
+// grant is one permission, by a hash of 32 bits, and the second of Unix time since
+// when it is known to be granted, or refused.
 type grant struct {
 	pair  uint32
-	since int32
+	since uint32
 }
 
 const (
@@ -63,7 +63,6 @@ const (
 	noteProject        // where
 	noteFrom           // address and user agent
 	noteChain          // who impersonated whom to act as the subject, separated by chainSeparator
-	noteName           // who a stranger turned out to be
 	noteKinds
 )
 
@@ -117,7 +116,7 @@ func (s *subject) grant(pair uint64, t int64)  { s.granted = noteGrant(s.granted
 func (s *subject) refuse(pair uint64, t int64) { s.refused = noteGrant(s.refused, pair, t) }
 
 func noteGrant(list []grant, pair uint64, t int64) []grant {
-	since := int32(t / minute)
+	since := uint32(t / second)
 	i, ok := findGrant(list, pair)
 	switch {
 	case ok:
@@ -135,20 +134,28 @@ func findGrant(list []grant, pair uint64) (int, bool) {
 // refusedSince returns when the subject was first denied what is in a sighting.
 func (s *subject) refusedSince(d *sighting) int64 {
 	if i, ok := findGrant(s.refused, d.what); ok {
-		return min(d.first.at, int64(s.refused[i].since)*minute)
+		return min(d.first.at, int64(s.refused[i].since)*second)
 	}
 	return d.first.at
 }
 
 // had reports whether the subject was seen to have a permission before t, by
 // more than entries come out of order: a shuffle of the log must not change it.
-func (s *subject) had(pair uint64, t int64) bool { return s.hadBy(pair, t-slack-minute) }
+func (s *subject) had(pair uint64, t int64) bool { return s.knownToHave(pair) <= t }
 
-// hadBy is had for those who have waited for all entries up to t: it goes by the
-// minute.
+// knownToHave is when it is known that the subject has a permission; the end of time
+// if it does not.
+func (s *subject) knownToHave(pair uint64) int64 {
+	if i, ok := findGrant(s.granted, pair); ok {
+		return int64(s.granted[i].since)*second + slack + minute
+	}
+	return latestTime
+}
+
+// hadBy is had for those who have waited for all entries up to t.
 func (s *subject) hadBy(pair uint64, t int64) bool {
 	i, ok := findGrant(s.granted, pair)
-	return ok && int64(s.granted[i].since)*minute <= t
+	return ok && int64(s.granted[i].since)*second <= t
 }
 
 // Units of time in milliseconds.

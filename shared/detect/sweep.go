@@ -25,13 +25,23 @@ const (
 // tested takes in a call that asked which permissions the subject has.
 func (g *Engine) tested(e *Entry, s *subject, t int64, into []Finding) []Finding {
 	news := false
-	for _, name := range e.Tested {
-		news = s.sight(sightingOf(testedPermission, hash(name), e, t, name, e.Resource)) || news
+	for i, name := range e.Tested {
+		n := sightingOf(testedPermission, hash(name), e, t, name, e.Resource)
+		n.events, n.targets = crowd{}, crowd{} // only which, since when
+		if i > 0 {
+			n.first.id, n.first.target = "", "" // the first one's, of the same call, are enough
+		}
+		news = s.sight(n) || news
 	}
 	if !news {
 		return into
 	}
 	s.describe(e, t)
+	return g.swept(s, t, into)
+}
+
+// swept judges the permissions that were asked about in the day about t.
+func (g *Engine) swept(s *subject, t int64, into []Finding) []Finding {
 	tests := s.of(testedPermission)
 	usual := make(map[uint64]bool) // what it tested before
 	for i := range tests {
@@ -46,7 +56,7 @@ func (g *Engine) tested(e *Entry, s *subject, t int64, into []Finding) []Finding
 		return 1
 	})
 	need := sweepNeed
-	if strings.HasPrefix(e.UserAgent, "Mozilla/") {
+	if s.browses() {
 		need = sweepBrowser
 	}
 	v := verdict{by: sweep, score: float64(most) / (float64(need) * s.factor()), severity: High, count: most, seen: between(tests, from, to), last: to}
@@ -56,4 +66,10 @@ func (g *Engine) tested(e *Entry, s *subject, t int64, into []Finding) []Finding
 			visible(s.shown(), maxSubject), most, need)
 	}
 	return g.tell(s, v, into)
+}
+
+// browses reports whether the subject was last seen with a browser.
+func (s *subject) browses() bool {
+	_, agent, _ := strings.Cut(s.notes[noteFrom].text, " ")
+	return strings.HasPrefix(agent, "Mozilla/") || strings.HasPrefix(s.notes[noteFrom].text, "Mozilla/")
 }

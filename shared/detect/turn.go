@@ -24,52 +24,90 @@ const (
 	turnEarlier = hour // before the first failure, in which a grant explains: they take minutes to work
 )
 
-// awaitTurn notes a success of what was denied, to be judged when the grant that
-// explains it must have been logged.
+// win is a success of what may have been denied before.
+type win struct {
+	name  string // of the subject
+	what  uint64 // the permission
+	door  uint64 // what it was on; 0 for nothing that is tried one after another
+	stamp stamp
+}
+
+func (w win) order(other win) int {
+	return cmp.Or(cmp.Compare(w.stamp.at, other.stamp.at), cmp.Compare(w.stamp.id, other.stamp.id), cmp.Compare(w.name, other.name), cmp.Compare(w.what, other.what))
+}
+
+// awaitTurn notes what the call was the first to succeed in, and what was denied
+// before, to be looked at when all denials before it have come.
 func (g *Engine) awaitTurn(e *Entry, s *subject, t int64) {
-	if len(s.sightings) == 0 || s.sightings[0].kind != deniedPermission {
-		return // that kind is the first
-	}
-	door := doorOf(e)
-	onDoor := opened(door)
+	target, door := doorOf(e), uint64(0)
 	if isMinting(e) {
-		onDoor = tokenOf(cmp.Or(e.Account, e.Resource))
+		door = tokenOf(cmp.Or(e.Account, e.Resource))
+	} else if target != "" {
+		door = opened(target)
 	}
 	for i := range e.Permissions {
 		if p := &e.Permissions[i]; p.Granted && p.Name != "" {
-			g.turn(s, hash(p.Name), onDoor, stamp{t, e.InsertID, cmp.Or(door, p.Resource, e.Resource)})
+			g.win(s, win{s.name, hash(p.Name), door, stamp{t, e.InsertID, cmp.Or(target, p.Resource, e.Resource)}})
 		}
 	}
 	if len(e.Permissions) == 0 {
-		g.turn(s, hash(e.Service, e.Method), 0, stamp{t, e.InsertID, e.Resource})
+		g.win(s, win{s.name, hash(e.Service, e.Method), 0, stamp{t, e.InsertID, e.Resource}})
 	}
 }
 
-// turn notes a success of one permission, unless the same was seen, on the same
-// door, before it was denied.
-func (g *Engine) turn(s *subject, what, onDoor uint64, won stamp) {
-	for _, today := range []int32{dayOf(won.at), dayOf(won.at) - 1} {
-		i, ok := place(s.sightings, mark{deniedPermission, what, today})
-		if !ok {
+// win notes a success, unless the subject had it long ago and was not denied it.
+func (g *Engine) win(s *subject, w win) {
+	if _, denied := findGrant(s.refused, w.what); !denied && s.hadBy(w.what, w.stamp.at) && (w.door == 0 || s.hadBy(w.door, w.stamp.at)) {
+		return
+	}
+	w.stamp = w.stamp.kept()
+	if !g.backlog.holdWin(w, dueAfter(w.stamp.at, spanAfter)) {
+		g.turn(w)
+	}
+}
+
+// turn looks at a success when all denials before it are known.
+func (g *Engine) turn(w win) {
+	s := g.store.find(w.name)
+	if s == nil {
+		return
+	}
+	for _, today := range []int32{dayOf(w.stamp.at), dayOf(w.stamp.at) - 1} {
+		i, ok := place(s.sightings, mark{deniedPermission, w.what, today})
+		if !ok || s.sightings[i].first.at >= w.stamp.at || s.hadBy(w.what, s.sightings[i].first.at) && !s.opens(w, s.sightings[i].first.at) {
 			continue
 		}
 		d := &s.sightings[i]
-		if d.first.at >= won.at || d.won.at != 0 && d.won.at <= won.at || s.hadBy(what, d.first.at) && s.hadBy(onDoor, d.first.at) {
-			continue
-		}
-		d.won = won.kept()
-		g.waiting.add(wait{name: s.name, detector: turned.id, what: what}, won.at, won.at+g.patience)
+		d.won = d.won.earliest(w.stamp)
+		g.waiting.add(wait{name: s.name, detector: turned.id, what: w.what}, w.stamp.at, w.stamp.at+g.patience)
 	}
+}
+
+// doubting is how long it takes at most until what was denied is in doubt: until
+// then a success of what the subject has elsewhere may go by.
+const doubting = 10 * minute
+
+// opens reports whether a success of what the subject has elsewhere, denied since a
+// time, was on something that it had not got into before.
+func (s *subject) opens(w win, since int64) bool {
+	if w.door == 0 {
+		return w.stamp.at-since > doubting
+	}
+	return !s.hadBy(w.door, since)
 }
 
 // judgeTurn looks at what was denied and then worked at about t.
 func (g *Engine) judgeTurn(s *subject, what uint64, t int64, into []Finding) []Finding {
 	v := verdict{by: turned, what: what, severity: High}
-	won, doors, same := stamp{}, crowd{}, false
+	won, doors, same, tried := stamp{}, crowd{}, false, 0
 	for _, d := range s.of(deniedPermission) {
 		if d.what == what && d.won.at != 0 && d.won.at-d.last < turnWidth && max(d.won.at-t, t-d.won.at) < turnWidth {
 			v.seen = append(v.seen, d)
-			v.count += d.events.size()
+			before := d.tries.between(d.won.at-turnWidth, d.won.at)
+			if tried += before; d.last < d.won.at {
+				before = d.events.size()
+			}
+			v.count += before
 			won = won.earliest(d.won)
 			doors = doors.join(d.targets)
 			same = same || d.targets.has(hash(d.won.target))
@@ -77,10 +115,10 @@ func (g *Engine) judgeTurn(s *subject, what uint64, t int64, into []Finding) []F
 		}
 	}
 	need := turnNeed
-	if v.count > 0 && dangerous(v.seen[0].name) {
+	if tried > 0 && dangerous(v.seen[0].name) {
 		need = turnDanger
 	}
-	if v.count < need || s.hadBy(what, v.start) && !same && doors.size() < turnDoors {
+	if tried < need || s.hadBy(what, v.start) && !same && doors.size() < turnDoors {
 		return into
 	}
 	v.last = won.at

@@ -2,101 +2,159 @@ package detect
 
 import (
 	"cmp"
+	"container/heap"
 	"math"
-	"slices"
 )
 
 // waiting holds the questions that can be answered only when later entries have
 // come.
 type waiting struct {
-	questions map[wait]due
-	wake      int64 // when the first of them is due, or earlier
+	questions map[wait]*open
+	soonest   agenda
+	of        map[uint32]int // how many of a detector's are open
+	dropped   map[uint32]int // how many of a detector's were not asked
+	wake      int64          // when the first of them is due
 }
 
-func newWaiting() waiting { return waiting{make(map[wait]due), math.MaxInt64} }
+func newWaiting() waiting {
+	return waiting{questions: make(map[wait]*open), of: make(map[uint32]int), dropped: make(map[uint32]int), wake: math.MaxInt64}
+}
 
 // wait is one question about one subject.
 type wait struct {
 	name     string
 	detector uint32
 	what     uint64
-	day      int32 // of Unix time, where every day is a question of its own
+	day      int32 // of Unix time, or another part of it, where each is a question of its own
 }
 
-// due is when a question arose and when it can be answered.
-type due struct {
+// question is one that waits, with when it arose and when it can be answered.
+type question struct {
+	wait
 	at, by int64
 }
 
-// maxWaiting bounds the questions; of more, the later ones are not asked.
-const maxWaiting = 1 << 16
+// open is a question that waits, and where in the agenda it is.
+type open struct {
+	question
+	place int
+}
+
+// maxWaiting bounds the questions of one detector, so that who floods one leaves the
+// others alone; of more, the later ones are not asked.
+const maxWaiting = 1 << 14
 
 // add asks a question. Asked again, it is the one that arose first.
 func (w *waiting) add(q wait, at, by int64) {
-	known, ok := w.questions[q]
+	known := w.questions[q]
 	switch {
-	case ok:
-		at, by = min(known.at, at), min(known.by, by)
-	case len(w.questions) >= maxWaiting:
+	case known != nil:
+		known.at, known.by = min(known.at, at), min(known.by, by)
+		heap.Fix(&w.soonest, known.place)
+	case w.of[q.detector] >= maxWaiting:
+		w.dropped[q.detector]++
 		return
+	default:
+		known = &open{question: question{q, at, by}}
+		w.questions[q] = known
+		w.of[q.detector]++
+		heap.Push(&w.soonest, known)
 	}
-	w.questions[q] = due{at, by}
-	w.wake = min(w.wake, by)
+	w.wake = w.soonest[0].by
 }
 
-// due returns the questions that can be answered now, in the order in which they arose.
-func (w *waiting) due(now int64) []wait {
-	if now < w.wake {
-		return nil
+// answerable takes out the questions that can be answered now, in the order in which they
+// became due.
+func (w *waiting) answerable(now int64) (list []question) {
+	for len(w.soonest) > 0 && w.soonest[0].by <= now {
+		q := heap.Pop(&w.soonest).(*open)
+		delete(w.questions, q.wait)
+		w.of[q.detector]--
+		list = append(list, q.question)
 	}
-	var questions []wait
 	w.wake = math.MaxInt64
-	for q, d := range w.questions {
-		if d.by <= now {
-			questions = append(questions, q)
-		} else {
-			w.wake = min(w.wake, d.by)
-		}
+	if len(w.soonest) > 0 {
+		w.wake = w.soonest[0].by
 	}
-	slices.SortFunc(questions, func(a, b wait) int {
-		return cmp.Or(cmp.Compare(w.questions[a].by, w.questions[b].by), cmp.Compare(a.name, b.name), cmp.Compare(a.detector, b.detector), cmp.Compare(a.what, b.what), cmp.Compare(a.day, b.day))
-	})
-	return questions
+	return list
 }
 
-// settle answers the questions that are due.
-func (g *Engine) settle(now int64, into []Finding) []Finding {
-	for _, q := range g.waiting.due(now) {
-		at := g.waiting.questions[q].at
-		delete(g.waiting.questions, q)
-		s := g.store.find(q.name)
-		if s == nil {
-			continue
+// agenda is a heap of questions, the first to be answered on top.
+type agenda []*open
+
+func (a agenda) Len() int           { return len(a) }
+func (a agenda) Less(i, j int) bool { return a[i].order(a[j].question) < 0 }
+func (a agenda) Swap(i, j int)      { a[i], a[j], a[i].place, a[j].place = a[j], a[i], j, i }
+
+// Push implements heap.Interface.
+func (a *agenda) Push(q any) {
+	q.(*open).place = len(*a)
+	*a = append(*a, q.(*open))
+}
+
+// Pop implements heap.Interface.
+func (a *agenda) Pop() any {
+	last := len(*a) - 1
+	q := (*a)[last]
+	(*a)[last], *a = nil, (*a)[:last]
+	return q
+}
+
+func (q question) order(other question) int {
+	return cmp.Or(cmp.Compare(q.by, other.by), cmp.Compare(q.at, other.at), cmp.Compare(q.name, other.name),
+		cmp.Compare(q.detector, other.detector), cmp.Compare(q.what, other.what), cmp.Compare(q.day, other.day))
+}
+
+const unnamedCallers = "callers-without-a-name" // in the place of a detector
+
+// Unasked returns, by the names of detectors, how many questions were not asked
+// because a detector had too many open: what it would have found by them is missing
+// unless the subjects give rise to more. Unnamed callers are those who were taken for
+// strangers although they may have been somebody known.
+func (g *Engine) Unasked() map[string]int {
+	unasked := make(map[string]int)
+	for id, n := range g.waiting.dropped {
+		unasked[nameOfDetector(id)] = n
+	}
+	if n := g.backlog.unasked; n > 0 {
+		unasked[unnamedCallers] = n
+	}
+	return unasked
+}
+
+// answer answers the questions that are due.
+func (g *Engine) answer(now int64, into []Finding) []Finding {
+	for _, q := range g.waiting.answerable(now) {
+		if s := g.store.find(q.name); s != nil {
+			into = g.judgeAsked(q, s, into)
 		}
-		switch q.detector {
-		case strangers:
-			into = g.judgeStranger(s, at, into)
-		case turned.id:
-			into = g.judgeTurn(s, q.what, at, into)
-		case crown.id:
-			into = g.judgeDecisive(s, q.what, at, into)
-		case policies.id:
-			into = g.judgePolicy(s, q.what, q.day, into)
-		case stolen.id:
-			into = g.judgeUse(s, mark{keyUse, q.what, q.day}, into)
-		case foreign.id:
-			if q.day == ownBirth && !g.ledger.knows(at) && !g.config.Final {
-				g.waiting.add(q, at, g.clock.now+patient) // keyturn's own account is not accused by an old ledger
-				continue
-			}
-			into = g.judgeForeign(s, into)
-		case unread.id:
-			into = g.judgeUnread(s, q.what, into)
-		case silence.id:
-			into = g.judgeSilence(s, into)
-		case broken.id:
-			into = g.judgeBroken(s, at, into)
+	}
+	return into
+}
+
+// judgeAsked has the detector that asked judge.
+func (g *Engine) judgeAsked(q question, s *subject, into []Finding) []Finding {
+	switch q.detector {
+	case turned.id:
+		return g.judgeTurn(s, q.what, q.at, into)
+	case crown.id:
+		return g.judgeDecisive(s, q.what, int64(q.day), into)
+	case policies.id:
+		return g.judgePolicy(s, q.what, q.day, into)
+	case stolen.id:
+		return g.judgeUse(s, mark{keyUse, q.what, q.day}, into)
+	case foreign.id:
+		if q.day == ownBirth && !g.ledger.knows(q.at) && !g.config.Final {
+			g.waiting.add(q.wait, q.at, g.clock.now+patient) // keyturn's own account is not accused by an old ledger
+			return into
 		}
+		return g.judgeForeign(s, into)
+	case unread.id:
+		return g.judgeUnread(s, q.what, into)
+	case silence.id:
+		return g.judgeSilence(s, into)
+	case broken.id:
+		return g.judgeBroken(s, q.at, into)
 	}
 	return into
 }

@@ -1,6 +1,8 @@
 package event
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"strings"
@@ -177,4 +179,25 @@ func FuzzDecoder(f *testing.F) {
 	var d Decoder
 	var e detect.Entry
 	f.Fuzz(func(t *testing.T, data []byte) { wantAsReference(t, &d, &e, data) })
+}
+
+// BenchmarkDecode decodes an entry as it comes in lines, and pretty printed.
+func BenchmarkDecode(b *testing.B) {
+	var compact, pretty bytes.Buffer
+	if err := errors.Join(json.Compact(&compact, []byte(deniedEntry)), json.Indent(&pretty, []byte(deniedEntry), "", "  ")); err != nil {
+		b.Fatal(err)
+	}
+	for name, line := range map[string][]byte{"compact": compact.Bytes(), "pretty": pretty.Bytes()} {
+		b.Run(name, func(b *testing.B) {
+			var d Decoder
+			var e detect.Entry
+			b.SetBytes(int64(len(line)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := d.Decode(line, &e); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

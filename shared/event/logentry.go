@@ -161,12 +161,12 @@ func (d *Decoder) authorization(e *detect.Entry) {
 	e.Permissions = e.Permissions[:0]
 	j := &d.json
 	for ok := j.Array(); ok; ok = j.NextElement() {
-		e.Permissions = append(e.Permissions, d.permission())
+		e.Permissions = append(e.Permissions, detect.Permission{})
+		d.permission(&e.Permissions[len(e.Permissions)-1])
 	}
 }
 
-func (d *Decoder) permission() detect.Permission {
-	var p detect.Permission
+func (d *Decoder) permission(p *detect.Permission) {
 	j := &d.json
 	for key, ok := j.Object(); ok; key, ok = j.NextKey() {
 		switch key {
@@ -180,7 +180,6 @@ func (d *Decoder) permission() detect.Permission {
 			j.Skip()
 		}
 	}
-	return p
 }
 
 func (d *Decoder) requestMetadata(e *detect.Entry) {

@@ -56,11 +56,8 @@ func compile(env *cel.Env, expression string) (cel.Program, []flaw) {
 	if got := ast.OutputType(); !got.IsExactType(types.BoolType) {
 		return nil, whole("the expression gives %s, not bool: compare it with something", got)
 	}
-	estimate, err := env.EstimateCost(ast, likely)
-	if err != nil {
-		return nil, whole("the cost of the expression cannot be estimated: %v", err)
-	}
-	if estimate.Max > maxEstimate {
+	estimate, err := env.EstimateCost(ast, likely) // only its options, of which there are none, make it fail
+	if err != nil || estimate.Max > maxEstimate {
 		return nil, whole("the expression may take %s steps for an entry, and %d are the most: nest fewer exists, all, filter and map in one another", steps(estimate.Max), maxEstimate)
 	}
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
@@ -81,20 +78,11 @@ func flawsOf(issues *cel.Issues) []flaw {
 		reason, _, _ := strings.Cut(e.Message, ", expecting {")
 		reason, _, _ = strings.Cut(reason, " expecting {")
 		if strings.HasPrefix(reason, "undeclared reference") {
-			reason += "; the fields are " + names()
+			reason = undeclared(reason)
 		}
 		flaws = append(flaws, flaw{e.Location.Line(), max(e.Location.Column(), 0), reason})
 	}
 	return flaws
-}
-
-// names lists all fields.
-func names() string {
-	var all []string
-	for _, f := range fields {
-		all = append(all, f.Name)
-	}
-	return strings.Join(all, ", ")
 }
 
 func steps(n uint64) string {

@@ -1,7 +1,9 @@
 package rule
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"cel.dev/cel-go/cel"
 	"example.com/keyturn/shared/yamlfile"
@@ -59,6 +61,22 @@ type loader struct {
 	names  map[string]int // line of each rule
 }
 
+// failed notes an error of the YAML decoder.
+func (l *loader) failed(err error, node ast.Node) {
+	var unknown *yaml.UnknownFieldError
+	if !errors.As(err, &unknown) {
+		l.Failed(err, node)
+		return
+	}
+	known := slices.Concat(keys(file{}), keys(spec{}))
+	l.Problem(yamlfile.At(unknown.GetToken()), "%s%s", unknown.GetMessage(), yamlfile.Meant(unknown.GetToken().Value, known))
+}
+
+// file is the whole of a rules file.
+type file struct {
+	Rules sequence `yaml:"rules"`
+}
+
 // nodes are the rules as they stand in the file.
 func (l *loader) nodes(data []byte) []ast.Node {
 	const want = "want 'rules:' and a list of rules under it"
@@ -66,11 +84,9 @@ func (l *loader) nodes(data []byte) []ast.Node {
 	if body == nil {
 		return nil
 	}
-	var top struct {
-		Rules sequence `yaml:"rules"`
-	}
+	var top file
 	if err := yaml.NodeToValue(body, &top, yaml.Strict()); err != nil {
-		l.Failed(err, body)
+		l.failed(err, body)
 		return nil
 	}
 	if len(top.Rules) == 0 {

@@ -51,6 +51,19 @@ func (s *Set) Match(e *detect.Entry, into []detect.Hit) []detect.Hit {
 	return into
 }
 
+// Rule returns the rule of a name; nil if there is none.
+func (s *Set) Rule(name string) *detect.Rule {
+	if s == nil {
+		return nil
+	}
+	for _, c := range s.rules {
+		if c.Name == name {
+			return &c.Rule
+		}
+	}
+	return nil
+}
+
 // hit appends the hits of an entry that c matches: one, or one for each value of
 // a list whose values are counted.
 func (c *compiled) hit(e *detect.Entry, into []detect.Hit) []detect.Hit {

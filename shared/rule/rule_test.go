@@ -129,6 +129,24 @@ func TestHitsAreAppended(t *testing.T) {
 
 // An expression that cannot be evaluated matches nothing, stops nothing, and is
 // told once, whatever the entry holds.
+func TestRulesAreFoundByName(t *testing.T) {
+	s, err := Load("testdata/example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range s.rules {
+		if r := s.Rule(c.Name); r != &c.Rule {
+			t.Errorf("rule %q is %+v", c.Name, r)
+		}
+	}
+	if r := s.Rule("no such rule"); r != nil {
+		t.Errorf("found %+v", r)
+	}
+	if r := (*Set)(nil).Rule("any"); r != nil {
+		t.Errorf("a set of none has %+v", r)
+	}
+}
+
 func TestFailuresAreTold(t *testing.T) {
 	hostile := detect.Entry{UserAgent: "\x1b[2J\u202e" + strings.Repeat("x", 1000), Permissions: make([]detect.Permission, 5000)}
 	for i := range hostile.Permissions {

@@ -45,7 +45,7 @@ var (
 func (l *loader) rule(node ast.Node) *compiled {
 	var s spec
 	if err := yaml.NodeToValue(node, &s, yaml.Strict()); err != nil {
-		l.Failed(err, node)
+		l.failed(err, node)
 		var unknown *yaml.UnknownFieldError
 		if !errors.As(err, &unknown) {
 			return nil
@@ -86,26 +86,26 @@ func (l *loader) name(s yamlfile.Scalar, node ast.Node) string {
 }
 
 func (l *loader) severity(s yamlfile.Scalar) detect.Severity {
-	severities := []detect.Severity{detect.Info, detect.Warning, detect.High, detect.Critical}
 	if s.Node == nil {
 		return detect.Warning
 	}
-	if !slices.Contains(severities, detect.Severity(s.Text)) {
-		l.Problem(s.At(), "severity %.80q is none of %q", s.Text, severities)
+	severity, err := detect.ParseSeverity(s.Text)
+	if err != nil {
+		l.Problem(s.At(), "%v", err)
 	}
-	return detect.Severity(s.Text)
+	return severity
 }
 
 func (l *loader) window(s yamlfile.Scalar) time.Duration {
 	if s.Node == nil {
 		return defaultWindow
 	}
-	d, err := time.ParseDuration(s.Text)
+	d, err := yamlfile.Duration(s.Text)
 	switch {
 	case err != nil:
-		l.Problem(s.At(), "window %.80q: want a duration such as 10m or 24h", s.Text)
+		l.Problem(s.At(), "window %.80q: want a duration such as 10m, 24h or 7d", s.Text)
 	case d < time.Second || d > maxWindow:
-		l.Problem(s.At(), "window %s: want from 1s to %.0fh", s.Text, maxWindow.Hours())
+		l.Problem(s.At(), "window %s: want from 1s to %.0fd", s.Text, maxWindow.Hours()/24)
 	}
 	return d
 }
@@ -142,7 +142,7 @@ func (l *loader) distinct(s yamlfile.Scalar) *Field {
 func (l *loader) field(s yamlfile.Scalar, what string) *Field {
 	f := fieldNamed(s.Text)
 	if f == nil {
-		l.Problem(s.At(), "%s: there is no field %.80q; the fields are %s", what, s.Text, names())
+		l.Problem(s.At(), "%s: there is no field %.80q%s; the fields are %s", what, s.Text, yamlfile.Meant(s.Text, names()), strings.Join(names(), ", "))
 	}
 	return f
 }

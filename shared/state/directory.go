@@ -33,7 +33,8 @@ const (
 )
 
 // Update replaces a document by what change makes of it. Once it has returned nil
-// the document is safe from a crash.
+// the document is safe from a crash. It waits for other updates even if ctx ends
+// meanwhile, and then changes nothing.
 func (d *Directory) Update(ctx context.Context, name string, change Change) error {
 	if err := Check(ctx, name); err != nil {
 		return err
@@ -45,6 +46,9 @@ func (d *Directory) Update(ctx context.Context, name string, change Change) erro
 		return fmt.Errorf("locking the documents: %w", err)
 	}
 	defer unlock()
+	if err := ctx.Err(); err != nil {
+		return err // it may have waited for long
+	}
 	if err := d.update(name, change); err != nil {
 		return fmt.Errorf("changing document %s: %w", name, err)
 	}

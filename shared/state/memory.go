@@ -34,6 +34,9 @@ func (m *Memory) Update(ctx context.Context, name string, change Change) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err // it may have waited for long
+	}
 	old := m.held[name].data
 	data, expires, err := change(bytes.Clone(old))
 	if err != nil {

@@ -65,6 +65,44 @@ func TestWhatExpiredIsRemoved(t *testing.T) {
 	}
 }
 
+// An update that waits for another one, of the same process or of another, changes
+// nothing if nobody wants it any more when it is its turn.
+func TestAnUpdateThatWaitedTooLongChangesNothing(t *testing.T) {
+	path := t.TempDir()
+	memory, directory := new(state.Memory), &state.Directory{Path: path}
+	for name, stores := range map[string][2]statetest.Store{
+		"memory":            {memory, memory},
+		"directory":         {directory, directory},
+		"another process's": {&state.Directory{Path: path}, &state.Directory{Path: path}},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		late := make(chan error)
+		must(t, stores[0].Update(t.Context(), "a", func([]byte) ([]byte, time.Time, error) {
+			go func() { late <- stores[1].Update(&watched{ctx, cancel}, "a", statetest.Set("late", time.Time{})) }()
+			<-ctx.Done()
+			return []byte("first"), time.Time{}, nil
+		}))
+		if err := <-late; !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: error %v, want that it was cancelled", name, err)
+		}
+		if data := statetest.Read(t, stores[0], "a"); string(data) != "first" {
+			t.Errorf("%s: document is %q", name, data)
+		}
+	}
+}
+
+// watched is a context that ends once it was asked whether it has: an update asks
+// before it waits for its turn.
+type watched struct {
+	context.Context
+	end context.CancelFunc
+}
+
+func (w *watched) Err() error {
+	defer w.end()
+	return w.Context.Err()
+}
+
 func TestDirectoriesThatCannotBeUsed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))

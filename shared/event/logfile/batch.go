@@ -29,7 +29,7 @@ type Batch struct {
 	config  Config
 	decoder event.Decoder
 	err     error // instead of a block
-	ready   chan struct{}
+	number  int   // of the block in the file, from 0
 }
 
 // Line returns the line that entry i begins on, counted from 1.
@@ -68,18 +68,14 @@ func (b *Batch) place(first int64) {
 func (b *Batch) full() bool { return len(b.Entries)+len(b.Rejects) >= maxBatch }
 
 func (b *Batch) decodeLines() {
-	for b.at < len(b.block.data) && !b.full() {
-		line := b.block.data[b.at:]
-		next := bytes.IndexByte(line, '\n') + 1
-		if next > 0 {
-			line = line[:next-1]
-		} else {
-			next = len(line)
-		}
-		if len(line) > 0 && (line[0] == '{' || len(bytes.TrimSpace(line)) > 0) {
+	for b.value < len(b.block.values) && !b.full() {
+		v := b.block.values[b.value]
+		line := b.block.data[v.start:v.end]
+		if len(line) > 0 && (line[0] == '{' || len(bytes.Trim(line, blank)) > 0) {
 			b.add(line)
 		}
-		b.at += next
+		b.at = min(v.end+1, len(b.block.data))
+		b.value++
 		b.line++
 	}
 }
@@ -99,6 +95,9 @@ func (b *Batch) decodeValues() {
 		b.at = len(data)
 	}
 }
+
+// blank is what JSON has between values, but for line breaks.
+const blank = " \t\r"
 
 var lineBreak = []byte("\n")
 

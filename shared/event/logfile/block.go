@@ -14,7 +14,7 @@ type blocks struct {
 	maxEntry int
 	live     bool              // what is there is not held back until a block is full
 	broken   func(error) error // words an error of source
-	split    *splitter         // of values; nil when each line is an entry
+	split    *splitter         // of entries; nil as long as each line is one
 	rest     []byte            // read, and of no block yet
 	seen     int               // bytes of rest in which no entry ends
 	failed   error             // what ended the source: io.EOF is its end
@@ -23,7 +23,7 @@ type blocks struct {
 // block is a part of a file.
 type block struct {
 	data   []byte
-	values []span // the entries, unless they are the lines of data
+	values []span // the entries; by line all lines, those without an entry, too
 	byLine bool
 	long   int64 // length of an entry that is too long, whose beginning is all of data; 0 otherwise
 	breaks int   // line breaks in what data lacks of it
@@ -93,19 +93,41 @@ func (s *blocks) fill(b *block) {
 // cut returns where the last whole entry in b ends; 0 when there is none. At the
 // end of the source all that is left is an entry.
 func (s *blocks) cut(b *block) int {
-	if s.split != nil {
-		return s.cutValues(b)
+	if s.split == nil {
+		return s.cutLines(b)
 	}
-	if s.failed != nil {
-		if s.failed == io.EOF && s.openLine(b.data) {
-			s.failed = s.broken(errOpenLine)
+	return s.cutValues(b)
+}
+
+// cutLines notes the lines of b, up to one that begins with a bracket, as an array
+// does that follows lines: that one, and all that comes, it leaves to a splitter.
+func (s *blocks) cutLines(b *block) int {
+	start := 0
+	for at := s.seen; ; at = start {
+		if start < len(b.data) && b.data[start] == '[' {
+			if start > 0 {
+				return start // lines stay lines, whatever block the array is in
+			}
+			s.split, s.seen, b.byLine = &splitter{}, 0, false
+			return s.cutValues(b)
 		}
-		return len(b.data)
+		end := bytes.IndexByte(b.data[at:], '\n')
+		if end < 0 {
+			break
+		}
+		b.values = append(b.values, span{start, at + end})
+		start = at + end + 1
 	}
-	if end := bytes.LastIndexByte(b.data[s.seen:], '\n'); end >= 0 {
-		return s.seen + end + 1
+	if s.failed == nil {
+		return start
 	}
-	return 0
+	if s.failed == io.EOF && s.openLine(b.data) {
+		s.failed = s.broken(errOpenLine)
+	}
+	if start < len(b.data) {
+		b.values = append(b.values, span{start, len(b.data)})
+	}
+	return len(b.data)
 }
 
 // openLine reports whether data ends within an object of its last line, which is
@@ -119,25 +141,36 @@ func (s *blocks) openLine(data []byte) bool {
 func (s *blocks) cutValues(b *block) int {
 	at := s.seen
 	for {
-		end, whole := s.split.element(b.data, at)
+		end, whole := s.split.entry(b.data, at)
 		if !whole {
 			break
 		}
 		b.values = append(b.values, span{s.split.start, end})
 		at = end
 	}
-	end := len(b.data)
-	switch {
-	case s.failed != nil && s.split.inside:
-		b.values = append(b.values, span{s.split.start, end})
+	if s.failed == nil && s.split.inside {
+		end := s.split.start
+		s.split.start = 0 // where it lies in the next block
+		return end
+	}
+	if s.failed == io.EOF {
+		s.endValues(b.data)
+	}
+	if s.split.inside && s.split.state != blanks {
+		b.values = append(b.values, span{s.split.start, len(b.data)})
 		s.split.inside = false
-	case s.split.inside:
-		end, s.split.start = s.split.start, 0 // where it lies in the next block
 	}
-	if s.failed == io.EOF && s.split.arrays > 0 {
+	return len(b.data)
+}
+
+// endValues notes that the source, which ends with data, was cut off.
+func (s *blocks) endValues(data []byte) {
+	switch {
+	case s.split.arrays > 0 || s.split.state == bracket:
 		s.failed = s.broken(errOpenArray)
+	case s.split.state == oneLine && s.openLine(data[min(s.split.start, len(data)):]): // of a line that was too long nothing is left
+		s.failed = s.broken(errOpenLine)
 	}
-	return end
 }
 
 // drop makes b the beginning of an entry that is too long, and goes to its end.
@@ -165,7 +198,8 @@ func (s *blocks) drop(b *block) {
 // after it belongs to what follows.
 func (s *blocks) entryEnd(data []byte) (end int, found bool) {
 	if s.split != nil {
-		return s.split.element(data, 0)
+		end, _ = s.split.step(data, 0)
+		return end, !s.split.inside
 	}
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i, true

@@ -8,7 +8,6 @@ import (
 	"io"
 	"unicode/utf8"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -46,6 +45,23 @@ func (r *Reader) detect(source io.Reader) error {
 	}
 }
 
+// text returns what source, which begins with head, has after blanks, and skips
+// what of them is as long as a head.
+func (r *Reader) text(head []byte, source *bufio.Reader) (text []byte, err error) {
+	for err == nil || len(head) > 0 {
+		if text = bytes.TrimLeft(head, blank+"\n"); len(text) > 0 {
+			return text, nil
+		}
+		r.line += int64(bytes.Count(head, lineBreak))
+		_, _ = source.Discard(len(head)) // it is buffered
+		head, err = r.head(source)
+	}
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	return nil, err
+}
+
 // head returns what source begins with; of a live source, what is there.
 func (r *Reader) head(source *bufio.Reader) ([]byte, error) {
 	if !r.live {
@@ -54,7 +70,7 @@ func (r *Reader) head(source *bufio.Reader) ([]byte, error) {
 	for {
 		_, err := source.Peek(source.Buffered() + 1)
 		head, _ := source.Peek(source.Buffered()) // never fails
-		if err != nil || len(head) == headSize || len(bytes.TrimLeft(head, " \t\r\n")) > 0 {
+		if err != nil || len(head) == headSize || len(bytes.TrimLeft(head, blank+"\n")) > 0 {
 			return head, err
 		}
 	}
@@ -62,10 +78,10 @@ func (r *Reader) head(source *bufio.Reader) ([]byte, error) {
 
 // decompressor returns what unpacks data that begins with head; nil when it is
 // not compressed.
-func decompressor(head []byte, data io.Reader) (io.Reader, error) {
+func decompressor(head []byte, data *bufio.Reader) (io.Reader, error) {
 	switch {
-	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
-		return gzip.NewReader(data) // of all members
+	case bytes.HasPrefix(head, []byte(gzipMagic)):
+		return newMembers(data)
 	case bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
 		// With a concurrency of 1 it has no goroutines, and so need not be closed.
 		return zstd.NewReader(data, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
@@ -76,19 +92,22 @@ func decompressor(head []byte, data io.Reader) (io.Reader, error) {
 // begin sets up the blocks of what is no longer compressed.
 func (r *Reader) begin(head []byte, source *bufio.Reader) error {
 	if mark := []byte("\xef\xbb\xbf"); bytes.HasPrefix(head, mark) {
-		if _, err := source.Discard(len(mark)); err != nil {
-			return r.broken(err)
-		}
+		_, _ = source.Discard(len(mark)) // it is buffered
 		head = head[len(mark):]
 	}
-	text := bytes.TrimLeft(head, " \t\r\n")
+	text, err := r.text(head, source)
+	if err != nil {
+		return r.broken(err)
+	}
 	r.blocks = blocks{source: source, size: r.config.Block, maxEntry: r.config.MaxEntry, live: r.live, broken: r.broken}
 	firstLine, _, _ := bytes.Cut(text, []byte("\n"))
 	switch {
 	case len(text) == 0:
 		return fmt.Errorf("%s is empty: %s", r.name, want)
-	case text[0] == '[', string(bytes.TrimSpace(firstLine)) == "{":
+	case text[0] == '[':
 		r.blocks.split = &splitter{}
+	case string(bytes.TrimSpace(firstLine)) == "{":
+		r.blocks.split = &splitter{values: true, state: elements}
 	case text[0] != '{' && !linesOfObjects(text):
 		return fmt.Errorf("%s holds no log entries: it is %s; %s", r.name, describe(text), want)
 	}
@@ -113,6 +132,7 @@ var formats = []struct{ magic, name string }{
 	{"%PDF", "a PDF document"},
 	{"\xff\xfe", "text in UTF-16, which 'iconv -f UTF-16 -t UTF-8' turns into what can be read"},
 	{"\xfe\xff", "text in UTF-16, which 'iconv -f UTF-16 -t UTF-8' turns into what can be read"},
+	{"\x89PNG", "a PNG image"},
 	{"<", "XML or HTML"},
 }
 
@@ -122,6 +142,9 @@ func describe(text []byte) string {
 		if bytes.HasPrefix(text, []byte(format.magic)) {
 			return format.name
 		}
+	}
+	if tar := 257; len(text) > tar && bytes.HasPrefix(text[tar:], []byte("ustar")) {
+		return "a tar archive, which 'tar -x' unpacks"
 	}
 	line, _, _ := bytes.Cut(text, []byte("\n"))
 	if bytes.IndexByte(text, 0) >= 0 || !utf8.Valid(line) && !utf8.Valid(text[:len(text)/2]) {
@@ -135,6 +158,9 @@ func (r *Reader) broken(err error) error {
 	at := r.read.Load()
 	if errors.Is(err, errOpenArray) || errors.Is(err, errOpenLine) {
 		return fmt.Errorf("%s is cut off: %w; what came before was read: fetch the file again for the rest", r.name, err)
+	}
+	if errors.Is(err, errTrailing) || errors.Is(err, zstd.ErrMagicMismatch) {
+		return fmt.Errorf("%s goes on after the end of its compressed data: %w; what came before was read, and the rest is left out: if it is a file of its own, cut it off and give it, too", r.name, err)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%s is cut off: its compressed data ends in the middle, at byte %d; what came before was read: fetch the file again for the rest", r.name, at)

@@ -41,7 +41,7 @@ func readAll(t *testing.T, data []byte, c Config) read {
 		total += b.Bytes
 		return nil
 	})
-	if got.err == nil && r.layers == 0 && total < int64(len(data))-3 { // a byte order mark is of no batch
+	if got.err == nil && r.layers == 0 && total < int64(len(bytes.TrimLeft(data, "\r\n")))-3 { // a byte order mark is of no batch
 		t.Errorf("batches of %d bytes in all for a file of %d", total, len(data))
 	}
 	return got
@@ -101,6 +101,11 @@ func TestEveryFormatIsReadTheSame(t *testing.T) {
 		"pretty array":          pretty(t, array),
 		"pretty objects":        strings.Join(indented, "\n"),
 		"arrays":                "[" + strings.Join(entries[:7], " , ") + "]\n\n[]" + "[" + strings.Join(entries[7:], ",\t") + "]\n",
+		"lines, then an array":  strings.Join(entries[:99], "\n") + "\n[" + strings.Join(entries[99:], ",") + "]\n",
+		"an array, then lines":  pretty(t, "["+strings.Join(entries[:99], ",")+"]") + "\n" + strings.Join(entries[99:], "\r\n"),
+		"an array in each line": "[" + strings.Join(entries, "]\n\n[") + "]",
+		"lines between arrays":  "[\n" + entries[0] + "\n] []\n" + strings.Join(entries[1:n-1], "\n") + "\n [\r\n" + entries[n-1] + "\r\n]\r\n[]",
+		"blank at first":        strings.Repeat("\r\n", 70_000) + lines,
 		"gzip":                  gzipped(t, lines),
 		"gzip of many members":  gzipped(t, lines[:1000]) + gzipped(t, "") + gzipped(t, lines[1000:]),
 		"gzip of a pretty one":  gzipped(t, pretty(t, array)),
@@ -165,7 +170,7 @@ func TestRejectsAreLocated(t *testing.T) {
 		entries, rejects []string
 		err              string
 	}{
-		"junk among lines": {data: "{\"insertId\":\"a\"}\nnonsense\n\n{\"insertId\":\"b\"\n{\"insertId\":\"c\"}\n[]\n\xff\x00\n{\"insertId\":\"d\"}",
+		"junk among lines": {data: "{\"insertId\":\"a\"}\nnonsense\n\n{\"insertId\":\"b\"\n{\"insertId\":\"c\"}\n[5]\n\xff\x00\n{\"insertId\":\"d\"}",
 			entries: []string{"1 a", "5 c", "8 d"}, rejects: []string{"f:2: byte 1: invalid character 'o' in literal null (expecting 'u')", "f:4: byte 15: unexpected end of JSON input", "f:6: it is no JSON object", "f:7: byte 0: invalid character 'ÿ' looking for beginning of value"}},
 		"a cut off first line":        {data: "rtId\":\"a\"}\n{\"insertId\":\"b\"}\n", entries: []string{"2 b"}, rejects: []string{"f:1: byte 0: invalid character 'r' looking for beginning of value"}},
 		"a cut off last line":         {data: "{\"insertId\":\"a\"}\n{\"insertId\":\"b", entries: []string{"1 a"}, rejects: []string{"f:2: byte 14: unexpected end of JSON input"}, err: "f is cut off: its last line has no end; what came before was read"},
@@ -176,10 +181,18 @@ func TestRejectsAreLocated(t *testing.T) {
 		"a long last line": {data: "{\"insertId\":\"a\"}\n{\"insertId\":\"" + long, entries: []string{"1 a"}, rejects: []string{"f:2: the entry is too long: 313 bytes, 100 are the most"}},
 		"junk in an array": {data: "[\n{\"insertId\":\"a\"},\n5, \"x\",\n{\"insertId\":\"b\",},\n{\"insertId\":\"c\"}]",
 			entries: []string{"2 a", "5 c"}, rejects: []string{"f:3: it is no JSON object", "f:3: it is no JSON object", "f:4: byte 16: invalid character '}' looking for beginning of object key string"}},
+		"a number at the end of an array": {data: "[\n{\"insertId\":\"a\"},5]", entries: []string{"2 a"}, rejects: []string{"f:2: it is no JSON object"}},
 		"a long element": {data: "[{\n\"insertId\":\"" + long + "\",\n\"b\":{\"c\":[\"]\"]}\n},\n{\"insertId\":\"b\"}]",
 			entries: []string{"5 b"}, rejects: []string{"f:1: the entry is too long: 334 bytes, 100 are the most"}},
 		"a cut off array":   {data: "[{\"insertId\":\"a\"},\n{\"insertId\":", entries: []string{"1 a"}, rejects: []string{"f:2: byte 12: unexpected end of JSON input"}, err: "f is cut off: its JSON array has no end; what came before was read"},
-		"brackets too many": {data: "[]]{\"insertId\":\"a\"}}", entries: []string{"1 a"}, rejects: []string{"f:1: byte 0: invalid character ']' looking for beginning of value", "f:1: byte 0: invalid character '}' looking for beginning of value"}},
+		"brackets too many": {data: "[]]{\"insertId\":\"a\"}}\n{\"insertId\":\"b\"}", entries: []string{"2 b"}, rejects: []string{"f:1: byte 0: invalid character ']' looking for beginning of value"}},
+		"braces too many":   {data: "{\n\"insertId\":\"a\"}}", entries: []string{"1 a"}, rejects: []string{"f:2: byte 0: invalid character '}' looking for beginning of value"}},
+		"junk between arrays and lines": {data: "{\"insertId\":\"a\"}\n[2026-03-01] \"odd\n[{\"insertId\":\"b\"}] trailing \"odd\n {\"insertId\":\"c\"}\n[\n{\"insertId\":\"d\"}\n]\n[]\n \n\"odd\n{\"insertId\":\"e\"}",
+			entries: []string{"1 a", "3 b", "4 c", "6 d", "11 e"}, rejects: []string{"f:2: byte 5: invalid character '-' after array element", "f:3: byte 3: invalid character 'a' in literal true (expecting 'u')", "f:10: byte 4: unexpected end of JSON input"}},
+		"a line cut off after an array": {data: "[]\n{\"insertId\":\"a\"}\n{\"insertId\":\"b", entries: []string{"2 a"}, rejects: []string{"f:3: byte 14: unexpected end of JSON input"}, err: "f is cut off: its last line has no end"},
+		"an array cut off after lines":  {data: "{\"insertId\":\"a\"}\n[\n{\"insertId\":\"b\"}", entries: []string{"1 a", "3 b"}, err: "f is cut off: its JSON array has no end"},
+		"a bracket at the end":          {data: "{\"insertId\":\"a\"}\n[ ", entries: []string{"1 a"}, rejects: []string{"f:2: byte 2: unexpected end of JSON input"}, err: "f is cut off: its JSON array has no end"},
+		"a long line among arrays":      {data: "[]\n{\"insertId\":\"" + long + "\"}\n{\"insertId\":\"b\"}\n", entries: []string{"3 b"}, rejects: []string{"f:2: the entry is too long: 315 bytes, 100 are the most"}},
 	} {
 		for _, block := range []int{0, 1, 10, 64, 1000} {
 			got := readAll(t, []byte(c.data), Config{Block: block, MaxEntry: 100})
@@ -192,12 +205,14 @@ func TestRejectsAreLocated(t *testing.T) {
 
 func TestFilesThatHoldNoEntries(t *testing.T) {
 	for data, want := range map[string]string{
-		"":                              "f is empty: give the output of",
-		" \n\t\r\n":                     "f is empty",
-		"a,b\n1,2\n":                    `f holds no log entries: it is text whose first line is no JSON: "a,b"; give the output of`,
-		"<?xml version=\"1.0\"?><a/>":   "it is XML or HTML",
-		"PAR1\x15\x04":                  "a Parquet file",
-		"PK\x03\x04":                    "a zip archive",
+		"":                            "f is empty: give the output of",
+		" \n\t\r\n":                   "f is empty",
+		"a,b\n1,2\n":                  `f holds no log entries: it is text whose first line is no JSON: "a,b"; give the output of`,
+		"<?xml version=\"1.0\"?><a/>": "it is XML or HTML",
+		"PAR1\x15\x04":                "a Parquet file",
+		"PK\x03\x04":                  "a zip archive",
+		"\x89PNG\r\n\x1a\n\x00":       "a PNG image",
+		"log.json" + strings.Repeat("\x00", 249) + "ustar\x00": "a tar archive, which 'tar -x' unpacks",
 		"\xff\xfe{\x00":                 "text in UTF-16, which 'iconv",
 		"\x00\x01\x02":                  "it is binary",
 		"\xc3\x28\xff\xa0\xa1":          "it is binary",

@@ -1,7 +1,7 @@
 // Package logfile reads files of log entries: one JSON object a line, as a log
 // sink writes them to Cloud Storage, or a JSON array, as 'gcloud logging read
-// --format=json' writes it, pretty printed or not; either as it is or compressed
-// by gzip or zstd. It goes by what is in a file, not by its name. Its memory does
+// --format=json' writes it, pretty printed or not, or both, one after another;
+// either as it is or compressed by gzip or zstd. It goes by what is in a file, not by its name. Its memory does
 // not grow with the file, whatever is in it.
 package logfile
 
@@ -31,8 +31,9 @@ type Reader struct {
 	file   *os.File // that Open opened; nil otherwise
 	size   int64    // of the file; 0 when it is not known
 	read   atomic.Int64
-	layers int  // of compression
-	live   bool // waits for what somebody else is yet to write, as a pipe does
+	layers int   // of compression
+	line   int64 // that the blocks begin on, counted from 1
+	live   bool  // waits for what somebody else is yet to write, as a pipe does
 	blocks blocks
 }
 
@@ -67,7 +68,7 @@ func newReader(name string, source io.Reader, f *os.File, c Config) (*Reader, er
 	if c.MaxEntry <= 0 {
 		c.MaxEntry = defaultMaxEntry
 	}
-	r := &Reader{name: name, config: c}
+	r := &Reader{name: name, config: c, line: 1}
 	if f != nil {
 		info, err := f.Stat()
 		if err != nil {

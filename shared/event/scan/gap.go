@@ -1,31 +1,47 @@
 package scan
 
-// none separates tokens between which there is nothing, but for white space.
-const none = 0
+// gap is what separates a token from the one before it, besides white space.
+type gap uint8
 
-// loose has what lies between tokens.
-var loose = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, ',': true, ':': true}
+const (
+	none gap = iota
+	comma
+	colon
+	unsure // takes a look at more than one byte; after that look, it is nothing that may be
+)
 
-// adjacent reports whether the token that begins at data[at > 0] follows another
-// one with nothing but the separator between.
-func adjacent(data []byte, at int, separator byte) bool {
-	before := data[at-1]
-	if separator == none {
-		return !loose[before]
+// gaps has what the byte before a token, in no string, tells of the gap.
+type gaps [256]gap
+
+var (
+	// tight is for data in which no two bytes of gaps follow one another: one byte
+	// tells all, unless it is white space.
+	tight = gaps{',': comma, ':': colon, ' ': unsure, '\t': unsure, '\n': unsure, '\r': unsure}
+	// wide is for all data.
+	wide = gaps{',': unsure, ':': unsure, ' ': unsure, '\t': unsure, '\n': unsure, '\r': unsure}
+)
+
+// before returns the gap before the token at data[at > 0].
+func (g *gaps) before(data []byte, at int) gap {
+	if gap := g[data[at-1]]; gap != unsure {
+		return gap
 	}
-	return before == separator && at > 1 && !loose[data[at-2]]
+	return wholeGap(data, at)
 }
 
-// separated is adjacent but for white space around the separator.
-func separated(data []byte, at int, separator byte) bool {
+// wholeGap is before for gaps of any length.
+func wholeGap(data []byte, at int) gap {
 	at = trim(data, at)
-	if separator != none {
-		if at == 0 || data[at-1] != separator {
-			return false
-		}
-		at = trim(data, at-1)
+	if at == 0 {
+		return unsure
 	}
-	return at > 0 && !loose[data[at-1]]
+	gap := tight[data[at-1]]
+	if gap != none {
+		if at = trim(data, at-1); at == 0 || wide[data[at-1]] != none {
+			return unsure
+		}
+	}
+	return gap
 }
 
 // trim returns where the white space begins that ends at data[at].

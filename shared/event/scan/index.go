@@ -22,6 +22,8 @@ type carry struct {
 	beyond    uint64 // not 0 when there was a byte beyond ASCII
 	first     uint64 // offset of the first block with a backslash; undefined without
 	last      uint64 // offset of the last such block; undefined without
+	loose     uint64 // 1 when the byte before it is white space, a comma or a colon, and in no string
+	wide      uint64 // not 0 when two such bytes follow one another
 }
 
 // kernel indexes whole blocks of data: it writes to index where each token
@@ -51,7 +53,10 @@ func (x *indexer) index(data []byte) {
 	if rest := data[whole:]; len(rest) > 0 {
 		x.last = blank
 		copy(x.last[:], rest)
+		wide := x.carry.wide
+		x.carry.wide = 0
 		x.more(x.last[:])
+		x.carry.wide = wide | x.carry.wide&(1<<len(rest)-1) // without what fills the block
 	}
 	x.starts = append(x.starts, uint32(len(data)))
 }
@@ -118,6 +123,9 @@ func (c *carry) starts(m masks) uint64 {
 	follows := word<<1 | c.scalar
 	c.scalar = word >> 63
 	tail := inside ^ quote
+	loose := m.space &^ tail
+	c.wide |= loose & (loose<<1 | c.loose)
+	c.loose = loose >> 63
 	return (m.bracket | plain&^follows) &^ tail
 }
 

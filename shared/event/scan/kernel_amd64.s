@@ -38,10 +38,10 @@ GLOBL brackets<>(SB), RODATA|NOPTR, $16
 
 // func indexAVX2(data *byte, blocks int, c *carry, index *uint32) int
 //
-// Of the carry: R8 base, R9 escaped, R10 inString, R11 scalar, R12 control; and
-// Y14 holds all bytes ORed. The names in the comments are those of
+// Of the carry: R8 base, R9 escaped, R10 inString, R11 scalar, R12 control, R14
+// loose; Y14 holds all bytes ORed. The names in the comments are those of
 // carry.starts in index.go.
-TEXT ·indexAVX2(SB), NOSPLIT, $0-40
+TEXT ·indexAVX2(SB), NOSPLIT, $8-40
 	MOVQ data+0(FP), SI
 	MOVQ blocks+8(FP), CX
 	MOVQ c+16(FP), DX
@@ -51,6 +51,9 @@ TEXT ·indexAVX2(SB), NOSPLIT, $0-40
 	MOVQ 16(DX), R10
 	MOVQ 24(DX), R11
 	MOVQ 32(DX), R12
+	MOVQ 72(DX), R14
+	MOVQ 80(DX), AX
+	MOVQ AX, wide-8(SP)
 
 	MOVQ           $0x2222222222222222, AX // "
 	VMOVQ          AX, X8
@@ -120,7 +123,7 @@ escaped:
 	VPCMPEQB Y3, Y5, Y3
 	MASK(Y2, Y3, AX, R13)
 
-	// R13 = plain
+	// R13 = space
 	VPSHUFB  Y0, Y10, Y2
 	VPSHUFB  Y1, Y10, Y3
 	VPCMPEQB Y0, Y2, Y2
@@ -130,8 +133,18 @@ escaped:
 	VPOR     Y4, Y2, Y2
 	VPOR     Y5, Y3, Y3
 	MASK(Y2, Y3, R13, R15)
-	ORQ      AX, R13
-	NOTQ     R13
+
+	// wide
+	ANDNQ R13, DX, R15                     // loose
+	LEAQ  (R14)(R15*2), R14
+	ANDQ  R15, R14
+	ORQ   R14, wide-8(SP)
+	MOVQ  R15, R14
+	SHRQ  $63, R14
+
+	// R13 = plain
+	ORQ  AX, R13
+	NOTQ R13
 
 	// AX = starts
 	NOTQ BX
@@ -168,6 +181,9 @@ emit:
 	MOVQ      R10, 16(DX)
 	MOVQ      R11, 24(DX)
 	MOVQ      R12, 32(DX)
+	MOVQ      R14, 72(DX)
+	MOVQ      wide-8(SP), AX
+	MOVQ      AX, 80(DX)
 	VPMOVMSKB Y14, AX
 	ORQ       AX, 48(DX)
 	SUBQ      index+24(FP), DI

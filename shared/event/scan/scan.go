@@ -30,7 +30,9 @@ type Scanner struct {
 	bad     bool
 	odd     span    // has all backslashes and bytes beyond ASCII of data
 	texts   []byte  // strings that data does not have in one piece
-	after   []state // what may follow a value in each array and object that is skipped
+	gaps    *gaps   // tight or wide, as data has them
+	pairs   int     // in tight data, the tokens after which two more follow: keys and values are then told by one byte before each; 0 in wide data
+	around  []class // the arrays and objects that are open while something is skipped
 	indexer indexer
 }
 
@@ -45,6 +47,10 @@ func (s *Scanner) Open(data []byte) {
 	s.indexer.index(data)
 	s.data, s.index, s.next, s.depth, s.bad = data, s.indexer.starts, 0, 0, false
 	c := &s.indexer.carry
+	s.gaps, s.pairs = &tight, len(s.index)-2
+	if c.wide != 0 {
+		s.gaps, s.pairs = &wide, 0
+	}
 	s.odd = c.odd(len(data))
 	if trim(data, int(s.index[0])) > 0 || c.control|c.inString != 0 || c.backslash != 0 && !validEscapes(data[s.odd.start:]) {
 		s.fail()
@@ -100,9 +106,9 @@ func (s *Scanner) Object() (key string, ok bool) {
 	}
 	s.enter()
 	data, k := s.data, s.next
-	if k+2 < len(s.index) {
+	if k < s.pairs {
 		at, value := int(s.index[k]), int(s.index[k+1])
-		if data[at] == '"' && data[at-1] == '{' && data[value-1] == ':' && data[value-2] == '"' {
+		if data[at] == '"' && data[at-1] == '{' && data[value-1] == ':' {
 			s.next = k + 1
 			return s.text(at+1, value-2), true
 		}
@@ -117,27 +123,27 @@ func (s *Scanner) Object() (key string, ok bool) {
 // NextKey returns the key after the value that was read; false at the end of the object.
 func (s *Scanner) NextKey() (key string, ok bool) {
 	data, k := s.data, s.next
-	if k+2 < len(s.index) {
+	if k < s.pairs {
 		at, value := int(s.index[k]), int(s.index[k+1])
-		if data[at] == '"' && adjacent(data, at, ',') && data[value-1] == ':' && data[value-2] == '"' {
+		if data[at] == '"' && data[at-1] == ',' && data[value-1] == ':' {
 			s.next = k + 1
 			return s.text(at+1, value-2), true
 		}
-		if data[at] == '}' && !loose[data[at-1]] {
+		if data[at] == '}' && tight[data[at-1]] == none {
 			s.next, s.depth = k+1, s.depth-1
 			return "", false
 		}
 	}
-	return s.key(',') // at the end, or where there is white space
+	return s.key(comma) // at the end, or where there is white space
 }
 
-func (s *Scanner) key(separator byte) (string, bool) {
+func (s *Scanner) key(separator gap) (string, bool) {
 	data, k := s.data, s.next
 	if k+2 >= len(s.index) || data[s.index[k]] != '"' {
 		return "", s.leave('}')
 	}
 	at, value := int(s.index[k]), int(s.index[k+1])
-	if !s.follows(separator) || !adjacent(data, value, ':') && !separated(data, value, ':') {
+	if !s.follows(separator) || s.gaps.before(data, value) != colon {
 		s.fail()
 		return "", false
 	}
@@ -159,9 +165,9 @@ func (s *Scanner) Array() bool {
 }
 
 // NextElement reports whether an element follows the one that was read.
-func (s *Scanner) NextElement() bool { return s.element(',') }
+func (s *Scanner) NextElement() bool { return s.element(comma) }
 
-func (s *Scanner) element(separator byte) bool {
+func (s *Scanner) element(separator gap) bool {
 	if s.peek() == ']' {
 		return s.leave(']')
 	}
@@ -190,30 +196,38 @@ func (s *Scanner) leave(bracket byte) bool {
 
 // follows reports whether the current token follows the one before it with
 // nothing but the separator, and white space, between.
-func (s *Scanner) follows(separator byte) bool {
-	at := int(s.index[s.next])
-	return adjacent(s.data, at, separator) || separated(s.data, at, separator)
+func (s *Scanner) follows(separator gap) bool {
+	return s.gaps.before(s.data, int(s.index[s.next])) == separator
 }
 
 // Text reads a string. It aliases the opened data, or memory of the Scanner until Reset.
 func (s *Scanner) Text() string {
 	k := s.next
-	if k+1 < len(s.index) {
-		tokens := s.index[k : k+2]
-		if at := int(tokens[0]); s.data[at] == '"' {
+	if k < s.pairs {
+		at, next := int(s.index[k]), int(s.index[k+1])
+		if s.data[at] == '"' {
 			s.next = k + 1
-			return s.text(at+1, quote(s.data, int(tokens[1])))
+			return s.text(at+1, next-2+int(quoted[s.data[next-1]])) // as quote has it
 		}
 	}
-	s.Skip()
-	return ""
+	return s.anyText() // at the end, where there is white space, or no string
+}
+
+func (s *Scanner) anyText() string {
+	at := int(s.index[s.next])
+	if s.peek() != '"' {
+		s.Skip()
+		return ""
+	}
+	s.next++
+	return s.text(at+1, quote(s.data, int(s.index[s.next])))
 }
 
 // Word reads a number, true, false or null as it is written. It aliases the
 // opened data.
 func (s *Scanner) Word() string {
 	at := int(s.index[s.next])
-	if table[value][s.peek()] != word {
+	if classes[s.peek()] != scalar {
 		s.Skip()
 		return ""
 	}

@@ -39,8 +39,8 @@ func FuzzSkip(f *testing.F) {
 }
 
 // flags are what a reader of the index goes by.
-func (c carry) flags() [4]bool {
-	return [4]bool{c.inString != 0, c.control != 0, c.backslash != 0, c.beyond != 0}
+func (c carry) flags() [5]bool {
+	return [5]bool{c.inString != 0, c.control != 0, c.backslash != 0, c.beyond != 0, c.wide != 0}
 }
 
 func TestScannerReads(t *testing.T) {

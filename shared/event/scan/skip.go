@@ -1,104 +1,84 @@
 package scan
 
-// state says what may come next; the first ones are not states of their own but
-// tell what there is to do.
-type state uint8
+// class is what a token is, by its first byte.
+type class uint8
 
 const (
-	invalid state = iota
-	word          // a number or literal comes
-	enterObject
-	enterArray
-	leave
-	firstKey     // or the end of the object
-	value        // of a key
-	afterValue   // a key, or the end of the object
-	firstElement // or the end of the array
-	afterElement // an element, or the end of the array
+	text class = iota + 1 // 0 begins no token
+	scalar
+	beginObject
+	beginArray
+	endObject
+	endArray
 )
 
-// separators has what comes between a state and its token, unless that ends an
-// object or array.
-var separators = [...]byte{firstKey: none, value: ':', afterValue: ',', firstElement: none, afterElement: ','}
-
-// table has what the first byte of a token does to a state.
-var table = [...][256]state{
-	firstKey:   {'"': value, '}': leave},
-	afterValue: {'"': value, '}': leave},
-	value: {'"': afterValue, '{': enterObject, '[': enterArray, '-': word, 't': word, 'f': word, 'n': word,
-		'0': word, '1': word, '2': word, '3': word, '4': word, '5': word, '6': word, '7': word, '8': word, '9': word},
-	firstElement: {'"': afterElement, '{': enterObject, '[': enterArray, ']': leave, '-': word, 't': word, 'f': word, 'n': word,
-		'0': word, '1': word, '2': word, '3': word, '4': word, '5': word, '6': word, '7': word, '8': word, '9': word},
-	afterElement: {'"': afterElement, '{': enterObject, '[': enterArray, ']': leave, '-': word, 't': word, 'f': word, 'n': word,
-		'0': word, '1': word, '2': word, '3': word, '4': word, '5': word, '6': word, '7': word, '8': word, '9': word},
+var classes = [256]class{
+	'"': text, '{': beginObject, '[': beginArray, '}': endObject, ']': endArray, '-': scalar, 't': scalar, 'f': scalar, 'n': scalar,
+	'0': scalar, '1': scalar, '2': scalar, '3': scalar, '4': scalar, '5': scalar, '6': scalar, '7': scalar, '8': scalar, '9': scalar,
 }
 
 // Skip goes over a value of any type, and validates it.
 func (s *Scanner) Skip() {
-	switch table[value][s.peek()] {
-	case afterValue:
+	switch class := classes[s.peek()]; class {
+	case text:
 		s.next++
-	case word:
+	case scalar:
 		s.word(int(s.index[s.next]))
-	case enterObject, enterArray:
-		s.skipNested()
+	case beginObject, beginArray:
+		if s.next = s.nestedEnd(class); s.next < 0 {
+			s.fail()
+		}
 	default:
 		s.fail()
 	}
 }
 
-// skipNested goes over an array or object. It is a loop, not a recursion, and has
-// one table to look at for most tokens, because most of an entry is skipped.
-func (s *Scanner) skipNested() {
-	data, index, after := s.data, s.index[:len(s.index)-1], append(s.after[:0], afterValue)
-	expected := firstKey
-	if s.peek() == '[' {
-		after[0], expected = afterElement, firstElement
-	}
+// nestedEnd returns the token after the array or object at the current one; -1
+// when that is not valid. It is a loop, not a recursion, and where it is in an
+// entry is where it is in the code, rather than a state to wait for: most of an
+// entry is skipped.
+func (s *Scanner) nestedEnd(inside class) int {
+	data, index, gaps := s.data, s.index[:len(s.index)-1], s.gaps
+	around, separator := s.around[:0], none
 	for k := s.next + 1; k < len(index); k++ {
 		at := int(index[k])
-		to := table[expected][data[at]]
-		separator := separators[expected]
-		if to == leave {
-			separator = none
-		}
-		if !adjacent(data, at, separator) && !separated(data, at, separator) {
-			break
-		}
-		if to == value && k+1 < len(index) {
-			if v := int(index[k+1]); data[v-1] == ':' && data[v-2] == '"' {
-				k++
-				at, to = v, table[value][data[v]]
+		class, gap := classes[data[at]], gaps.before(data, at)
+		if class == inside+(endObject-beginObject) && gap == none {
+			last := len(around) - 1
+			if last < 0 {
+				return k + 1
 			}
-		}
-		switch {
-		case to > leave:
-			expected = to
+			inside, around, separator = around[last], around[:last], comma
 			continue
-		case to == word:
+		}
+		if gap != separator {
+			return -1
+		}
+		if inside == beginObject {
+			if k++; class != text || k == len(index) {
+				return -1
+			}
+			if at = int(index[k]); gaps.before(data, at) != colon {
+				return -1
+			}
+			class = classes[data[at]]
+		}
+		separator = comma
+		switch class {
+		case text:
+		case scalar:
 			if wordEnd(data, at) < 0 {
-				s.fail()
-				return
+				return -1
 			}
-		case to == leave:
-			after = after[:len(after)-1]
-			if len(after) == 0 {
-				s.next, s.after = k+1, after
-				return
+		case beginObject, beginArray:
+			around = append(around, inside)
+			if s.around = around[:0]; s.depth+len(around) == maxDepth {
+				return -1
 			}
-		case to == invalid || s.depth+len(after) == maxDepth:
-			s.fail()
-			return
-		case to == enterObject:
-			after = append(after, afterValue)
-			expected = firstKey
-			continue
+			inside, separator = class, none
 		default:
-			after = append(after, afterElement)
-			expected = firstElement
-			continue
+			return -1
 		}
-		expected = after[len(after)-1]
 	}
-	s.fail()
+	return -1
 }

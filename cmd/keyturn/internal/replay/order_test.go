@@ -92,6 +92,9 @@ func TestSequenceThatCannotGoOn(t *testing.T) {
 	if err := s.flush(t.Context()); !errors.Is(err, failed) {
 		t.Errorf("held back: %v", err)
 	}
+	if err := s.add(t.Context(), entriesAt(3)); !errors.Is(err, failed) {
+		t.Errorf("held back until there were newer ones: %v", err)
+	}
 	s = sequence{observe: func(*detect.Entry) error { return nil }}
 	defer s.close()
 	if err := s.add(t.Context(), entriesAt(2, 1)); err != nil {

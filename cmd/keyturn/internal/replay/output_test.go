@@ -71,6 +71,25 @@ func TestPartialOutputLeavesTheOldOne(t *testing.T) {
 	}
 }
 
+// What was written to a device is not taken back, nor put beside it.
+func TestPartialOutputToADevice(t *testing.T) {
+	o, err := Create(t.Context(), os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(o, "half")
+	if partial, err := o.KeepPartial(); err != nil || partial != "" {
+		t.Errorf("%q, %v", partial, err)
+	}
+	if o, err = Create(t.Context(), os.DevNull); err != nil {
+		t.Fatal(err)
+	}
+	o.Discard()
+	if _, err := os.Stat(os.DevNull); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOutputThatCannotBeKept(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Create(t.Context(), filepath.Join(dir, "none", "out")); !errors.Is(err, fs.ErrNotExist) {
@@ -78,6 +97,9 @@ func TestOutputThatCannotBeKept(t *testing.T) {
 	}
 	if _, err := Create(t.Context(), dir); err == nil {
 		t.Error("a directory is created")
+	}
+	if _, err := Create(t.Context(), filepath.Join(write(t, dir, "file", nil), "out")); err == nil {
+		t.Error("a file is taken for a directory")
 	}
 	name := filepath.Join(dir, "out")
 	o, err := Create(t.Context(), name)

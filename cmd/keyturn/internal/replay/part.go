@@ -23,7 +23,7 @@ func (p part) usable(name string) error {
 	case p.decoded > 0 && p.logs == 0:
 		return fmt.Errorf("%s holds JSON, but no log entries: none of its %d objects has a logName; %s", name, p.decoded, want)
 	case p.decoded > 0 && p.untimed == p.decoded:
-		return fmt.Errorf("%s holds no entry that can be judged: none of its %d entries has a timestamp; %s", name, p.decoded, want)
+		return fmt.Errorf("%s holds no entry that can be judged: none of its %d entries has a timestamp of this century; %s", name, p.decoded, want)
 	}
 	return nil
 }

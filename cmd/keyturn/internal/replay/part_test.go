@@ -18,7 +18,7 @@ func TestUsable(t *testing.T) {
 		{"more rejects than entries", part{decoded: 1, rejected: 1170, logs: 1}, "for the most part no log entries: 1 were decoded, 1170 rejected"},
 		{"other objects", part{decoded: 2, untimed: 2}, "none of its 2 objects has a logName"},
 		{"one of a log", part{decoded: 2, logs: 1}, ""},
-		{"no times", part{decoded: 40, untimed: 40, logs: 40}, "none of its 40 entries has a timestamp; give whole entries"},
+		{"no times", part{decoded: 40, untimed: 40, logs: 40}, "none of its 40 entries has a timestamp of this century; give whole entries"},
 		{"one time", part{decoded: 40, untimed: 39, logs: 40}, ""},
 	} {
 		err := tt.part.usable("f")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -23,6 +24,7 @@ type Config struct {
 	Until    time.Time               // entries from it on are left out; zero leaves out none
 	Rules    *rule.Set               // custom rules; nil is none
 	Ledger   *detect.Ledger          // what the rotator knows of its credentials; nil is nothing
+	Severity detect.Severity         // findings below it are counted and not told; "" is the lowest
 	Findings io.Writer               // takes each finding as a line of JSON; nil does not
 	Records  io.Writer               // takes each entry that was decoded and not left out, likewise
 	Rejects  io.Writer               // takes what could not be decoded, likewise
@@ -61,10 +63,15 @@ func (r *replay) warn() {
 		r.Warnings = append(r.Warnings, err.Error())
 	}
 	if r.Untimed > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d entries have no timestamp, so that no detector judges them: export the times, too, as 'gcloud logging read --format=json' does, and --format='json(protoPayload)' does not", r.Untimed, r.Decoded))
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d entries have no timestamp of this century, so that no detector judges them: export the times, too, as 'gcloud logging read --format=json' does, and --format='json(protoPayload)' does not", r.Untimed, r.Decoded))
 	}
-	if r.Decoded > 0 && r.Outside == r.Decoded {
+	if r.Decoded > 0 && r.Outside == r.Decoded && !r.First.IsZero() {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("no entry lies in the time asked for: those of the log are from %s to %s", r.First.UTC().Format(time.RFC3339), r.Last.UTC().Format(time.RFC3339)))
+	}
+	unasked := r.engine.Unasked()
+	for _, detector := range slices.Sorted(maps.Keys(unasked)) {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("too many questions were open at once: %d of detector %s were not asked, and what would have been found by them is missing; replay less at a time, by --since and --until or by project",
+			unasked[detector], detector))
 	}
 	if !r.engine.Wants().IsZero() {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the ledger is of %s, %.1f hours older than the log's end: keys that may be newer are not judged; write a newer one with 'keyturn audit ledger'",
@@ -194,6 +201,10 @@ func (c Config) within(t time.Time) bool {
 // found tells of findings.
 func (r *replay) found(findings []detect.Finding) error {
 	for _, f := range findings {
+		if f.Severity.Compare(r.Severity) < 0 {
+			r.Below++
+			continue
+		}
 		r.add(f)
 		// Whoever reads the lines may count on all of these.
 		line := struct {

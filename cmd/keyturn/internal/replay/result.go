@@ -15,12 +15,13 @@ type Result struct {
 	Entries  int64     `json:"entries"`  // what was decoded, and what was rejected
 	Decoded  int64     `json:"decoded"`  // that are log entries
 	Rejected int64     `json:"rejected"` // that cannot be decoded
-	Untimed  int64     `json:"untimed"`  // decoded, but without a time, and so judged by no detector
+	Untimed  int64     `json:"untimed"`  // decoded, but without a time of this century, and so judged by no detector
 	Outside  int64     `json:"outside"`  // decoded, but left out for their time
 	Audit    int64     `json:"audit"`    // decoded, of audit logs
 	Denials  int64     `json:"denials"`  // not left out, and refused for lack of permission
 	Findings int64     `json:"findings"`
-	Bytes    int64     `json:"bytes"` // of the files, unpacked
+	Below    int64     `json:"below,omitempty"` // findings that are less severe than was asked for, which are not of Findings
+	Bytes    int64     `json:"bytes"`           // of the files, unpacked
 	Seconds  float64   `json:"seconds"`
 	MBPerS   float64   `json:"mb_per_s"`           // millions of bytes, unpacked, a second
 	Groups   []Group   `json:"groups"`             // of findings, the most severe first
@@ -45,6 +46,8 @@ type Group struct {
 	Permissions []string `json:"permissions,omitempty"`
 	Advice      string   `json:"advice"`
 	Link        string   `json:"link,omitempty"`
+	Entries     int      `json:"entries,omitempty"` // that show it
+	Linked      int      `json:"linked,omitempty"`  // of them that Link opens, where those are not all
 }
 
 // Bounds of a Result, whatever the files hold.
@@ -71,7 +74,7 @@ func (t *tally) entry(e *detect.Entry) {
 	if e.LogName != "" || e.Audit {
 		t.logs++
 	}
-	if e.Time.IsZero() {
+	if !detect.Plausible(e.Time) {
 		t.Untimed++
 		return
 	}
@@ -103,7 +106,8 @@ func (t *tally) add(f detect.Finding) {
 		g.LastSeen = f.LastSeen
 	}
 	if f.Severity.Compare(g.Severity) >= 0 {
-		g.Severity, g.Reason, g.From, g.Permissions, g.Advice, g.Link = f.Severity, f.Reason, f.From, f.Permissions, f.Advice, f.Link
+		g.Severity, g.Reason, g.From, g.Permissions, g.Advice = f.Severity, f.Reason, f.From, f.Permissions, f.Advice
+		g.Link, g.Entries, g.Linked = f.Link, f.Entries, f.Linked
 	}
 }
 

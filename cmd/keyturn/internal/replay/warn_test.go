@@ -22,3 +22,17 @@ func TestALedgerThatIsTooOldIsTold(t *testing.T) {
 		}
 	}
 }
+
+// A crowd of callers without a name, within a minute, is more than waits at once.
+func TestQuestionsThatWereNotAskedAreTold(t *testing.T) {
+	var log []byte
+	for i := range 20_000 {
+		log = fmt.Appendf(log, `{"insertId":"%d","timestamp":%q,"protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","status":{"code":7},"serviceName":"s.googleapis.com","methodName":"m",`+
+			`"requestMetadata":{"callerIp":"192.0.2.7","callerSuppliedUserAgent":"x/%d"},"authorizationInfo":[{"permission":"s.things.get"}]}}`+"\n",
+			i, start.Add(time.Duration(i)*time.Millisecond).Format(time.RFC3339Nano), i)
+	}
+	r, err := Run(t.Context(), Config{Files: []string{write(t, t.TempDir(), "log", log)}})
+	if err != nil || r.Denials != 20_000 || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "too many questions were open at once: 3616 of detector callers-without-a-name") {
+		t.Errorf("%d denials, warnings %q, %v", r.Denials, r.Warnings, err)
+	}
+}

@@ -42,7 +42,7 @@ type Result struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Row is the median speed of one way through the file.
+// Row is the speed of one way through the file, the median of all rounds.
 type Row struct {
 	Name             string  `json:"name"`
 	MBPerSecond      float64 `json:"mb_per_s"`
@@ -50,7 +50,7 @@ type Row struct {
 }
 
 // Ratios are how many times as fast keyturn with all detectors is on one core as
-// others are; and on two cores as on one. Each is the median of the rounds'.
+// others are; and on two cores as on one: quotients of the rows' speeds.
 // TwoCoresSIMD is what the second core is worth to SIMD validation of two halves
 // that have nothing to do with each other: little, where the two share what they
 // compute with.
@@ -90,16 +90,17 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	}
 	result := Result{Bytes: len(whole.data), Entries: len(whole.lines), Rounds: c.Rounds, Seconds: time.Since(began).Seconds()}
 	perEntry := float64(len(whole.data)) / float64(len(whole.lines))
+	speed := make(map[string]float64)
 	for _, r := range all {
-		speed := median(speeds[r.name])
-		result.Rows = append(result.Rows, Row{r.name, speed / 1e6, speed / perEntry})
+		speed[r.name] = median(speeds[r.name])
+		result.Rows = append(result.Rows, Row{r.name, speed[r.name] / 1e6, speed[r.name] / perEntry})
 	}
 	result.Ratios = Ratios{
-		SIMDValidate: ratio(speeds[detectors], speeds[simdValidate]),
-		SonicStruct:  ratio(speeds[detectors], speeds[sonicStruct]),
-		EncodingJSON: ratio(speeds[detectors], speeds[jsonStruct]),
-		TwoCores:     ratio(speeds[twoCores], speeds[detectors]),
-		TwoCoresSIMD: ratio(speeds[simdTwoCores], speeds[simdValidate]),
+		SIMDValidate: speed[detectors] / speed[simdValidate],
+		SonicStruct:  speed[detectors] / speed[sonicStruct],
+		EncodingJSON: speed[detectors] / speed[jsonStruct],
+		TwoCores:     speed[twoCores] / speed[detectors],
+		TwoCoresSIMD: speed[simdTwoCores] / speed[simdValidate],
 	}
 	return result, nil
 }
@@ -144,13 +145,4 @@ func (in input) part(share int) input {
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)/2]
-}
-
-// ratio is the median of the ratios of each round.
-func ratio(of, to []float64) float64 {
-	ratios := make([]float64, len(of))
-	for i := range of {
-		ratios[i] = of[i] / to[i]
-	}
-	return median(ratios)
 }

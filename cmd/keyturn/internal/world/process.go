@@ -63,6 +63,9 @@ func (c Config) command(addr, gcpAddr string) (*exec.Cmd, error) {
 	if c.State != "" {
 		env = append(env, "KEYTURN_STATE="+c.State)
 	}
+	if c.Firestore != "" {
+		env = append(env, "FIRESTORE_EMULATOR_HOST="+c.Firestore)
+	}
 	return &exec.Cmd{
 		Path: program, Args: []string{name, "functions", "--addr", addr, "--clock", "http://" + gcpAddr},
 		Env: env, Stdout: c.FunctionLogs, Stderr: c.FunctionLogs,

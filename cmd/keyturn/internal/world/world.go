@@ -32,7 +32,8 @@ type Config struct {
 	FunctionLogs  io.Writer     // what the functions print
 	Program       string        // keyturn's program, which serves the functions; empty is the one that runs
 	Timeout       time.Duration // of the functions; zero is their own
-	State         string        // directory in which detectors keep what they know, over restarts of the functions; empty keeps it nowhere
+	State         string        // KEYTURN_STATE of the functions, such as a directory in which detectors keep what they know, over restarts; empty keeps it nowhere
+	Firestore     string        // host:port of the emulator that State may be kept in; empty is none
 	// Retry and Attempts say how soon and how often an event is delivered again
 	// that a function did not take, before it is a dead letter; nil and zero are
 	// 100 ms to a minute, and 10 times.
