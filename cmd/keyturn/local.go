@@ -17,14 +17,15 @@ import (
 	"example.com/keyturn/cmd/keyturn/internal/world"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/shared/alertfile"
 	"example.com/keyturn/shared/gcp"
 	"github.com/spf13/cobra"
 )
 
 // localFlags say where the world is.
 type localFlags struct {
-	gcpAddr, functionsAddr, webhook string
-	verbose                         bool
+	gcpAddr, functionsAddr, webhook, alerts string
+	verbose                                 bool
 }
 
 func (a *app) localCommand() *cobra.Command {
@@ -39,14 +40,19 @@ Google Cloud that gcloud and Google's clients can talk to:
 
 points a shell at it. Its state is in memory and ends with the process. In what
 it logs, "time" is this machine's clock; rotations and alerts tell the time of
-the world, which 'keyturn local advance' moves.`,
-		Example: "  keyturn local\n  keyturn local env\n  keyturn local advance 720h",
+the world, which 'keyturn local advance' moves.
+
+--alerts names an alerts.yaml: who is told of what, and what is done about it. The
+secrets that it names are looked for in the embedded Secret Manager. Without it
+every alert is printed, and posted to --webhook.`,
+		Example: "  keyturn local\n  keyturn local --alerts alerts.yaml\n  keyturn local env\n  keyturn local advance 720h",
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.local(cmd.Context(), flags) },
 	}
 	c.PersistentFlags().StringVar(&flags.gcpAddr, "gcp-addr", "127.0.0.1:8790", "loopback address of the embedded Google Cloud")
 	c.Flags().StringVar(&flags.functionsAddr, "functions-addr", "127.0.0.1:8791", "loopback address of the functions")
 	c.Flags().StringVar(&flags.webhook, "webhook", "", "URL that alerts are posted to, too")
+	c.Flags().StringVar(&flags.alerts, "alerts", "", "alerts.yaml to go by")
 	c.Flags().BoolVar(&flags.verbose, "verbose", false, "print sweeps that found nothing, too")
 	c.AddCommand(a.localEnvCommand(&flags), a.localAdvanceCommand(&flags))
 	return c
@@ -63,6 +69,10 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	if _, err := gcp.ReadEnvironment([]string{"KEYTURN_PROJECT=" + a.localProject(), "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + flags.webhook}); err != nil {
 		return fmt.Errorf("%w: the functions would refuse --project or --webhook: %w", errUsage, err)
 	}
+	alerts, err := flags.alertsFile(time.Now())
+	if err != nil {
+		return fmt.Errorf("%w: the functions would refuse --alerts: %w", errUsage, err)
+	}
 	logs := a.stderr
 	if !flags.verbose {
 		logs = &quiet{out: a.stderr}
@@ -73,7 +83,7 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	}
 	defer os.RemoveAll(state) // a new world has new keys
 	w, err := world.Start(ctx, world.Config{
-		Project: a.localProject(), GCPAddr: flags.gcpAddr, FunctionsAddr: flags.functionsAddr, WebhookURL: flags.webhook,
+		Project: a.localProject(), GCPAddr: flags.gcpAddr, FunctionsAddr: flags.functionsAddr, WebhookURL: flags.webhook, Alerts: alerts,
 		Clock: clock.New(), KeyLag: 5 * time.Second, FunctionLogs: logs, State: state,
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -94,6 +104,20 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// alertsFile is the absolute path of an alerts.yaml without a mistake; "" is none.
+func (f localFlags) alertsFile(now time.Time) (string, error) {
+	switch {
+	case f.alerts == "":
+		return "", nil
+	case f.webhook != "":
+		return "", errors.New("--webhook and --alerts exclude each other: make the webhook a channel of the file")
+	}
+	if _, err := alertfile.Load(f.alerts, now); err != nil {
+		return "", err
+	}
+	return filepath.Abs(f.alerts)
 }
 
 // quiet drops the lines that say that nothing happened.
