@@ -18,7 +18,6 @@ import (
 	"example.com/keyturn/functions/audit"
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/shared/gcp"
-	"example.com/keyturn/shared/notify"
 	"example.com/keyturn/shared/state"
 	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
@@ -61,11 +60,11 @@ var errConfiguration = errors.New("keyturn: the function is not configured; see 
 
 // configured builds the services at the first call, and again at the next one
 // while the environment is wrong.
-func configured() (*services, error) {
+func configured(ctx context.Context) (*services, error) {
 	instance.Lock()
 	defer instance.Unlock()
 	if instance.services == nil {
-		s, err := build(os.Environ())
+		s, err := build(ctx, os.Environ())
 		if err != nil {
 			slog.New(logHandler()).Error("configuration", "error", err.Error())
 			return nil, errConfiguration
@@ -75,7 +74,7 @@ func configured() (*services, error) {
 	return instance.services, nil
 }
 
-func build(environ []string) (*services, error) {
+func build(ctx context.Context, environ []string) (*services, error) {
 	env, err := gcp.ReadEnvironment(environ)
 	if err != nil {
 		return nil, err
@@ -85,10 +84,14 @@ func build(environ []string) (*services, error) {
 		return nil, err
 	}
 	log := slog.New(logHandler())
+	rules, channels, err := alerts(ctx, env, cloud, log)
+	if err != nil {
+		return nil, err
+	}
 	return &services{
 		rotate: rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log, Timeout: env.Timeout}),
 		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: store(env, cloud), Secrets: cloud, Metrics: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log}),
-		alert:  alert.New(alert.Config{Publisher: cloud, Seals: cloud, Channels: channels(env), Store: incidents(env, cloud), Now: Clock, Log: log}),
+		alert:  alert.New(alert.Config{Publisher: cloud, Seals: cloud, Rules: rules, Channels: channels, Store: incidents(env, cloud), Now: Clock, Log: log}),
 	}, nil
 }
 
@@ -116,15 +119,6 @@ func incidents(env gcp.Environment, cloud *gcp.Cloud) alert.Store {
 	return &state.Directory{Path: filepath.Join(env.State, "alert")}
 }
 
-// channels are where alerts go besides their topic.
-func channels(env gcp.Environment) []alert.Channel {
-	list := []alert.Channel{&notify.Console{W: os.Stdout}}
-	if env.WebhookURL != "" {
-		list = append(list, &notify.Webhook{URL: env.WebhookURL, Client: notify.NewClient(notify.Egress{AllowPrivate: env.Endpoint != ""})})
-	}
-	return list
-}
-
 // logHandler writes the form that Cloud Logging reads from standard output.
 func logHandler() slog.Handler {
 	names := map[string]string{slog.LevelKey: "severity", slog.MessageKey: "message", slog.TimeKey: "time"}
@@ -141,7 +135,7 @@ func logHandler() slog.Handler {
 
 func onEvent(pick func(*services) eventHandler) eventHandler {
 	return func(ctx context.Context, e cloudevents.Event) error {
-		s, err := configured()
+		s, err := configured(ctx)
 		if err != nil {
 			return err
 		}
@@ -151,7 +145,7 @@ func onEvent(pick func(*services) eventHandler) eventHandler {
 
 func onRequest(pick func(*services) http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s, err := configured()
+		s, err := configured(r.Context())
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return

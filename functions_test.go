@@ -23,7 +23,6 @@ import (
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/shared/event"
-	"example.com/keyturn/shared/gcp"
 	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	"google.golang.org/api/option"
@@ -228,7 +227,7 @@ func TestWrongEnvironmentIsToldInTheLogOnly(t *testing.T) {
 		if err != nil || time.Since(at) > time.Minute || e["severity"] != "ERROR" || e["message"] != "configuration" || len(e) != 4 {
 			t.Errorf("log entry %v, want the fields that Cloud Logging looks for", e)
 		}
-		for _, want := range []string{"KEYTURN_PROJEKT is not a variable", "set KEYTURN_PROJECT", "KEYTURN_WEBHOOK_URL is not"} {
+		for _, want := range []string{"KEYTURN_PROJEKT is not a variable", "set KEYTURN_PROJECT", "KEYTURN_WEBHOOK_URL is neither"} {
 			if !strings.Contains(e["error"], want) {
 				t.Errorf("log entry %v does not say %q", e, want)
 			}
@@ -290,7 +289,7 @@ func TestServicesAreBuiltOnce(t *testing.T) {
 	var calls sync.WaitGroup
 	for i := range got {
 		calls.Go(func() {
-			s, err := configured()
+			s, err := configured(t.Context())
 			if err != nil {
 				t.Error(err)
 			}
@@ -301,18 +300,6 @@ func TestServicesAreBuiltOnce(t *testing.T) {
 	for _, s := range got {
 		if s == nil || s != got[0] {
 			t.Fatal("two calls were given services of their own")
-		}
-	}
-}
-
-func TestChannels(t *testing.T) {
-	for url, want := range map[string][]string{"": {"console"}, "https://hooks.example/x": {"console", "webhook"}} {
-		var got []string
-		for _, c := range channels(gcp.Environment{WebhookURL: url}) {
-			got = append(got, c.Name())
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("channels for webhook %q: %v, want %v", url, got, want)
 		}
 	}
 }

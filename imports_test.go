@@ -21,6 +21,7 @@ var layers = []struct {
 	{path: "shared/alerting", pure: true},
 	{path: "shared/event", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/yamlfile", may: []string{}},
+	{path: "shared/channel", may: []string{"shared/alertfile", "shared/notify", "shared/alerting"}},
 	{path: "shared/rule", may: []string{"shared/yamlfile", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/alertfile", may: []string{"shared/yamlfile", "shared/event", "shared/detect", "shared/alerting"}},
 	{path: "shared/state", may: []string{"shared/state"}},

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"example.com/keyturn/shared/alertfile"
@@ -35,14 +37,19 @@ Exit codes: 0 there is no mistake, 1 there is.`,
 
 // checkReport is what --json prints.
 type checkReport struct {
-	File        string    `json:"file"`
-	Problems    []problem `json:"problems"`
-	Warnings    []problem `json:"warnings"`
-	Channels    int       `json:"channels"`
-	Routes      int       `json:"routes"`
-	Silences    int       `json:"silences"`
-	Escalations int       `json:"escalations"`
-	Responses   int       `json:"responses"`
+	File        string           `json:"file"`
+	Problems    []problem        `json:"problems"`
+	Warnings    []problem        `json:"warnings"`
+	Channels    []checkedChannel `json:"channels"`
+	Routes      int              `json:"routes"`
+	Silences    int              `json:"silences"`
+	Escalations int              `json:"escalations"`
+	Responses   int              `json:"responses"`
+}
+
+type checkedChannel struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"`
 }
 
 type problem struct {
@@ -53,28 +60,39 @@ type problem struct {
 
 func (a *app) alertsCheck(name string, now time.Time) error {
 	file, err := alertfile.Load(name, now)
-	report := checkReport{File: name, Problems: []problem{}, Warnings: []problem{}}
 	problems := problemsOf(err)
 	if err != nil && problems == nil {
 		return err
 	}
-	for _, p := range problems {
-		report.Problems = append(report.Problems, problem{p.Line, p.Column, p.Reason})
-	}
-	if len(problems) > 0 {
-		err = fmt.Errorf("%s: %d problems; nothing of it would be used", name, len(problems))
-	}
-	if file != nil {
-		c := file.Config
-		report.Channels, report.Routes, report.Silences, report.Escalations, report.Responses = len(file.Channels), len(c.Routes), len(c.Silences), len(c.Escalations), len(c.Responses)
-		for _, w := range file.Warnings {
-			report.Warnings = append(report.Warnings, problem{w.Line, w.Column, w.Reason})
-		}
+	if err != nil {
+		file = &alertfile.File{}
+		err = fmt.Errorf("%s would not be used, for what is wrong with it: problems: %d", name, len(problems))
 	}
 	if a.json {
-		return a.printWithError(report, err)
+		return a.printWithError(reportOf(name, file, problems), err)
 	}
-	return errors.Join(err, a.printCheck(report, problems, file))
+	return errors.Join(err, a.printCheck(name, file, problems))
+}
+
+func reportOf(name string, file *alertfile.File, problems []yamlfile.Problem) checkReport {
+	c := file.Config
+	r := checkReport{
+		File: name, Problems: places(problems), Warnings: places(file.Warnings), Channels: []checkedChannel{},
+		Routes: len(c.Routes), Silences: len(c.Silences), Escalations: len(c.Escalations), Responses: len(c.Responses),
+	}
+	for _, c := range file.Channels {
+		r.Channels = append(r.Channels, checkedChannel{c.Name, c.Settings.Kind()})
+	}
+	return r
+}
+
+// places is not nil.
+func places(problems []yamlfile.Problem) []problem {
+	all := []problem{}
+	for _, p := range problems {
+		all = append(all, problem{p.Line, p.Column, p.Reason})
+	}
+	return all
 }
 
 // problemsOf are those that an error of alertfile joins; nil if it is another error.
@@ -91,21 +109,18 @@ func problemsOf(err error) (problems []yamlfile.Problem) {
 	return problems
 }
 
-func (a *app) printCheck(r checkReport, problems []yamlfile.Problem, file *alertfile.File) error {
-	var lines []string
+func (a *app) printCheck(name string, file *alertfile.File, problems []yamlfile.Problem) error {
+	var b strings.Builder
 	for _, p := range problems {
-		lines = append(lines, p.Error())
+		fmt.Fprintln(&b, p)
 	}
-	if file != nil {
-		for _, w := range file.Warnings {
-			lines = append(lines, "warning: "+w.Error())
-		}
-		lines = append(lines, fmt.Sprintf("%s: no mistake; %d channels, %d routes, %d silences, %d escalations, %d responses", r.File, r.Channels, r.Routes, r.Silences, r.Escalations, r.Responses))
+	for _, w := range file.Warnings {
+		fmt.Fprintln(&b, "warning:", w)
 	}
-	for _, line := range lines {
-		if _, err := fmt.Fprintln(a.stdout, line); err != nil {
-			return err
-		}
+	if c := file.Config; len(problems) == 0 {
+		fmt.Fprintf(&b, "%s: no mistake; %d channels, %d routes, %d silences, %d escalations, %d responses\n",
+			name, len(file.Channels), len(c.Routes), len(c.Silences), len(c.Escalations), len(c.Responses))
 	}
-	return nil
+	_, err := io.WriteString(a.stdout, b.String())
+	return err
 }

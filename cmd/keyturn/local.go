@@ -17,14 +17,15 @@ import (
 	"example.com/keyturn/cmd/keyturn/internal/world"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/shared/alertfile"
 	"example.com/keyturn/shared/gcp"
 	"github.com/spf13/cobra"
 )
 
 // localFlags say where the world is.
 type localFlags struct {
-	gcpAddr, functionsAddr, webhook string
-	verbose                         bool
+	gcpAddr, functionsAddr, webhook, alerts string
+	verbose                                 bool
 }
 
 func (a *app) localCommand() *cobra.Command {
@@ -41,14 +42,19 @@ points a shell at it. Its state is in memory and ends with the process; what
 detectors know is kept where KEYTURN_STATE says, as by the functions: the absolute
 path of a directory, or firestore with FIRESTORE_EMULATOR_HOST. In what
 it logs, "time" is this machine's clock; rotations and alerts tell the time of
-the world, which 'keyturn local advance' moves.`,
-		Example: "  keyturn local\n  keyturn local env\n  keyturn local advance 720h",
+the world, which 'keyturn local advance' moves.
+
+--alerts names an alerts.yaml: who is told of what, and what is done about it. The
+secrets that it names are looked for in the embedded Secret Manager. Without it
+every alert is printed, and posted to --webhook.`,
+		Example: "  keyturn local\n  keyturn local --alerts alerts.yaml\n  keyturn local env\n  keyturn local advance 720h",
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.local(cmd.Context(), flags) },
 	}
 	c.PersistentFlags().StringVar(&flags.gcpAddr, "gcp-addr", "127.0.0.1:8790", "loopback address of the embedded Google Cloud")
 	c.Flags().StringVar(&flags.functionsAddr, "functions-addr", "127.0.0.1:8791", "loopback address of the functions")
 	c.Flags().StringVar(&flags.webhook, "webhook", "", "URL that alerts are posted to, too")
+	c.Flags().StringVar(&flags.alerts, "alerts", "", "alerts.yaml to go by")
 	c.Flags().BoolVar(&flags.verbose, "verbose", false, "print sweeps that found nothing, too")
 	c.AddCommand(a.localEnvCommand(&flags), a.localAdvanceCommand(&flags))
 	return c
@@ -70,6 +76,10 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	if err != nil {
 		return fmt.Errorf("%w: the functions would refuse --project, --webhook or KEYTURN_STATE: %w", errUsage, err)
 	}
+	alerts, err := flags.alertsFile(time.Now())
+	if err != nil {
+		return fmt.Errorf("%w: the functions would refuse --alerts: %w", errUsage, err)
+	}
 	logs := a.stderr
 	if !flags.verbose {
 		logs = &quiet{out: a.stderr}
@@ -80,7 +90,7 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	}
 	defer forget()
 	w, err := world.Start(ctx, world.Config{
-		Project: a.localProject(), GCPAddr: flags.gcpAddr, FunctionsAddr: flags.functionsAddr, WebhookURL: flags.webhook,
+		Project: a.localProject(), GCPAddr: flags.gcpAddr, FunctionsAddr: flags.functionsAddr, WebhookURL: flags.webhook, Alerts: alerts,
 		Clock: clock.New(), KeyLag: 5 * time.Second, FunctionLogs: logs, State: state, Firestore: env.Firestore,
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -119,6 +129,20 @@ func localState(asked string) (state string, forget func(), err error) {
 		return "", nil, fmt.Errorf("making a place for what the detectors know: %w", err)
 	}
 	return state, forget, nil
+}
+
+// alertsFile is the absolute path of an alerts.yaml without a mistake; "" is none.
+func (f localFlags) alertsFile(now time.Time) (string, error) {
+	switch {
+	case f.alerts == "":
+		return "", nil
+	case f.webhook != "":
+		return "", errors.New("--webhook and --alerts exclude each other: make the webhook a channel of the file")
+	}
+	if _, err := alertfile.Load(f.alerts, now); err != nil {
+		return "", err
+	}
+	return filepath.Abs(f.alerts)
 }
 
 // quiet drops the lines that say that nothing happened.

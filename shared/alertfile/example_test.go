@@ -90,6 +90,13 @@ func TestTheDocumentedExampleLoads(t *testing.T) {
 	if diff := cmp.Diff(channels, f.Channels); diff != "" {
 		t.Errorf("channels (-want +got):\n%s", diff)
 	}
+	var kinds []string
+	for _, c := range f.Channels {
+		kinds = append(kinds, c.Settings.Kind())
+	}
+	if got := strings.Join(kinds, " "); got != "slack chat pagerduty email alertmanager webhook scc ocsf" {
+		t.Errorf("the example has channels of the kinds %s", got)
+	}
 }
 
 func secret(name string) SecretVersion {

@@ -100,7 +100,7 @@ func (l *loader) file(s spec) *File {
 		}
 	}
 	l.unused(len(f.Config.Routes) == 0)
-	f.Warnings = yamlfile.Sorted(l.odd.Problems)
+	f.Warnings = l.odd.Sorted()
 	return f
 }
 

@@ -53,6 +53,7 @@ func TestProblemsAreTold(t *testing.T) {
 		{"secret without version", channel("chat: {webhook: projects/acme/secrets/s}"), []string{"f:3:21: webhook is no reference"}},
 		{"literal routing key", channel("pagerduty: {routing-key: 0123456789abcdef0123456789abcdef}"), []string{"f:3:30: routing-key is no reference"}},
 		{"mail without host", channel("email: {from: a@example.com, to: b@example.com}"), []string{"f:3:13: host is missing"}},
+		{"mail from nobody", channel("email: {host: smtp.example.com, to: b@example.com}"), []string{"f:3:13: from is missing"}},
 		{"mail to nobody", channel("email: {host: smtp.example.com, from: a@example.com}"), []string{"f:3:13: to is missing"}},
 		{"mail's host", channel("email: {host: 'smtp example', from: a@example.com, to: b@example.com}"), []string{"f:3:19: host is no name of a mail server"}},
 		{"mail's port", channel("email: {host: smtp.example.com, port: 70000, from: a@example.com, to: b@example.com}"), []string{`f:3:43: port is "70000"`}},

@@ -45,13 +45,10 @@ func (l *loader) duration(v yamlfile.Scalar, key string, least, most time.Durati
 	return d
 }
 
-// brief is a duration in its largest unit.
+// brief is a duration in days, or in minutes.
 func brief(d time.Duration) string {
-	switch {
-	case d%(24*time.Hour) == 0:
-		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
-	case d%time.Hour == 0:
-		return strconv.Itoa(int(d/time.Hour)) + "h"
+	if d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
 	}
 	return strconv.Itoa(int(d/time.Minute)) + "m"
 }

@@ -17,6 +17,7 @@ import (
 type Environment struct {
 	Config
 	WebhookURL string        // where alerts are posted, too; empty posts nowhere
+	Alerts     string        // full name of the secret version, or path of the file, that says who is told of what; empty is neither
 	State      string        // where instances share what detectors know: StateFirestore, or a directory's path; empty shares nothing
 	Timeout    time.Duration // how long a function may work on one event, as it was deployed; zero is the function's default
 }
@@ -34,6 +35,7 @@ const prefix = "KEYTURN_"
 //	KEYTURN_PROJECT      project id; without it GOOGLE_CLOUD_PROJECT
 //	KEYTURN_ENDPOINT     host:port of an embedded Google Cloud on loopback
 //	KEYTURN_WEBHOOK_URL  http or https URL that alerts are posted to
+//	KEYTURN_ALERTS       secret version that holds alerts.yaml, or the file's absolute path
 //	KEYTURN_TIMEOUT      the function's own timeout, such as 540s
 //	KEYTURN_SEAL_COMMANDS  secret version whose payload, of at least 32 bytes, seals commands on keyturn-rotate
 //	KEYTURN_SEAL_FINDINGS  likewise findings and rotation events on keyturn-findings
@@ -47,6 +49,7 @@ func ReadEnvironment(environ []string) (Environment, error) {
 		"KEYTURN_PROJECT":     &e.Project,
 		"KEYTURN_ENDPOINT":    &e.Endpoint,
 		"KEYTURN_WEBHOOK_URL": &e.WebhookURL,
+		"KEYTURN_ALERTS":      &e.Alerts,
 		"KEYTURN_TIMEOUT":     &timeout,
 		"KEYTURN_STATE":       &e.State,
 
@@ -72,7 +75,7 @@ func ReadEnvironment(environ []string) (Environment, error) {
 	e.Project = cmp.Or(e.Project, fallback)
 	var wrong error
 	e.Timeout, wrong = parseTimeout(timeout)
-	problems = append(problems, e.validate(), checkWebhook(e.WebhookURL), e.checkState(), e.checkSealed(), wrong)
+	problems = append(problems, e.validate(), checkWebhook(e.WebhookURL), e.checkAlerts(), e.checkState(), e.checkSealed(), wrong)
 	if err := errors.Join(problems...); err != nil {
 		return Environment{}, fmt.Errorf("reading the environment: %w", err)
 	}
@@ -93,6 +96,16 @@ func (e Environment) checkState() error {
 		return errors.New("KEYTURN_STATE is firestore, which the embedded Google Cloud of KEYTURN_ENDPOINT has not: give the path of a directory, or FIRESTORE_EMULATOR_HOST")
 	case e.State != "" && e.State != StateFirestore && !filepath.IsAbs(e.State):
 		return fmt.Errorf("KEYTURN_STATE is %.80q: want firestore or the absolute path of a directory", e.State)
+	}
+	return nil
+}
+
+func (e Environment) checkAlerts() error {
+	switch {
+	case e.Alerts != "" && !filepath.IsAbs(e.Alerts) && !versionName.MatchString(e.Alerts):
+		return fmt.Errorf("KEYTURN_ALERTS is %.80q: want projects/PROJECT/secrets/SECRET/versions/VERSION, or the absolute path of a file", e.Alerts)
+	case e.Alerts != "" && e.WebhookURL != "":
+		return errors.New("KEYTURN_WEBHOOK_URL and KEYTURN_ALERTS exclude each other: make the webhook a channel of alerts.yaml")
 	}
 	return nil
 }

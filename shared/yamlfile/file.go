@@ -47,32 +47,44 @@ func Read(name, what string, most int64) ([]byte, error) {
 	return data, nil
 }
 
+// most problems of a file are told: nobody reads on, and a log takes no more.
+const most = 100
+
 // File gathers what is wrong with one file.
 type File struct {
-	Name     string // told with each problem
-	Problems []Problem
+	Name     string    // told with each problem
+	Problems []Problem // as they were found
+	more     int       // that are not told
 }
 
 // Problem adds one.
 func (f *File) Problem(at Position, format string, args ...any) {
+	if len(f.Problems) == most {
+		f.more++
+		return
+	}
 	f.Problems = append(f.Problems, Problem{f.Name, at.Line, at.Column, fmt.Sprintf(format, args...)})
 }
 
-// Err joins the problems, in the order of the file.
+// Sorted returns the problems in the order of the file, and at the end how many more
+// there are.
+func (f *File) Sorted() []Problem {
+	sorted := slices.SortedStableFunc(slices.Values(f.Problems), func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	if f.more > 0 {
+		sorted = append(sorted, Problem{File: f.Name, Reason: fmt.Sprintf("and %d more, which are told once some of these are mended", f.more)})
+	}
+	return sorted
+}
+
+// Err joins what Sorted returns.
 func (f *File) Err() error {
 	var errs []error
-	for _, p := range Sorted(f.Problems) {
+	for _, p := range f.Sorted() {
 		errs = append(errs, p)
 	}
 	return errors.Join(errs...)
-}
-
-// Sorted sorts problems by where they are, and returns them.
-func Sorted(problems []Problem) []Problem {
-	slices.SortStableFunc(problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
-	return problems
 }
 
 // Root returns what the one document of a file consists of; nil with a problem.

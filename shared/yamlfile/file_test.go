@@ -4,10 +4,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/google/go-cmp/cmp"
 )
@@ -79,6 +81,24 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// The YAML library's own decoder takes the same types.
+func TestUnmarshal(t *testing.T) {
+	var s struct {
+		One  Scalar  `yaml:"one"`
+		Some Scalars `yaml:"some"`
+		Same Scalars `yaml:"same"`
+	}
+	if err := yaml.Unmarshal([]byte("one: a\nsome: [b, 1.50]\nsame: c\n"), &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.One.Text != "a" || len(s.Some) != 2 || s.Some[1].Text != "1.50" || len(s.Same) != 1 {
+		t.Errorf("decoded %+v", s)
+	}
+	if err := yaml.Unmarshal([]byte("some: [[b]]\n"), &s); err == nil {
+		t.Errorf("decoded %+v", s)
+	}
+}
+
 func TestDecodeTellsEveryProblem(t *testing.T) {
 	f, root := body(t, "one: [1]\nsome: {a: b}\nlist: 5\nkeys: x\nonne: 1\nK=9: 1\none2:\n")
 	var s shapes
@@ -102,6 +122,41 @@ func TestDecodeTellsEveryProblem(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoPlainMapping(t *testing.T) {
+	for text, want := range map[string]string{
+		"one: &a 1":    "f:1:6: one: want one value, and this is an anchor",
+		"one: !!int 1": "f:1:6: one: want one value, and this is an anchor",
+		"<<: {one: 1}": "f:1:1: a key has to be a word",
+		"one:":         "f:1:1: one has no value",
+		"- one":        "f:1:1: file: want keys with values, and this is a list",
+		"some: [[a]]":  "f:1:8: some: want one value, and this is a list",
+	} {
+		f, root := body(t, text)
+		var s shapes
+		f.Decode(f.Mapping(root, "file"), &s)
+		if err := f.Err(); err == nil || !strings.HasPrefix(err.Error(), want) || len(f.Problems) != 1 {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestFilesWithoutARoot(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                              "f: the file is empty: want keys",
+		"a: 1\n---\nb: 2":               "f: 2 YAML documents",
+		"a: [":                          "f:1:4: sequence end token",
+		"a: {CANARY7: 1, CANARY7: 2}":   "f:1:17: mapping key … already defined",
+		"a: {same: 1, same: 2}":         `f:1:14: mapping key "same" already defined`,
+		"a: " + strings.Repeat("[", 65): "f:1:68: nested more than 64 deep",
+		strings.Repeat("- ", 70):        "f:1:1: nested more than 64 deep",
+	} {
+		f := &File{Name: "f"}
+		if root := f.Root([]byte(text), "want keys"); root != nil || !strings.HasPrefix(f.Err().Error(), want) {
+			t.Errorf("%.20q: %v, want %s", text, f.Err(), want)
+		}
+	}
+}
+
 func TestErrorsWithoutAPosition(t *testing.T) {
 	_, root := body(t, "\n  {}")
 	for want, node := range map[string]ast.Node{"f: odd": nil, "f:2:3: odd": root} {
@@ -113,6 +168,17 @@ func TestErrorsWithoutAPosition(t *testing.T) {
 	}
 }
 
+func TestProblemsBeyondReading(t *testing.T) {
+	f := &File{Name: "f"}
+	for line := range 250 {
+		f.Problem(Position{250 - line, 1}, "odd")
+	}
+	told := strings.Split(f.Err().Error(), "\n")
+	if len(told) != 101 || told[0] != "f:151:1: odd" || told[100] != "f: and 150 more, which are told once some of these are mended" {
+		t.Errorf("%d problems: %s … %s", len(told), told[0], told[len(told)-1])
+	}
+}
+
 func TestRead(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(name, []byte("12345"), 0o600); err != nil {
@@ -120,6 +186,11 @@ func TestRead(t *testing.T) {
 	}
 	if data, err := Read(name, "rules", 5); err != nil || string(data) != "12345" {
 		t.Errorf("%q, %v", data, err)
+	}
+	if runtime.GOOS == "linux" { // where this is a file that nobody can read
+		if _, err := Read("/proc/self/mem", "rules", 4); err == nil || !strings.Contains(err.Error(), "reading rules: ") {
+			t.Errorf("a file that cannot be read: %v", err)
+		}
 	}
 	for name, want := range map[string]string{name: "f: not a file of rules: it is a directory, or longer than 4 bytes", name + "x": "reading rules: ", filepath.Dir(name): "directory"} {
 		if _, err := Read(name, "rules", 4); err == nil || !strings.Contains(err.Error(), want) {

@@ -33,17 +33,14 @@ type List []ast.Node
 // Mapping takes a node for a mapping. what names it, as in "policy"; if it is none,
 // that is a problem, and nothing is given.
 func (f *File) Mapping(node ast.Node, what string) Mapping {
-	m := Mapping{Node: node}
-	switch n := node.(type) {
-	case *ast.MappingNode:
-		for _, v := range n.Values {
-			f.entry(&m, v)
-		}
-	case *ast.MappingValueNode:
-		f.entry(&m, n)
-	default:
+	mapping, ok := node.(*ast.MappingNode)
+	if !ok {
 		f.Problem(Begins(node), "%s: want keys with values, and this is %s", what, shape(node))
 		return Mapping{}
+	}
+	m := Mapping{Node: node}
+	for _, v := range mapping.Values {
+		f.entry(&m, v)
 	}
 	return m
 }
@@ -101,12 +98,8 @@ func (f *File) set(field any, e Entry) {
 
 // Scalar takes a node for one value; without a Node if it is none.
 func (f *File) Scalar(node ast.Node, what string) (s Scalar) {
-	if got := shape(node); got != aValue {
+	if got := shape(node); got != aValue || s.UnmarshalYAML(node) != nil {
 		f.Problem(Begins(node), "%s: want one value, and this is %s", what, got)
-		return Scalar{}
-	}
-	if err := s.UnmarshalYAML(node); err != nil {
-		f.Failed(err, node)
 		return Scalar{}
 	}
 	return s
@@ -145,14 +138,14 @@ const (
 
 func shape(node ast.Node) string {
 	switch node.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
+	case *ast.StringNode, *ast.LiteralNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return aValue
+	case *ast.MappingNode:
 		return "keys with values"
 	case *ast.SequenceNode:
 		return aList
 	case *ast.NullNode:
 		return nothing
-	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode, *ast.MappingKeyNode:
-		return "an anchor, an alias or a tag, which is not read here: write out what it stands for"
 	}
-	return aValue
+	return "an anchor, an alias or a tag, which is not read here: write out what it stands for"
 }

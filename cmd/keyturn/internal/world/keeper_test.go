@@ -114,7 +114,7 @@ func TestStoppedFunctionsAreUnavailable(t *testing.T) {
 }
 
 func TestFunctionsAreToldNothingButTheirEnvironment(t *testing.T) {
-	c := Config{Project: "acme", Program: "/bin/keyturn", Timeout: 3 * time.Second, State: "/state", Firestore: "127.0.0.1:3"}
+	c := Config{Project: "acme", Program: "/bin/keyturn", Timeout: 3 * time.Second, State: "/state", Firestore: "127.0.0.1:3", Alerts: "/alerts.yaml"}
 	cmd, err := c.command("127.0.0.1:1", "127.0.0.1:2")
 	if err != nil {
 		t.Fatal(err)
@@ -122,17 +122,17 @@ func TestFunctionsAreToldNothingButTheirEnvironment(t *testing.T) {
 	if got := strings.Join(cmd.Args, " "); got != "/bin/keyturn functions --addr 127.0.0.1:1 --clock http://127.0.0.1:2" {
 		t.Errorf("command %s", got)
 	}
-	for _, want := range []string{"KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:2", "KEYTURN_TIMEOUT=3s", "KEYTURN_STATE=/state", "FIRESTORE_EMULATOR_HOST=127.0.0.1:3"} {
+	for _, want := range []string{"KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:2", "KEYTURN_TIMEOUT=3s", "KEYTURN_STATE=/state", "FIRESTORE_EMULATOR_HOST=127.0.0.1:3", "KEYTURN_ALERTS=/alerts.yaml"} {
 		if !slices.Contains(cmd.Env, want) {
 			t.Errorf("the environment %q lacks %s", cmd.Env, want)
 		}
 	}
-	c.Timeout, c.State, c.Firestore = 0, "", ""
+	c.Timeout, c.State, c.Firestore, c.Alerts = 0, "", "", ""
 	environ := ""
 	if cmd, err = c.command("127.0.0.1:1", "127.0.0.1:2"); err == nil {
 		environ = strings.Join(cmd.Env, " ")
 	}
-	if err != nil || strings.Contains(environ, "KEYTURN_TIMEOUT") || strings.Contains(environ, "KEYTURN_STATE") || strings.Contains(environ, "FIRESTORE") {
-		t.Errorf("without a timeout and state the environment is %q, %v", cmd.Env, err)
+	if err != nil || strings.Contains(environ, "KEYTURN_TIMEOUT") || strings.Contains(environ, "KEYTURN_STATE") || strings.Contains(environ, "FIRESTORE") || strings.Contains(environ, "KEYTURN_ALERTS") {
+		t.Errorf("without a timeout, state and alerts the environment is %q, %v", cmd.Env, err)
 	}
 }

@@ -57,6 +57,9 @@ func (c Config) command(addr, gcpAddr string) (*exec.Cmd, error) {
 	}
 	env := []string{"KEYTURN_PROJECT=" + c.Project, "KEYTURN_ENDPOINT=" + gcpAddr, "KEYTURN_WEBHOOK_URL=" + c.WebhookURL,
 		"KEYTURN_SEAL_COMMANDS=" + sealVersion(c.Project, sealCommands), "KEYTURN_SEAL_FINDINGS=" + sealVersion(c.Project, sealFindings), "HOME=" + os.Getenv("HOME")}
+	if c.Alerts != "" {
+		env = append(env, "KEYTURN_ALERTS="+c.Alerts)
+	}
 	if c.Timeout != 0 {
 		env = append(env, "KEYTURN_TIMEOUT="+c.Timeout.String())
 	}

@@ -27,6 +27,7 @@ type Config struct {
 	GCPAddr       string        // loopback host:port; port 0 picks a free one
 	FunctionsAddr string        // loopback host:port; port 0 picks a free one
 	WebhookURL    string        // where alerts are posted, too; empty posts nowhere
+	Alerts        string        // absolute path of alerts.yaml; empty is none
 	Clock         *clock.Clock  // policy time
 	KeyLag        time.Duration // how long new keys take to propagate, in policy time
 	FunctionLogs  io.Writer     // what the functions print

@@ -1,0 +1,57 @@
+package keyturn
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+
+	"example.com/keyturn/functions/alert"
+	"example.com/keyturn/shared/alertfile"
+	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/channel"
+	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/notify"
+)
+
+// alerts are who is told of what, and the channels to them besides the topic.
+func alerts(ctx context.Context, env gcp.Environment, cloud *gcp.Cloud, log *slog.Logger) (alerting.Config, []alert.Channel, error) {
+	channels := []alert.Channel{&notify.Console{W: os.Stdout}}
+	if env.WebhookURL != "" {
+		channels = append(channels, &notify.Webhook{URL: env.WebhookURL, Client: notify.NewClient(notify.Egress{AllowPrivate: env.Endpoint != ""})})
+	}
+	if env.Alerts == "" {
+		return alerting.Config{}, channels, nil
+	}
+	file, err := readAlerts(ctx, env.Alerts, cloud)
+	if err != nil {
+		return alerting.Config{}, nil, fmt.Errorf("KEYTURN_ALERTS: %w", err)
+	}
+	for _, w := range file.Warnings {
+		log.WarnContext(ctx, "KEYTURN_ALERTS", "warning", w.Error())
+	}
+	config := channel.Config{Tokens: cloud.Tokens(), Secret: func(ctx context.Context, version string) ([]byte, error) { return payload(ctx, cloud, version) }}
+	for _, c := range channel.New(file.Channels, config) {
+		channels = append(channels, c)
+	}
+	return file.Config, channels, nil
+}
+
+// readAlerts reads a file, or the payload of a secret version.
+func readAlerts(ctx context.Context, name string, cloud *gcp.Cloud) (*alertfile.File, error) {
+	if filepath.IsAbs(name) {
+		return alertfile.Load(name, Clock())
+	}
+	data, err := payload(ctx, cloud, name)
+	if err != nil {
+		return nil, err
+	}
+	return alertfile.Parse(name, data, Clock())
+}
+
+// payload is that of a secret version by its full name.
+func payload(ctx context.Context, cloud *gcp.Cloud, version string) ([]byte, error) {
+	return cloud.AccessVersion(ctx, path.Dir(path.Dir(version)), path.Base(version))
+}
