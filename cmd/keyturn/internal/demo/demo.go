@@ -1,6 +1,6 @@
 // Package demo runs keyturn's whole job once, with real consumers, on an
 // accelerated clock: two rotations of every credential by schedule, an attack
-// that is noticed, and an emergency revoke by hand. It holds keyturn to its
+// that is noticed, a stolen key that is revoked without anybody being asked, and an emergency revoke by hand. It holds keyturn to its
 // promises and reports which held.
 package demo
 
@@ -98,8 +98,13 @@ func (s *stage) play(ctx context.Context, logs io.Writer) (err error) {
 		return err
 	}
 	defer hook.Close()
+	alerts, forget, err := writeRules(hook.URL())
+	if err != nil {
+		return err
+	}
+	defer forget()
 	s.World, err = world.Start(ctx, world.Config{
-		Project: "demo", GCPAddr: "127.0.0.1:0", FunctionsAddr: "127.0.0.1:0", WebhookURL: hook.URL(),
+		Project: "demo", GCPAddr: "127.0.0.1:0", FunctionsAddr: "127.0.0.1:0", Alerts: alerts,
 		Clock: s.clock, KeyLag: keyLag, FunctionLogs: logs,
 	})
 	if err != nil {
@@ -147,6 +152,7 @@ func (s *stage) atWork(ctx context.Context) error {
 		do   func(context.Context) error
 	}{
 		{"rotating by schedule", s.rotateTwice},
+		{"closed loop", s.closeLoop},
 		{"attack", s.attack},
 		{"emergency revoke", s.revoke},
 		{"counting keys", s.countOrphans},

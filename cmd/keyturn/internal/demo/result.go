@@ -28,12 +28,22 @@ type Result struct {
 	Alerts     int       `json:"alerts"`
 	Webhooks   int       `json:"webhooks"`
 	Revoked    int       `json:"revoked"`
+	Loop       Loop      `json:"closed_loop"`
 	Dead       int       `json:"dead_letters"`
 	Secrets    int       `json:"secrets"` // that came up
 	Leaks      int       `json:"leaks"`   // secrets found in anything that was written
 	Seconds    float64   `json:"seconds"`
 	PeakMB     float64   `json:"peak_mb"` // of the program and the functions together
 	Promises   []Promise `json:"promises"`
+}
+
+// Loop is how many seconds after a stolen key was used each step was seen.
+type Loop struct {
+	Found    float64 `json:"found_s"`
+	Alerted  float64 `json:"alerted_s"`
+	Asked    float64 `json:"asked_s"`
+	Disabled float64 `json:"disabled_s"`
+	Resolved float64 `json:"resolved_s"`
 }
 
 // Promise is one thing that keyturn is held to.
@@ -57,6 +67,7 @@ func (s *stage) reckon(took time.Duration) Result {
 	r.Consumers.Reloaded = s.ledger.reloaded.Load()
 	r.OrphanKeys, r.Revoked, r.Dead = len(seen.orphans), seen.revoked, len(seen.deadLetters())
 	r.Findings, r.Alerts, r.Webhooks = len(seen.findings), seen.alerted(), seen.webhooks
+	r.Loop = seen.loop.took()
 	r.Secrets, r.Leaks = s.canaries.tally()
 	r.Seconds, r.PeakMB = took.Seconds(), s.peak
 	r.Promises = s.judge(r)
@@ -79,6 +90,7 @@ func (s *stage) judge(r Result) []Promise {
 			Saw: saw("%d orphans", r.OrphanKeys), Details: s.seen.orphans},
 		{Name: "the attack raised alerts", Held: r.Alerts >= 2 && r.Webhooks >= 2,
 			Saw: saw("%d alerts, %d posted", r.Alerts, r.Webhooks)},
+		{Name: "a stolen key was revoked without asking", Held: s.seen.closed(), Saw: s.seen.loop.saw()},
 		{Name: "the stolen key was revoked", Held: r.Revoked >= 1,
 			Saw: saw("%d revoked", r.Revoked)},
 		{Name: "no message was lost or buried", Held: r.Dead == 0,

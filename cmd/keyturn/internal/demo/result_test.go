@@ -25,6 +25,8 @@ func perfect() *stage {
 		s.seen.take(event.TopicAlerts, message(event.FindingType, i))
 	}
 	s.seen.webhooks, s.seen.revoked = 2, 1
+	s.seen.begin("stolen")
+	s.seen.loop.Disabled, s.seen.loop.Resolved = s.seen.loop.Used.Add(time.Second), s.seen.loop.Used.Add(2*time.Second)
 	s.ledger.requests.Store(2000)
 	s.canaries.add("a secret of some length")
 	return s

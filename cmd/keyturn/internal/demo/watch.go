@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"cloud.google.com/go/pubsub/v2"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
@@ -24,6 +25,7 @@ type sightings struct {
 	dead     []string
 	reloads  int64 // by the end of the scheduled rotations
 
+	loop       loop
 	webhooks   int
 	stolenKey  string
 	stolenFile []byte
@@ -63,6 +65,7 @@ func (s *sightings) alerted() int {
 func (s *sightings) take(topic string, m *pubsub.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.loop.take(topic, m, time.Now())
 	id := m.Attributes["ce-id"]
 	switch {
 	case topic == event.TopicDead:
