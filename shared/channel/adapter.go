@@ -7,9 +7,6 @@ import (
 	"example.com/keyturn/shared/notify"
 )
 
-// pagerDutyEurope takes the events of accounts in the European region.
-const pagerDutyEurope = "https://events.eu.pagerduty.com/v2/enqueue"
-
 // adapter makes that of a channel; what it cannot read is in s.err.
 func (c *Channel) adapter(s *secrets) adapter {
 	id := c.Name()
@@ -19,11 +16,7 @@ func (c *Channel) adapter(s *secrets) adapter {
 	case alertfile.Chat:
 		return &notify.GoogleChat{ID: id, URL: s.text(k.Webhook), Client: c.client}
 	case alertfile.PagerDuty:
-		p := &notify.PagerDuty{ID: id, RoutingKey: s.text(k.RoutingKey), Client: c.client}
-		if k.Europe {
-			p.URL = pagerDutyEurope
-		}
-		return p
+		return &notify.PagerDuty{ID: id, RoutingKey: s.text(k.RoutingKey), Europe: k.Europe, Client: c.client}
 	case alertfile.Email:
 		return &notify.Mail{
 			ID: id, Host: k.Host, Port: k.Port, Implicit: k.Implicit, From: k.From, To: k.To,

@@ -57,7 +57,7 @@ func TestEachKindGetsItsSettings(t *testing.T) {
 		{alertfile.Slack{Webhook: url}, &notify.Slack{ID: "c", URL: "https://hooks.example.com/x"}},
 		{alertfile.Chat{Webhook: url}, &notify.GoogleChat{ID: "c", URL: "https://hooks.example.com/x"}},
 		{alertfile.PagerDuty{RoutingKey: s}, &notify.PagerDuty{ID: "c", RoutingKey: "s3cret"}},
-		{alertfile.PagerDuty{RoutingKey: s, Europe: true}, &notify.PagerDuty{ID: "c", RoutingKey: "s3cret", URL: "https://events.eu.pagerduty.com/v2/enqueue"}},
+		{alertfile.PagerDuty{RoutingKey: s, Europe: true}, &notify.PagerDuty{ID: "c", RoutingKey: "s3cret", Europe: true}},
 		{
 			alertfile.Email{Host: "smtp.example.com", Port: 465, Implicit: true, From: "a@example.com", To: []string{"b@example.com"}, User: "u", Password: s},
 			&notify.Mail{ID: "c", Host: "smtp.example.com", Port: 465, Implicit: true, From: "a@example.com", To: []string{"b@example.com"}, Username: "u", Password: "s3cret"},

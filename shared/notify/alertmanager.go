@@ -42,10 +42,6 @@ func (m *Alertmanager) Name() string { return cmp.Or(m.ID, "alertmanager") }
 
 // Deliver posts an alert, once. Its errors are or wrap a *Failure.
 func (m *Alertmanager) Deliver(ctx context.Context, a alerting.Alert) error {
-	body, err := json.Marshal([]postableAlert{m.alert(a, time.Now())})
-	if err != nil {
-		return unencodable(m, a, err)
-	}
 	header := http.Header{}
 	switch {
 	case m.Username != "":
@@ -57,7 +53,9 @@ func (m *Alertmanager) Deliver(ctx context.Context, a alerting.Alert) error {
 	if u, err := url.Parse(to); err == nil {
 		to = u.JoinPath("api/v2/alerts").String()
 	}
-	return undelivered(m, a, m.Client.do(ctx, exchange{url: to, header: header, body: body, secret: cmp.Or(m.Password, m.Token), said: alertmanagerSaid}))
+	return m.Client.deliver(ctx, m, a, exchange{
+		url: to, header: header, body: []postableAlert{m.alert(a, time.Now())}, secret: cmp.Or(m.Password, m.Token), said: alertmanagerSaid,
+	})
 }
 
 // alertmanagerSaid is the one string that an error of Alertmanager is.
@@ -86,9 +84,13 @@ func (m *Alertmanager) alert(a alerting.Alert, now time.Time) postableAlert {
 	if a.Opened.IsZero() || a.Opened.After(now) {
 		p.StartsAt = now
 	}
-	p.EndsAt = now.Add(cmp.Or(m.Hold, 7*24*time.Hour))
-	if a.State == alerting.Resolved {
+	switch {
+	case a.State == alerting.Resolved:
 		p.EndsAt = now
+	case passing(a):
+		p.EndsAt = now.Add(5 * time.Minute)
+	default:
+		p.EndsAt = now.Add(cmp.Or(m.Hold, 7*24*time.Hour))
 	}
 	return p
 }

@@ -132,7 +132,7 @@ func startAlertmanager(t *testing.T, config string) string {
 // TestARealAlertmanagerFansOut: what keyturn tells it of an incident gets to all of
 // its receivers, and that it is over, too.
 func TestARealAlertmanagerFansOut(t *testing.T) {
-	o := office(t, true)
+	o := office(t, startTLS)
 	certified, _ := certified(t)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw}), 0o600); err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/keyturn/shared/alerting"
 )
 
 // Egress says how receivers are reached.
@@ -61,20 +64,34 @@ type exchange struct {
 	method string // "" is POST
 	url    string
 	header http.Header // besides Content-Type; nil is none
-	body   []byte      // JSON
+	body   any         // sent as JSON
 	secret string      // besides what is secret in the URL; "" is none
 
+	sign func(body []byte)          // adds what depends on the bytes to header; nil is nothing
 	took func(answer []byte) bool   // whether a success is the receiver's own, and not of something in between; nil is whatever succeeds
 	said func(answer []byte) string // the receiver's words about what is wrong; nil is none
 }
 
-// do sends an exchange, once. Its errors are *Failure, and tell nothing secret.
-func (c *Client) do(ctx context.Context, x exchange) error {
+// deliver has one exchange tell a channel's receiver of an alert. Its errors wrap a
+// *Failure, and tell nothing secret.
+func (c *Client) deliver(ctx context.Context, to channel, a alerting.Alert, x exchange) error {
+	body, err := json.Marshal(x.body)
+	if err != nil {
+		return unencodable(to, a, err)
+	}
+	if x.sign != nil {
+		x.sign(body)
+	}
+	return undelivered(to, a, c.do(ctx, x, body))
+}
+
+// do sends a request, once.
+func (c *Client) do(ctx context.Context, x exchange, body []byte) error {
 	u, err := c.parse(x.url)
 	if err != nil {
 		return &Failure{Permanent: true, Err: err}
 	}
-	req, err := http.NewRequestWithContext(ctx, cmp.Or(x.method, http.MethodPost), u.String(), bytes.NewReader(x.body))
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(x.method, http.MethodPost), u.String(), bytes.NewReader(body))
 	if err != nil {
 		return &Failure{Permanent: true, Err: errUnparsable}
 	}
@@ -85,7 +102,7 @@ func (c *Client) do(ctx context.Context, x exchange) error {
 	req.Header.Set("User-Agent", "keyturn")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return &Failure{Err: withoutURL(err)}
+		return x.unreached(err, u)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -93,7 +110,7 @@ func (c *Client) do(ctx context.Context, x exchange) error {
 		return x.explain(err, answer, u)
 	}
 	if err != nil {
-		return &Failure{Err: fmt.Errorf("reading its answer: %w", withoutURL(err))}
+		return x.unreached(fmt.Errorf("reading its answer: %w", err), u)
 	}
 	if x.took != nil && !x.took(answer) {
 		return &Failure{Err: fmt.Errorf("it answered %d, but not as it does when it takes an alert: see whether something else answers at its URL", resp.StatusCode)}
@@ -113,6 +130,15 @@ func (c *Client) parse(raw string) (*url.URL, error) {
 		return u, nil
 	}
 	return nil, errors.New("its URL is not https: configure one that is; plain http goes to a loopback address only, where private addresses are allowed")
+}
+
+// unreached is a failure without an answer. What answers, and not in HTTP, is quoted
+// by such errors, and may have repeated the request.
+func (x exchange) unreached(err error, u *url.URL) *Failure {
+	if err = withoutURL(err); repeats(err.Error(), append(secretsIn(u), x.secret)) {
+		err = errors.New("what answers there does not speak HTTP, and repeats what is secret: see what its URL leads to")
+	}
+	return &Failure{Err: err}
 }
 
 // maxSaid bounds what is shown of a receiver's words, in bytes.

@@ -3,6 +3,7 @@ package notify
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -153,6 +154,32 @@ func (cut) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 func TestAnAnswerThatBreaksOffIsAFailure(t *testing.T) {
 	for _, p := range posters(serve(t, cut{}), neighbours()) {
 		if f := checkError(t, p.Deliver(t.Context(), stolenKey(alerting.Open)), "reading its answer"); f.Permanent {
+			t.Errorf("%s: a failure for ever", p.Name())
+		}
+	}
+}
+
+// TestAnEchoTellsNothing: what listens and speaks no HTTP is quoted in net/http's errors.
+func TestAnEchoTellsNothing(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				_, _ = io.Copy(conn, conn)
+			}()
+		}
+	}()
+	for _, p := range posters("http://"+listener.Addr().String(), neighbours()) {
+		if f := checkError(t, p.Deliver(t.Context(), stolenKey(alerting.Open)), ""); f.Permanent {
 			t.Errorf("%s: a failure for ever", p.Name())
 		}
 	}

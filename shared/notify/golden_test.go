@@ -26,15 +26,11 @@ func rendered(t *testing.T, a alerting.Alert) map[string]string {
 	if err := (&Console{W: &console}).Deliver(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	chat, err := chatBody(a)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return map[string]string{
 		"console":      console.String(),
 		"webhook":      indented(t, a),
 		"slack":        indented(t, slackMessage(m)),
-		"googlechat":   indented(t, json.RawMessage(chat)),
+		"googlechat":   indented(t, chatFitting(a)),
 		"pagerduty":    indented(t, pagerDutyEvent(a)),
 		"alertmanager": indented(t, new(Alertmanager).alert(a, noon.AddDate(0, 0, 1))),
 		"ocsf":         indented(t, detectionFindingOf(a)),

@@ -33,11 +33,7 @@ func (g *GoogleChat) Name() string { return cmp.Or(g.ID, "google-chat") }
 
 // Deliver posts an alert, once. Its errors are or wrap a *Failure.
 func (g *GoogleChat) Deliver(ctx context.Context, a alerting.Alert) error {
-	body, err := chatBody(a)
-	if err != nil {
-		return unencodable(g, a, err)
-	}
-	return undelivered(g, a, g.Client.do(ctx, exchange{url: threaded(g.URL, a.ID), body: body, took: googleTook, said: googleSaid}))
+	return g.Client.deliver(ctx, g, a, exchange{url: threaded(g.URL, a.ID), body: chatFitting(a), took: googleTook, said: googleSaid})
 }
 
 // threaded has Chat reply to the incident's thread, or begin it, and take the same
@@ -54,13 +50,14 @@ func threaded(raw, id string) string {
 	return u.String()
 }
 
-// chatBody renders an alert, with as many facts as fit.
-func chatBody(a alerting.Alert) ([]byte, error) {
+// chatFitting renders an alert, with as many facts as fit.
+func chatFitting(a alerting.Alert) *chat.Message {
 	m := compose(a)
 	for {
-		body, err := json.Marshal(chatMessageOf(m, a.Incident))
+		rendered := chatMessageOf(m, a.Incident)
+		body, err := json.Marshal(rendered)
 		if err != nil || len(body) <= chatMessage || len(m.Facts) == 0 {
-			return body, err
+			return rendered
 		}
 		m.Facts = m.Facts[:len(m.Facts)-1]
 	}

@@ -166,7 +166,7 @@ func TestGoogleChatHoldsHostileTexts(t *testing.T) {
 // TestGoogleChatLeavesFactsOutRatherThanBeRefused: escaped, one byte becomes five, and
 // ten in JSON.
 func TestGoogleChatLeavesFactsOutRatherThanBeRefused(t *testing.T) {
-	body, err := chatBody(hostile(strings.Repeat("&", 5000)))
+	body, err := json.Marshal(chatFitting(hostile(strings.Repeat("&", 5000))))
 	if err != nil || len(body) > chatMessage {
 		t.Fatalf("%d bytes, %v", len(body), err)
 	}

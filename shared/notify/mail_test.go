@@ -15,7 +15,7 @@ import (
 )
 
 func TestMailArrives(t *testing.T) {
-	o := office(t, true)
+	o := office(t, startTLS)
 	a := stolenKey(alerting.Open)
 	if err := o.mail().Deliver(t.Context(), a); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func unixLines(parts map[string]string) map[string]string {
 }
 
 func TestMailsOfAnIncidentAreOneThread(t *testing.T) {
-	o := office(t, true)
+	o := office(t, startTLS)
 	var subjects, threads, ids []string
 	for i, state := range []alerting.State{alerting.Open, alerting.Escalated, alerting.Resolved} {
 		a := stolenKey(state)
@@ -81,7 +81,7 @@ func TestMailsOfAnIncidentAreOneThread(t *testing.T) {
 }
 
 func TestMailHoldsHostileTexts(t *testing.T) {
-	o := office(t, true)
+	o := office(t, startTLS)
 	if err := o.mail().Deliver(t.Context(), stolenKey(alerting.Open)); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestMailFailures(t *testing.T) {
 		"to nowhere":          {func(m *Mail, _ *postOffice) { m.To = []string{"a@b.example", "x\r\nBcc: y@z.example"} }, "the addresses that it goes to cannot be read", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := office(t, true)
+			o := office(t, startTLS)
 			m := o.mail()
 			c.change(m, o)
 			f := checkError(t, m.Deliver(t.Context(), stolenKey(alerting.Open)), c.want)
@@ -169,8 +169,44 @@ func TestMailFailures(t *testing.T) {
 	}
 }
 
+func TestMailByImplicitTLS(t *testing.T) {
+	o := office(t, implicitTLS)
+	m := o.mail()
+	m.Implicit = true
+	if err := m.Deliver(t.Context(), stolenKey(alerting.Open)); err != nil {
+		t.Fatal(err)
+	}
+	if l := o.next(t); l.header.Get("Keyturn-State") != "open" {
+		t.Errorf("header %v", l.header)
+	}
+	m.Implicit = false // waits for a greeting that comes encrypted only
+	m.Client = NewClient(Egress{AllowPrivate: true, Roots: o.roots, Timeout: 50 * time.Millisecond})
+	checkError(t, m.Deliver(t.Context(), stolenKey(alerting.Open)), "took too long")
+}
+
+// TestMailWithoutALogin: to a relay that knows keyturn by its address.
+func TestMailWithoutALogin(t *testing.T) {
+	o := office(t, startTLS)
+	m := o.mail()
+	m.Username, m.Password = "", ""
+	if err := m.Deliver(t.Context(), stolenKey(alerting.Open)); err != nil {
+		t.Fatal(err)
+	}
+	o.next(t)
+}
+
+// TestAMailThatArrivedIsNotSentAgain, although the good-bye fails.
+func TestAMailThatArrivedIsNotSentAgain(t *testing.T) {
+	o := office(t, startTLS)
+	o.refuse["RESET"] = errors.New("gone") // the connection breaks once the mail is taken
+	if err := o.mail().Deliver(t.Context(), stolenKey(alerting.Open)); err != nil {
+		t.Error(err)
+	}
+	o.next(t)
+}
+
 func TestNothingIsMailedInTheClear(t *testing.T) {
-	o := office(t, false)
+	o := office(t, inTheClear)
 	if f := checkError(t, o.mail().Deliver(t.Context(), stolenKey(alerting.Open)), "does not support STARTTLS"); f.Permanent {
 		t.Error("somebody in between who strips STARTTLS for a moment makes it a failure for ever")
 	}

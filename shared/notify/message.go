@@ -66,11 +66,15 @@ func compose(a alerting.Alert) message {
 		m.Technique = a.Technique
 		m.Attack = "https://attack.mitre.org/techniques/" + strings.ReplaceAll(a.Technique, ".", "/") + "/"
 	}
-	if a.State != alerting.Acknowledged && a.State != alerting.Resolved && incidentID.MatchString(a.Incident) {
+	if a.State != alerting.Acknowledged && a.State != alerting.Resolved && !passing(a) && incidentID.MatchString(a.Incident) {
 		m.Ack = "keyturn alerts ack " + a.Incident
 	}
 	return m
 }
+
+// passing reports whether an alert is over once it is told, as a digest or a test is:
+// nobody has to take it up, and nobody will say that it is resolved.
+func passing(a alerting.Alert) bool { return a.Only != "" || a.Rule == "test" }
 
 var (
 	technique  = regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)

@@ -3,7 +3,6 @@ package notify
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -95,15 +94,11 @@ func (o *OCSF) Name() string { return cmp.Or(o.ID, "ocsf") }
 
 // Deliver posts an alert, once. Its errors are or wrap a *Failure.
 func (o *OCSF) Deliver(ctx context.Context, a alerting.Alert) error {
-	body, err := json.Marshal(detectionFindingOf(a))
-	if err != nil {
-		return unencodable(o, a, err)
-	}
 	header := http.Header{"Idempotency-Key": {a.ID}}
 	if o.Token != "" {
 		header.Set("Authorization", cmp.Or(o.Scheme, "Bearer")+" "+o.Token)
 	}
-	return undelivered(o, a, o.Client.do(ctx, exchange{url: o.URL, header: header, body: body, secret: o.Token}))
+	return o.Client.deliver(ctx, o, a, exchange{url: o.URL, header: header, body: detectionFindingOf(a), secret: o.Token})
 }
 
 // detectionFindingOf renders an alert.

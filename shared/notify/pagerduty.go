@@ -41,13 +41,7 @@ func (p *PagerDuty) Name() string { return cmp.Or(p.ID, "pagerduty") }
 func (p *PagerDuty) Deliver(ctx context.Context, a alerting.Alert) error {
 	event := pagerDutyEvent(a)
 	event.RoutingKey = p.RoutingKey
-	body, err := json.Marshal(event)
-	if err != nil {
-		return unencodable(p, a, err)
-	}
-	return undelivered(p, a, p.Client.do(ctx, exchange{
-		url: p.url(), body: body, secret: p.RoutingKey, took: pagerDutyTook, said: pagerDutySaid,
-	}))
+	return p.Client.deliver(ctx, p, a, exchange{url: p.url(), body: event, secret: p.RoutingKey, took: pagerDutyTook, said: pagerDutySaid})
 }
 
 func (p *PagerDuty) url() string {

@@ -3,7 +3,7 @@ package notify
 import (
 	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -56,22 +56,43 @@ func (s *SecurityCommandCenter) Deliver(ctx context.Context, a alerting.Alert) e
 	if !sccID.MatchString(a.Incident) {
 		return unencodable(s, a, fmt.Errorf("%.40q is no id of a finding: it takes 1 to 32 letters and digits", a.Incident))
 	}
+	token, err := s.token(ctx)
+	if err != nil {
+		return undelivered(s, a, &Failure{Err: fmt.Errorf("getting a token for it: %w", err)})
+	}
 	f := s.finding(a)
-	body, err := json.Marshal(f)
-	if err != nil {
-		return unencodable(s, a, err)
-	}
-	token, err := s.Tokens.Token()
-	if err != nil {
-		return undelivered(s, a, &Failure{Err: fmt.Errorf("getting a token for it: %w", withoutURL(err))})
-	}
-	return undelivered(s, a, s.Client.do(ctx, exchange{
+	return s.Client.deliver(ctx, s, a, exchange{
 		method: http.MethodPatch, // creates what is not there yet
 		url:    strings.TrimSuffix(cmp.Or(s.URL, sccURL), "/") + "/v2/" + f.Name,
 		header: http.Header{"Authorization": {token.Type() + " " + token.AccessToken}},
-		body:   body, secret: token.AccessToken,
+		body:   f, secret: token.AccessToken,
 		took: googleTook, said: googleSaid,
-	}))
+	})
+}
+
+// token waits for a token no longer than for an answer: a TokenSource knows no
+// context.
+func (s *SecurityCommandCenter) token(ctx context.Context) (*oauth2.Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Client.timeout)
+	defer cancel()
+	type result struct {
+		token *oauth2.Token
+		err   error
+	}
+	got := make(chan result, 1)
+	go func() {
+		token, err := s.Tokens.Token()
+		got <- result{token, err}
+	}()
+	select {
+	case r := <-got:
+		if r.err != nil {
+			return nil, errors.New(printable(withoutURL(r.err).Error(), maxSaid))
+		}
+		return r.token, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (s *SecurityCommandCenter) finding(a alerting.Alert) sccFinding {
@@ -83,7 +104,7 @@ func (s *SecurityCommandCenter) finding(a alerting.Alert) sccFinding {
 		EventTime:    stamp(a.Time), ExternalURI: m.Logs, Description: m.Sentence, NextSteps: m.steps(),
 		SourceProperties: annotations(m),
 	}
-	if a.State == alerting.Resolved {
+	if a.State == alerting.Resolved || passing(a) {
 		f.State = "INACTIVE"
 	}
 	return f

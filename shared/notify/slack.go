@@ -3,7 +3,6 @@ package notify
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -34,15 +33,11 @@ func (s *Slack) Name() string { return cmp.Or(s.ID, "slack") }
 
 // Deliver posts an alert, once. Its errors are or wrap a *Failure.
 func (s *Slack) Deliver(ctx context.Context, a alerting.Alert) error {
-	body, err := json.Marshal(slackMessage(compose(a)))
-	if err != nil {
-		return unencodable(s, a, err)
-	}
-	return undelivered(s, a, s.Client.do(ctx, exchange{
-		url: s.URL, body: body,
+	return s.Client.deliver(ctx, s, a, exchange{
+		url: s.URL, body: slackMessage(compose(a)),
 		took: func(answer []byte) bool { return string(answer) == "ok" },
 		said: slackSaid,
-	}))
+	})
 }
 
 // slackSaid is one of Slack's error codes, such as channel_is_archived.

@@ -43,8 +43,15 @@ type letter struct {
 	raw    string
 }
 
-// office opens a post office. Without STARTTLS it takes mail in the clear.
-func office(t *testing.T, startTLS bool) *postOffice {
+// Ways to the post office.
+const (
+	inTheClear = iota
+	startTLS
+	implicitTLS
+)
+
+// office opens a post office.
+func office(t *testing.T, way int) *postOffice {
 	t.Helper()
 	o := &postOffice{letters: make(chan letter, 100), refuse: map[string]error{}}
 	certified, roots := certified(t)
@@ -52,15 +59,19 @@ func office(t *testing.T, startTLS bool) *postOffice {
 	server := smtp.NewServer(o)
 	server.Domain, server.ReadTimeout, server.WriteTimeout = "post.example", time.Minute, time.Minute
 	server.ErrorLog = log.New(io.Discard, "", 0)
-	server.AllowInsecureAuth = !startTLS
-	if startTLS {
-		server.TLSConfig = &tls.Config{Certificates: certified.TLS.Certificates}
+	server.AllowInsecureAuth = way == inTheClear
+	config := &tls.Config{Certificates: certified.TLS.Certificates}
+	if way == startTLS {
+		server.TLSConfig = config
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.host, o.port = "127.0.0.1", listener.Addr().(*net.TCPAddr).Port
+	if way == implicitTLS {
+		listener = tls.NewListener(listener, config)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -149,7 +160,13 @@ func (c *conversation) Data(r io.Reader) error {
 	return nil
 }
 
-func (c *conversation) Reset() {}
+// Reset breaks the connection where that is wanted. It is called before EHLO is
+// answered after STARTTLS, too, when nothing has come yet.
+func (c *conversation) Reset() {
+	if c.office.refusal("RESET") != nil && c.letter.raw != "" {
+		_ = c.conn.Conn().Close()
+	}
+}
 
 func (c *conversation) Logout() error { return nil }
 

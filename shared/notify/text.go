@@ -39,9 +39,6 @@ func bounded(s string, limit int, escape func(rune) string) string {
 // printable is one line that shows what a text holds, in at most limit bytes.
 func printable(s string, limit int) string { return bounded(s, limit, visible) }
 
-// unescaped is for what takes any printable text as it is.
-func unescaped(r rune) string { return string(r) }
-
 // word reports whether a text is one word of a vendor's vocabulary, such as
 // invalid_payload or PERMISSION_DENIED.
 func word(s string) bool {

@@ -150,6 +150,23 @@ func TestFindingsNeedAnID(t *testing.T) {
 	}
 }
 
+// TestWhatPassesDoesNotStay: nobody says that a digest or a test is over.
+func TestWhatPassesDoesNotStay(t *testing.T) {
+	digest, test := stolenKey(alerting.Open), stolenKey(alerting.Open)
+	digest.Only, test.Rule = "pager", "test"
+	for _, a := range []alerting.Alert{digest, test} {
+		if got := new(Alertmanager).alert(a, noon).EndsAt; !got.Equal(noon.Add(5 * time.Minute)) {
+			t.Errorf("Alertmanager holds it until %v", got)
+		}
+		if got := new(SecurityCommandCenter).finding(a).State; got != "INACTIVE" {
+			t.Errorf("the finding is %s", got)
+		}
+		if got := compose(a).Ack; got != "" {
+			t.Errorf("somebody is asked to take it up: %s", got)
+		}
+	}
+}
+
 type noTokens struct{}
 
 func (noTokens) Token() (*oauth2.Token, error) { return nil, errors.New("the metadata server is away") }
@@ -159,6 +176,17 @@ func TestFindingsNeedAToken(t *testing.T) {
 	if f := checkError(t, s.Deliver(t.Context(), stolenKey(alerting.Open)), "getting a token for it: the metadata server is away"); f.Permanent {
 		t.Error("it is a failure for ever")
 	}
+}
+
+type slowTokens struct{ released chan struct{} }
+
+func (s slowTokens) Token() (*oauth2.Token, error) { <-s.released; return nil, errors.New("late") }
+
+func TestFindingsDoNotWaitForATokenForEver(t *testing.T) {
+	tokens := slowTokens{make(chan struct{})}
+	defer close(tokens.released)
+	s := &SecurityCommandCenter{Source: "organizations/1/sources/2", Tokens: tokens, Client: NewClient(Egress{Timeout: 10 * time.Millisecond})}
+	checkError(t, s.Deliver(t.Context(), stolenKey(alerting.Open)), "getting a token for it: context deadline exceeded")
 }
 
 // TestOCSFHasWhatIsRequired: of the class Detection Finding and its objects, by
@@ -186,6 +214,13 @@ func TestOCSFHasWhatIsRequired(t *testing.T) {
 		if info["uid"] != incident || info["title"] == "" || metadata["version"] != "1.3.0" || product["vendor_name"] != "keyturn" || metadata["uid"] != stolenKey(state).ID {
 			t.Errorf("%s: %s", state, body)
 		}
+	}
+}
+
+func TestOCSFOfLittle(t *testing.T) {
+	f := detectionFindingOf(alerting.Alert{ID: "test-1", Incident: "test", State: alerting.Open})
+	if f.Time != 0 || f.Remediation != nil || f.Resources != nil || f.Info.Attacks != nil {
+		t.Errorf("finding %+v", f)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -33,13 +32,11 @@ func (w *Webhook) Name() string { return cmp.Or(w.ID, "webhook") }
 
 // Deliver posts an alert, once. Its errors are or wrap a *Failure.
 func (w *Webhook) Deliver(ctx context.Context, a alerting.Alert) error {
-	body, err := json.Marshal(a)
-	if err != nil {
-		return unencodable(w, a, err)
-	}
 	header := http.Header{"Idempotency-Key": {a.ID}}
-	w.sign(header, time.Now(), body)
-	return undelivered(w, a, w.Client.do(ctx, exchange{url: w.URL, header: header, body: body}))
+	return w.Client.deliver(ctx, w, a, exchange{
+		url: w.URL, header: header, body: a,
+		sign: func(body []byte) { w.sign(header, time.Now(), body) },
+	})
 }
 
 // sign adds the timestamp and, with a secret, the signature.
