@@ -146,7 +146,7 @@ func (l *loader) step(m yamlfile.Mapping, before []alerting.Step) alerting.Step 
 		step.After = l.duration(s.After, "after", time.Minute, 30*day)
 	}
 	if n := len(before); n > 0 && step.After > 0 && step.After <= before[n-1].After {
-		l.Problem(s.After.At(), "after is %s, and the step before it comes after %s: each has to come later than the one before", s.After.Text, before[n-1].After)
+		l.Problem(s.After.At(), "after is %s, and the step before it comes after %s: each has to come later than the one before", s.After.Text, brief(before[n-1].After))
 	}
 	return step
 }

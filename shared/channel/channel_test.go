@@ -226,12 +226,14 @@ func TestSecretsThatCannotBeReadAreTriedAgain(t *testing.T) {
 // What needs no secret has none that might have been replaced.
 func TestAChannelWithoutSecretsFailsForGood(t *testing.T) {
 	h := newHook(t)
-	c := New([]alertfile.Channel{{Name: "c", Private: true, Settings: alertfile.Webhook{URL: h.receiver.URL + "/404/x"}}}, h.Config)[0]
-	for range 2 {
-		f := (*notify.Failure)(nil)
-		if err := c.Deliver(t.Context(), alerting.Alert{ID: "1"}); !errors.As(err, &f) || !f.Permanent {
-			t.Errorf("error %v", err)
-		}
+	c := New([]alertfile.Channel{{Name: "c", Private: true, Settings: alertfile.Webhook{URL: h.receiver.URL + "/200/x"}}}, h.Config)[0]
+	if err := c.Deliver(t.Context(), alerting.Alert{ID: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	h.revoked = "/200/x"
+	f := (*notify.Failure)(nil)
+	if err := c.Deliver(t.Context(), alerting.Alert{ID: "2"}); !errors.As(err, &f) || !f.Permanent {
+		t.Errorf("error %v", err)
 	}
 	h.read(t, 0)
 }
