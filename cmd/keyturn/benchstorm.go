@@ -18,8 +18,9 @@ func (a *app) benchStormCommand() *cobra.Command {
 		Short: "Drown the alert function in findings while channels are down, slow or busy",
 		Long: `storm delivers findings of a few incidents to the alert function, one of ten
 twice, while of its channels two are down, one takes 2 seconds for each alert, one
-answers 429 every other time, and one has a limit. Incidents are kept in files. At
-the end it compares what the incidents say with what each channel got.
+answers 429 every other time, and one has a limit. Incidents are kept in memory, or
+in an empty directory, safe from a crash, with --state. At the end it compares what
+the incidents say with what each channel got.
 
 It exits with 0 only if every finding was counted once, every channel that is not
 down got each change of each incident exactly once or in a digest, and what the
@@ -30,6 +31,7 @@ others did not get is still owed to them.`,
 	}
 	c.Flags().IntVar(&config.Findings, "findings", 100_000, "how many findings there are, at most 1000000")
 	c.Flags().IntVar(&config.Incidents, "incidents", 50, "how many incidents they belong to")
+	c.Flags().StringVar(&config.State, "state", "", "directory that incidents are kept in")
 	c.Flags().DurationVar(&config.For, "for", time.Minute, "how long they come, from 1s to 1h")
 	return c
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/keyturn/functions/alert"
 	"example.com/keyturn/shared/alerting"
 )
 
@@ -16,11 +17,7 @@ import (
 func (s *storm) reconcile(ctx context.Context) (Result, error) {
 	r := Result{Findings: s.config.Findings, Deliveries: int(s.deliveries.Load()), HandledP99: s.took.p99(), PeakMiB: float64(s.peak.Load()) / (1 << 20)}
 	owed := map[string]int{}
-	err := s.store.Each(ctx, "incident-", func(_ string, data []byte) error {
-		var in alerting.Incident
-		if err := json.Unmarshal(data, &in); err != nil {
-			return err
-		}
+	err := each(ctx, s.store, func(in *alerting.Incident) {
 		for _, w := range in.Outbox {
 			for _, t := range w.To {
 				owed[t.Channel]++
@@ -31,12 +28,21 @@ func (s *storm) reconcile(ctx context.Context) (Result, error) {
 			r.Alerts += in.Alerts
 			r.Incidents++
 		}
-		return nil
 	})
 	for _, to := range append([]*receiver{s.outside.main}, s.outside.all...) {
 		r.Channels = append(r.Channels, to.seen(r.Alerts, owed[to.name]))
 	}
 	return r, err
+}
+
+// each visits all incidents.
+func each(ctx context.Context, store alert.Store, visit func(*alerting.Incident)) error {
+	return store.Each(ctx, "incident-", func(_ string, data []byte) error {
+		var in alerting.Incident
+		err := json.Unmarshal(data, &in)
+		visit(&in)
+		return err
+	})
 }
 
 func (r *receiver) seen(alerts, owed int) ChannelSeen {

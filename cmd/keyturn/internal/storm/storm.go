@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -27,6 +26,7 @@ type Config struct {
 	For       time.Duration // over which they come; required
 	Again     int           // one finding of so many is delivered twice; 0 is none
 	Handlers  int           // events that are handled at once; 0 is 80, as on Cloud Run
+	State     string        // directory that incidents are kept in; empty is memory
 	Progress  Progress      // required
 }
 
@@ -71,18 +71,16 @@ func (r Result) Met() bool {
 }
 
 const (
-	patience = 2 * time.Minute // until what is owed is delivered
+	patience = 5 * time.Minute // until what is owed is delivered
 	beat     = time.Second     // between two calls to tend
 )
 
-// Run storms once, with documents in a temporary directory.
+// Run storms once.
 func Run(ctx context.Context, c Config) (Result, error) {
-	dir, err := os.MkdirTemp("", "keyturn-storm-")
-	if err != nil {
-		return Result{}, fmt.Errorf("making a directory for incidents: %w", err)
+	s := &storm{config: c, store: new(state.Memory), outside: newOutside()}
+	if c.State != "" {
+		s.store = &state.Directory{Path: c.State}
 	}
-	defer os.RemoveAll(dir)
-	s := &storm{config: c, store: &state.Directory{Path: dir}, outside: newOutside()}
 	s.function = alert.New(alert.Config{
 		Publisher: s.outside, Channels: s.outside.channels(), Store: s.store,
 		Rules: alerting.Config{Limits: map[string]alerting.Limit{"limited": {PerHour: 60, Burst: 20, Digest: 5 * time.Second}}},
@@ -90,7 +88,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	})
 	began := time.Now()
 	stop := s.tendAlways(ctx)
-	err = s.blow(ctx)
+	err := s.blow(ctx)
 	blown := time.Since(began)
 	if err == nil {
 		err = s.calm(ctx)
@@ -107,7 +105,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 type storm struct {
 	config     Config
 	function   *alert.Function
-	store      *state.Directory
+	store      alert.Store
 	outside    *outside
 	deliveries atomic.Int64
 	took       latencies
