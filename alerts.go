@@ -32,7 +32,7 @@ func alerts(ctx context.Context, env gcp.Environment, cloud *gcp.Cloud, log *slo
 	for _, w := range file.Warnings {
 		log.WarnContext(ctx, "KEYTURN_ALERTS", "warning", w.Error())
 	}
-	config := channel.Config{Tokens: cloud.Tokens(), Secret: func(ctx context.Context, version string) ([]byte, error) { return payload(ctx, cloud, version) }}
+	config := channel.Config{Region: env.Region, Tokens: cloud.Tokens(), Secret: func(ctx context.Context, version string) ([]byte, error) { return payload(ctx, cloud, version) }}
 	for _, c := range channel.New(file.Channels, config) {
 		channels = append(channels, c)
 	}

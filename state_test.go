@@ -41,7 +41,7 @@ func TestWhoSharesState(t *testing.T) {
 // Functions refuse an environment that is not whole; cloudbuild.yaml's is.
 func TestWhatIsDeployedIsConfigured(t *testing.T) {
 	for _, step := range readBuild(t).GetSteps() {
-		vars := strings.NewReplacer("${PROJECT_ID}", "acme", "${_ALERTS}", "").Replace(flag(step.GetArgs(), "--set-env-vars"))
+		vars := strings.NewReplacer("${PROJECT_ID}", "acme", "${_REGION}", "us-central1", "${_ALERTS}", "").Replace(flag(step.GetArgs(), "--set-env-vars"))
 		if flag(step.GetArgs(), "--entry-point") == "" {
 			continue
 		}

@@ -68,8 +68,8 @@ func TestReadEnvironment(t *testing.T) {
 		want    Environment
 	}{
 		"least": {[]string{"KEYTURN_PROJECT=acme", commands, findings}, Environment{Config: sealed}},
-		"all": {[]string{"PATH=/bin", "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=https://hooks.example/x?a=b", "KEYTURN_TIMEOUT=90s", "KEYTURN_STATE=firestore", commands, "FIRESTORE_EMULATOR_HOST=127.0.0.1:2", "GOOGLE_CLOUD_PROJECT=other"},
-			Environment{Config{Project: "acme", Endpoint: "127.0.0.1:1", Firestore: "127.0.0.1:2", SealCommands: sealed.SealCommands}, "https://hooks.example/x?a=b", "", "firestore", 90 * time.Second}},
+		"all": {[]string{"PATH=/bin", "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=https://hooks.example/x?a=b", "KEYTURN_REGION=europe-west1", "KEYTURN_TIMEOUT=90s", "KEYTURN_STATE=firestore", commands, "FIRESTORE_EMULATOR_HOST=127.0.0.1:2", "GOOGLE_CLOUD_PROJECT=other"},
+			Environment{Config{Project: "acme", Endpoint: "127.0.0.1:1", Firestore: "127.0.0.1:2", SealCommands: sealed.SealCommands}, "https://hooks.example/x?a=b", "", "europe-west1", "firestore", 90 * time.Second}},
 		"state in a directory":   {[]string{"KEYTURN_PROJECT=acme", "KEYTURN_STATE=/var/state", commands, findings}, Environment{Config: sealed, State: "/var/state"}},
 		"state in the cloud":     {[]string{"KEYTURN_PROJECT=acme", "KEYTURN_STATE=firestore", commands, findings}, Environment{Config: sealed, State: "firestore"}},
 		"the platform's project": {[]string{"GOOGLE_CLOUD_PROJECT=acme", "KEYTURN_PROJECT=", commands, findings}, Environment{Config: sealed}},
@@ -86,10 +86,10 @@ func TestReadEnvironment(t *testing.T) {
 }
 
 func TestReadEnvironmentTellsAllThatIsWrong(t *testing.T) {
-	got, err := ReadEnvironment([]string{"KEYTURN_ENDPOINT=10.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + canary, "KEYTURN_WEBHOOK=" + canary, "KEYTURN_TIMEOUT=2h", "KEYTURN_STATE=firestore", "FIRESTORE_EMULATOR_HOST=10.0.0.2:1", "KEYTURN_="})
+	got, err := ReadEnvironment([]string{"KEYTURN_ENDPOINT=10.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + canary, "KEYTURN_WEBHOOK=" + canary, "KEYTURN_TIMEOUT=2h", "KEYTURN_REGION=eu; reboot", "KEYTURN_STATE=firestore", "FIRESTORE_EMULATOR_HOST=10.0.0.2:1", "KEYTURN_="})
 	for _, want := range []string{
-		"reading the environment: ", "KEYTURN_PROJECT", `"10.0.0.1:1"`, "KEYTURN_WEBHOOK_URL is neither an https URL",
-		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ALERTS, KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_SEAL_COMMANDS, KEYTURN_SEAL_FINDINGS, KEYTURN_STATE, KEYTURN_TIMEOUT, KEYTURN_WEBHOOK_URL", `"10.0.0.2:1"`, `KEYTURN_TIMEOUT is "2h": want a duration between 1s and 1h`, "KEYTURN_ is not",
+		"reading the environment: ", "KEYTURN_PROJECT", `"10.0.0.1:1"`, "KEYTURN_WEBHOOK_URL is neither an https URL", `KEYTURN_REGION is "eu; reboot": want a region's name`,
+		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ALERTS, KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_REGION, KEYTURN_SEAL_COMMANDS, KEYTURN_SEAL_FINDINGS, KEYTURN_STATE, KEYTURN_TIMEOUT, KEYTURN_WEBHOOK_URL", `"10.0.0.2:1"`, `KEYTURN_TIMEOUT is "2h": want a duration between 1s and 1h`, "KEYTURN_ is not",
 	} {
 		says(t, err, want)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ type Environment struct {
 	Config
 	WebhookURL string        // where alerts are posted, too; empty posts nowhere
 	Alerts     string        // full name of the secret version, or path of the file, that says who is told of what; empty is neither
+	Region     string        // that the functions are deployed in, for commands in alerts; empty is not known
 	State      string        // where instances share what detectors know: StateFirestore, or a directory's path; empty shares nothing
 	Timeout    time.Duration // how long a function may work on one event, as it was deployed; zero is the function's default
 }
@@ -34,7 +36,8 @@ const prefix = "KEYTURN_"
 //
 //	KEYTURN_PROJECT      project id; without it GOOGLE_CLOUD_PROJECT
 //	KEYTURN_ENDPOINT     host:port of an embedded Google Cloud on loopback
-//	KEYTURN_WEBHOOK_URL  http or https URL that alerts are posted to
+//	KEYTURN_REGION       region that the functions are deployed in, for commands in alerts
+//	KEYTURN_WEBHOOK_URL  https URL that alerts are posted to, or http on this machine
 //	KEYTURN_ALERTS       secret version that holds alerts.yaml, or the file's absolute path
 //	KEYTURN_TIMEOUT      the function's own timeout, such as 540s
 //	KEYTURN_SEAL_COMMANDS  secret version whose payload, of at least 32 bytes, seals commands on keyturn-rotate
@@ -48,6 +51,7 @@ func ReadEnvironment(environ []string) (Environment, error) {
 	fields := map[string]*string{
 		"KEYTURN_PROJECT":     &e.Project,
 		"KEYTURN_ENDPOINT":    &e.Endpoint,
+		"KEYTURN_REGION":      &e.Region,
 		"KEYTURN_WEBHOOK_URL": &e.WebhookURL,
 		"KEYTURN_ALERTS":      &e.Alerts,
 		"KEYTURN_TIMEOUT":     &timeout,
@@ -75,7 +79,7 @@ func ReadEnvironment(environ []string) (Environment, error) {
 	e.Project = cmp.Or(e.Project, fallback)
 	var wrong error
 	e.Timeout, wrong = parseTimeout(timeout)
-	problems = append(problems, e.validate(), checkWebhook(e.WebhookURL), e.checkAlerts(), e.checkState(), e.checkSealed(), wrong)
+	problems = append(problems, e.validate(), checkRegion(e.Region), checkWebhook(e.WebhookURL), e.checkAlerts(), e.checkState(), e.checkSealed(), wrong)
 	if err := errors.Join(problems...); err != nil {
 		return Environment{}, fmt.Errorf("reading the environment: %w", err)
 	}
@@ -106,6 +110,15 @@ func (e Environment) checkAlerts() error {
 		return fmt.Errorf("KEYTURN_ALERTS is %.80q: want projects/PROJECT/secrets/SECRET/versions/VERSION, or the absolute path of a file", e.Alerts)
 	case e.Alerts != "" && e.WebhookURL != "":
 		return errors.New("KEYTURN_WEBHOOK_URL and KEYTURN_ALERTS exclude each other: make the webhook a channel of alerts.yaml")
+	}
+	return nil
+}
+
+var regionName = regexp.MustCompile(`^[a-z]+-[a-z]+[0-9]+$`)
+
+func checkRegion(name string) error {
+	if name != "" && !regionName.MatchString(name) {
+		return fmt.Errorf("KEYTURN_REGION is %.40q: want a region's name, such as us-central1", name)
 	}
 	return nil
 }

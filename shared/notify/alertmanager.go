@@ -54,7 +54,7 @@ func (m *Alertmanager) Deliver(ctx context.Context, a alerting.Alert) error {
 		to = u.JoinPath("api/v2/alerts").String()
 	}
 	return m.Client.deliver(ctx, m, a, exchange{
-		url: to, header: header, body: []postableAlert{m.alert(a, time.Now())}, secret: cmp.Or(m.Password, m.Token), said: alertmanagerSaid,
+		url: to, header: header, body: []postableAlert{m.alert(a, compose(a, m.Client.region), time.Now())}, secret: cmp.Or(m.Password, m.Token), said: alertmanagerSaid,
 	})
 }
 
@@ -67,8 +67,7 @@ func alertmanagerSaid(answer []byte) (said string) {
 }
 
 // alert renders an alert. now is the machines' time, by which Alertmanager goes.
-func (m *Alertmanager) alert(a alerting.Alert, now time.Time) postableAlert {
-	told := compose(a)
+func (m *Alertmanager) alert(a alerting.Alert, told message, now time.Time) postableAlert {
 	labels := maps.Clone(m.Labels)
 	if labels == nil {
 		labels = map[string]string{}

@@ -14,25 +14,35 @@ import (
 var command = regexp.MustCompile(`\bkeyturn (revoke|rotate|rollback|status|alerts list)\b((?: [A-Za-z0-9:./_-]*[A-Za-z0-9_-])*)(?:$|[\s,;:.)]|'(?:\W|$))`)
 
 // Call is how gcloud, for people who have nothing else at hand, asks keyturn's
-// function for the same as the first command in what comes next of a notice. It is
-// for the region that gcloud is set to. It is empty where the function cannot do the
-// same: revoke without --key looks up by itself which key is in use, and takes more
-// than one call.
-func Call(n alerting.Notice) string {
+// function for the same as the first command in what comes next of a notice. region
+// is the functions'; "" leaves it to how gcloud is set. It is empty where the function
+// cannot do the same: revoke without --key looks up by itself which key is in use, and
+// takes more than one call.
+func Call(n alerting.Notice, region string) string {
 	m := command.FindStringSubmatch(n.Next)
 	if m == nil {
 		return ""
 	}
 	if m[1] == "alerts list" {
-		return `gcloud functions call keyturn-alert-http --gen2 --data='{"command":"list"}'`
+		return call("keyturn-alert-http", "", region, `{"command":"list"}`)
 	}
 	c, ok := parse(m[1], strings.Fields(m[2]), n.Credential)
 	if !ok || c.Validate() != nil { // what is valid holds nothing that a shell or JSON would read
 		return ""
 	}
 	data, _ := json.Marshal(c) // of texts and a flag, which never fails
-	project := strings.Split(c.Secret, "/")[1]
-	return "gcloud functions call keyturn-rotate-http --gen2 --project=" + project + " --data='" + string(data) + "'"
+	return call("keyturn-rotate-http", strings.Split(c.Secret, "/")[1], region, string(data))
+}
+
+func call(function, project, region, data string) string {
+	c := "gcloud functions call " + function + " --gen2"
+	if project != "" {
+		c += " --project=" + project
+	}
+	if region != "" {
+		c += " --region=" + region
+	}
+	return c + " --data='" + data + "'"
 }
 
 // parse reads the arguments of a command up to the first word that is none. A

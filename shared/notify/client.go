@@ -20,11 +20,12 @@ import (
 	"example.com/keyturn/shared/alerting"
 )
 
-// Egress says how receivers are reached.
+// Egress says how receivers are reached, and where from.
 type Egress struct {
 	Timeout      time.Duration  // of one attempt, from the look-up of the name to the last byte of the answer; 0 is 10 s
 	AllowPrivate bool           // private and loopback addresses are connected to as well, and loopback ones by plain http if the URL says so; false is neither
 	Roots        *x509.CertPool // that vouch for receivers; nil is the machine's
+	Region       string         // that keyturn's functions are deployed in, for gcloud's commands in messages; "" leaves it to how gcloud is set
 }
 
 // Client reaches receivers for all channels that share it. It follows no redirect,
@@ -34,6 +35,7 @@ type Egress struct {
 type Client struct {
 	timeout  time.Duration
 	loopback bool // plain http may go there
+	region   string
 	http     http.Client
 	dialer   net.Dialer
 	tls      *tls.Config
@@ -44,7 +46,7 @@ const maxAnswer = 64 << 10
 
 // NewClient returns a client.
 func NewClient(e Egress) *Client {
-	c := &Client{timeout: cmp.Or(e.Timeout, 10*time.Second), loopback: e.AllowPrivate}
+	c := &Client{timeout: cmp.Or(e.Timeout, 10*time.Second), loopback: e.AllowPrivate, region: e.Region}
 	c.dialer = net.Dialer{Timeout: c.timeout, Control: controlOf(e.AllowPrivate)}
 	c.tls = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: e.Roots}
 	c.http = http.Client{

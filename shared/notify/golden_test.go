@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write testdata/*.golden anew")
 // rendered is what each channel makes of an alert, by the file that holds it.
 func rendered(t *testing.T, a alerting.Alert) map[string]string {
 	t.Helper()
-	m := compose(a)
+	m := compose(a, "us-central1")
 	html, err := mailHTML(m)
 	if err != nil {
 		t.Fatal(err)
@@ -30,11 +30,11 @@ func rendered(t *testing.T, a alerting.Alert) map[string]string {
 		"console":      console.String(),
 		"webhook":      indented(t, a),
 		"slack":        indented(t, slackMessage(m)),
-		"googlechat":   indented(t, chatFitting(a)),
-		"pagerduty":    indented(t, pagerDutyEvent(a)),
-		"alertmanager": indented(t, new(Alertmanager).alert(a, noon.AddDate(0, 0, 1))),
-		"ocsf":         indented(t, detectionFindingOf(a)),
-		"scc":          indented(t, (&SecurityCommandCenter{Source: "organizations/1/sources/2"}).finding(a)),
+		"googlechat":   indented(t, chatFitting(a, m)),
+		"pagerduty":    indented(t, pagerDutyEvent(a, m)),
+		"alertmanager": indented(t, new(Alertmanager).alert(a, m, noon.AddDate(0, 0, 1))),
+		"ocsf":         indented(t, detectionFindingOf(a, m)),
+		"scc":          indented(t, (&SecurityCommandCenter{Source: "organizations/1/sources/2"}).finding(a, m)),
 		"mail.txt":     mailText(m),
 		"mail.html":    html,
 	}

@@ -33,7 +33,7 @@ func (g *GoogleChat) Name() string { return cmp.Or(g.ID, "google-chat") }
 
 // Deliver posts an alert, once. Its errors are or wrap a *Failure.
 func (g *GoogleChat) Deliver(ctx context.Context, a alerting.Alert) error {
-	return g.Client.deliver(ctx, g, a, exchange{url: threaded(g.URL, a.ID), body: chatFitting(a), took: googleTook, said: googleSaid})
+	return g.Client.deliver(ctx, g, a, exchange{url: threaded(g.URL, a.ID), body: chatFitting(a, compose(a, g.Client.region)), took: googleTook, said: googleSaid})
 }
 
 // threaded has Chat reply to the incident's thread, or begin it, and take the same
@@ -51,8 +51,7 @@ func threaded(raw, id string) string {
 }
 
 // chatFitting renders an alert, with as many facts as fit.
-func chatFitting(a alerting.Alert) *chat.Message {
-	m := compose(a)
+func chatFitting(a alerting.Alert, m message) *chat.Message {
 	for {
 		rendered := chatMessageOf(m, a.Incident)
 		body, err := json.Marshal(rendered)

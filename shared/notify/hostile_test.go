@@ -47,7 +47,7 @@ func posted(t *testing.T, a alerting.Alert) map[string][]byte {
 func TestHostileTextsPrintAndAreBounded(t *testing.T) {
 	for name, text := range hostiles {
 		t.Run(name, func(t *testing.T) {
-			checkMessage(t, compose(hostile(text)))
+			checkMessage(t, compose(hostile(text), "us-central1"))
 			for channel, body := range posted(t, hostile(text)) {
 				if len(body) > 128<<10 {
 					t.Errorf("%s: %d bytes", channel, len(body))
@@ -129,7 +129,7 @@ func checkSlackText(t *testing.T, x slackTextGot, most int) {
 func TestSlackLinksLeadWhereTheySay(t *testing.T) {
 	a := hostile(hostiles["link"])
 	a.Link, a.Technique = "https://console.cloud.google.com/logs|x>&y", "T1078"
-	text := slackLinks(compose(a))
+	text := slackLinks(compose(a, "us-central1"))
 	if got, want := slackSpecial.FindAllString(text, -1), []string{
 		"<https://console.cloud.google.com/logs%7Cx%3E&amp;y|Logs Explorer>", "<https://attack.mitre.org/techniques/T1078/|MITRE T1078>",
 	}; strings.Join(got, " ") != strings.Join(want, " ") {
@@ -166,7 +166,8 @@ func TestGoogleChatHoldsHostileTexts(t *testing.T) {
 // TestGoogleChatLeavesFactsOutRatherThanBeRefused: escaped, one byte becomes five, and
 // ten in JSON.
 func TestGoogleChatLeavesFactsOutRatherThanBeRefused(t *testing.T) {
-	body, err := json.Marshal(chatFitting(hostile(strings.Repeat("&", 5000))))
+	a := hostile(strings.Repeat("&", 5000))
+	body, err := json.Marshal(chatFitting(a, compose(a, "")))
 	if err != nil || len(body) > chatMessage {
 		t.Fatalf("%d bytes, %v", len(body), err)
 	}

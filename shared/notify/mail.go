@@ -55,7 +55,7 @@ func (m *Mail) letter(a alerting.Alert) (*mail.Msg, error) {
 		return nil, errors.New("the addresses that it goes to cannot be read: correct them where the channel is configured")
 	}
 	l.FromMailAddress(from)
-	told := compose(a)
+	told := compose(a, m.Client.region)
 	html, err := mailHTML(told)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func TestMailArrives(t *testing.T) {
 	if at, err := l.header.Date(); err != nil || time.Since(at) > time.Minute {
 		t.Errorf("date %v, %v", at, err)
 	}
-	m := compose(a)
+	m := compose(a, "us-central1")
 	page, err := mailHTML(m)
 	if err != nil {
 		t.Fatal(err)

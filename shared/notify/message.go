@@ -48,8 +48,8 @@ const (
 	maxURL      = 2000
 )
 
-// compose says what an alert says.
-func compose(a alerting.Alert) message {
+// compose says what an alert says; region is where keyturn's functions are deployed.
+func compose(a alerting.Alert, region string) message {
 	m := message{
 		Title:    printable(title(a.Notice), maxTitle),
 		State:    printable(string(a.State), maxName),
@@ -58,7 +58,7 @@ func compose(a alerting.Alert) message {
 		Progress: printable(progress(a), maxSentence),
 		Facts:    facts(a),
 		Next:     printable(a.Next, maxStep),
-		Call:     Call(a.Notice),
+		Call:     Call(a.Notice, region),
 		Logs:     link(a.Link),
 		Runbook:  printable(a.Runbook, maxRunbook),
 	}

@@ -3,6 +3,9 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
@@ -13,7 +16,7 @@ import (
 )
 
 func TestMessageOfLittle(t *testing.T) {
-	m := compose(alerting.Alert{ID: "test-1", Incident: "test", State: alerting.Open, Notice: alerting.Notice{Detector: "test", Summary: "is this thing on?"}})
+	m := compose(alerting.Alert{ID: "test-1", Incident: "test", State: alerting.Open, Notice: alerting.Notice{Detector: "test", Summary: "is this thing on?"}}, "")
 	if m.Title != "test" || m.Severity != "info" || m.Next+m.Call+m.Ack+m.Logs+m.Attack+m.Progress != "" || len(m.commands())+len(m.links()) != 0 {
 		t.Errorf("message %+v", m)
 	}
@@ -25,7 +28,7 @@ func TestMessageOfLittle(t *testing.T) {
 func TestTitleStaysForAllAlertsOfAnIncident(t *testing.T) {
 	first, later := stolenKey(alerting.Open), stolenKey(alerting.Update)
 	later.Severity, later.Summary, later.Count, later.Credential = alerting.High, "more of it", 99, ""
-	if a, b := compose(first).Title, compose(later).Title; a != b {
+	if a, b := compose(first, "us-central1").Title, compose(later, "us-central1").Title; a != b {
 		t.Errorf("%q became %q", a, b)
 	}
 }
@@ -37,7 +40,7 @@ func TestProgress(t *testing.T) {
 		alerting.Escalated:    "nobody acknowledged it within 15m0s",
 		alerting.Resolved:     "resolved by keyturn; nothing more was noticed for 24h0m0s; done without being asked: key 9f86d081 was revoked",
 	} {
-		if got := compose(stolenKey(state)).Progress; got != want {
+		if got := compose(stolenKey(state), "us-central1").Progress; got != want {
 			t.Errorf("%s: %q, want %q", state, got, want)
 		}
 	}
@@ -49,11 +52,11 @@ func TestManyFacts(t *testing.T) {
 	for i := range 15 {
 		a.Fields = append(a.Fields, alerting.Field{Name: fmt.Sprint("n", i), Value: "v"})
 	}
-	if facts := compose(a).Facts; len(facts) != maxFacts || facts[20] != (fact{"n14", "v"}) {
+	if facts := compose(a, "us-central1").Facts; len(facts) != maxFacts || facts[20] != (fact{"n14", "v"}) {
 		t.Errorf("%d facts that just fit: %v", len(facts), facts)
 	}
 	a.Fields = append(a.Fields, alerting.Field{Name: "n15", Value: "v"}, alerting.Field{Name: "n1", Value: "v"})
-	facts := compose(a).Facts
+	facts := compose(a, "us-central1").Facts
 	if len(facts) != maxFacts || facts[20] != (fact{"and", "3 more, which 'keyturn alerts show' tells"}) || facts[23].Name != "incident" {
 		t.Errorf("%d facts: %v", len(facts), facts)
 	}
@@ -83,7 +86,7 @@ func TestTechnique(t *testing.T) {
 	for raw, want := range map[string]string{
 		"T1078": "https://attack.mitre.org/techniques/T1078/", "T1078.004": "https://attack.mitre.org/techniques/T1078/004/", "T1078/../x": "", "": "",
 	} {
-		if got := compose(alerting.Alert{Notice: alerting.Notice{Technique: raw}}).Attack; got != want {
+		if got := compose(alerting.Alert{Notice: alerting.Notice{Technique: raw}}, "us-central1").Attack; got != want {
 			t.Errorf("%q leads to %q, want %q", raw, got, want)
 		}
 	}
@@ -103,7 +106,7 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-const prefix = "gcloud functions call keyturn-rotate-http --gen2 --project=acme --data="
+const prefix = "gcloud functions call keyturn-rotate-http --gen2 --project=acme --region=us-central1 --data="
 
 func TestCall(t *testing.T) {
 	const secret = "projects/acme/secrets/billing-key"
@@ -114,7 +117,7 @@ func TestCall(t *testing.T) {
 		{"keyturn rollback " + secret + ", if consumers fail since its rotation", prefix + `'{"command":"rollback","secret":"projects/acme/secrets/billing-key"}'`},
 		{"have the consumer read its secret again before the key is disabled: 'keyturn status " + secret + "' shows when", prefix + `'{"command":"status","secret":"projects/acme/secrets/billing-key"}'`},
 		{"keyturn rotate " + secret + " && gcloud secrets versions disable 3", prefix + `'{"command":"rotate","secret":"projects/acme/secrets/billing-key"}'`},
-		{"keyturn alerts list", `gcloud functions call keyturn-alert-http --gen2 --data='{"command":"list"}'`},
+		{"keyturn alerts list", `gcloud functions call keyturn-alert-http --gen2 --region=us-central1 --data='{"command":"list"}'`},
 		{"keyturn revoke " + secret + ", unless its owner knows that a consumer moved", ""},
 		{"keyturn revoke SECRET --key " + keyID + "  (SECRET is what 'keyturn status --key " + keyID + "' shows)", ""},
 		{"keyturn status, mend what the reason says, then keyturn rotate billing-key", ""},
@@ -127,8 +130,22 @@ func TestCall(t *testing.T) {
 		{"open the link", ""},
 		{"", ""},
 	} {
-		if got := Call(alerting.Notice{Next: c.next, Credential: secret}); got != c.want {
+		if got := Call(alerting.Notice{Next: c.next, Credential: secret}, "us-central1"); got != c.want {
 			t.Errorf("%s\n got %s\nwant %s", c.next, got, c.want)
+		}
+	}
+}
+
+// TestCalledFunctionsAreDeployed under the names that Call gives them.
+func TestCalledFunctionsAreDeployed(t *testing.T) {
+	deployed, err := os.ReadFile(filepath.Join("..", "..", "cloudbuild.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, next := range []string{"keyturn alerts list", "keyturn status projects/p/secrets/s"} {
+		name := strings.Fields(Call(alerting.Notice{Next: next}, ""))[3]
+		if !regexp.MustCompile(`(?m)^ +- ` + name + `$`).Match(deployed) {
+			t.Errorf("cloudbuild.yaml deploys no %s", name)
 		}
 	}
 }
@@ -140,7 +157,7 @@ func FuzzCall(f *testing.F) {
 	f.Add("keyturn rotate s", "projects/p/secrets/s")
 	f.Add("keyturn rotate s'", "x'; reboot #/secrets/s")
 	f.Fuzz(func(t *testing.T, next, credential string) {
-		got := Call(alerting.Notice{Next: next, Credential: credential})
+		got := Call(alerting.Notice{Next: next, Credential: credential}, "us-central1")
 		_, data, ok := strings.Cut(got, " --data=")
 		if !ok {
 			if got != "" {
@@ -165,7 +182,7 @@ func FuzzMessage(f *testing.F) {
 	for _, text := range hostiles {
 		f.Add(text[:min(len(text), 5000)])
 	}
-	f.Fuzz(func(t *testing.T, text string) { checkMessage(t, compose(hostile(text))) })
+	f.Fuzz(func(t *testing.T, text string) { checkMessage(t, compose(hostile(text), "us-central1")) })
 }
 
 func checkMessage(t *testing.T, m message) {

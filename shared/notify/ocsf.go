@@ -98,12 +98,11 @@ func (o *OCSF) Deliver(ctx context.Context, a alerting.Alert) error {
 	if o.Token != "" {
 		header.Set("Authorization", cmp.Or(o.Scheme, "Bearer")+" "+o.Token)
 	}
-	return o.Client.deliver(ctx, o, a, exchange{url: o.URL, header: header, body: detectionFindingOf(a), secret: o.Token})
+	return o.Client.deliver(ctx, o, a, exchange{url: o.URL, header: header, body: detectionFindingOf(a, compose(a, o.Client.region)), secret: o.Token})
 }
 
 // detectionFindingOf renders an alert.
-func detectionFindingOf(a alerting.Alert) detectionFinding {
-	m := compose(a)
+func detectionFindingOf(a alerting.Alert, m message) detectionFinding {
 	activity, status := activityOf(a.State)
 	severity, severityName := ocsfSeverity(a.Severity)
 	f := detectionFinding{

@@ -39,7 +39,7 @@ func (p *PagerDuty) Name() string { return cmp.Or(p.ID, "pagerduty") }
 
 // Deliver sends an alert, once. Its errors are or wrap a *Failure.
 func (p *PagerDuty) Deliver(ctx context.Context, a alerting.Alert) error {
-	event := pagerDutyEvent(a)
+	event := pagerDutyEvent(a, compose(a, p.Client.region))
 	event.RoutingKey = p.RoutingKey
 	return p.Client.deliver(ctx, p, a, exchange{url: p.url(), body: event, secret: p.RoutingKey, took: pagerDutyTook, said: pagerDutySaid})
 }
@@ -66,8 +66,7 @@ func pagerDutySaid(answer []byte) string {
 }
 
 // pagerDutyEvent renders an alert, but for the routing key.
-func pagerDutyEvent(a alerting.Alert) pagerduty.V2Event {
-	m := compose(a)
+func pagerDutyEvent(a alerting.Alert, m message) pagerduty.V2Event {
 	event := pagerduty.V2Event{DedupKey: printable(a.Incident, pagerDutyKey), Action: "trigger", Client: "keyturn", ClientURL: m.Logs}
 	switch a.State {
 	case alerting.Acknowledged:

@@ -63,7 +63,9 @@ const (
 )
 
 // neighbours reaches receivers of tests.
-func neighbours() *Client { return NewClient(Egress{AllowPrivate: true, Timeout: 10 * time.Second}) }
+func neighbours() *Client {
+	return NewClient(Egress{AllowPrivate: true, Timeout: 10 * time.Second, Region: "us-central1"})
+}
 
 // serve serves h and returns its URL.
 func serve(t *testing.T, h http.Handler) string {

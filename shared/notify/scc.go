@@ -60,7 +60,7 @@ func (s *SecurityCommandCenter) Deliver(ctx context.Context, a alerting.Alert) e
 	if err != nil {
 		return undelivered(s, a, &Failure{Err: fmt.Errorf("getting a token for it: %w", err)})
 	}
-	f := s.finding(a)
+	f := s.finding(a, compose(a, s.Client.region))
 	return s.Client.deliver(ctx, s, a, exchange{
 		method: http.MethodPatch, // creates what is not there yet
 		url:    strings.TrimSuffix(cmp.Or(s.URL, sccURL), "/") + "/v2/" + f.Name,
@@ -95,8 +95,7 @@ func (s *SecurityCommandCenter) token(ctx context.Context) (*oauth2.Token, error
 	}
 }
 
-func (s *SecurityCommandCenter) finding(a alerting.Alert) sccFinding {
-	m := compose(a)
+func (s *SecurityCommandCenter) finding(a alerting.Alert, m message) sccFinding {
 	f := sccFinding{
 		Name:  s.Source + "/locations/global/findings/" + a.Incident,
 		State: "ACTIVE", Category: printable(a.Detector, maxValue), Severity: sccSeverity(a.Severity), FindingClass: "THREAT",

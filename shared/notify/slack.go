@@ -34,7 +34,7 @@ func (s *Slack) Name() string { return cmp.Or(s.ID, "slack") }
 // Deliver posts an alert, once. Its errors are or wrap a *Failure.
 func (s *Slack) Deliver(ctx context.Context, a alerting.Alert) error {
 	return s.Client.deliver(ctx, s, a, exchange{
-		url: s.URL, body: slackMessage(compose(a)),
+		url: s.URL, body: slackMessage(compose(a, s.Client.region)),
 		took: func(answer []byte) bool { return string(answer) == "ok" },
 		said: slackSaid,
 	})

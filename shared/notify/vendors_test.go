@@ -49,7 +49,8 @@ func TestPagerDutyFollowsAnIncident(t *testing.T) {
 }
 
 func TestPagerDutyBounds(t *testing.T) {
-	e := pagerDutyEvent(hostile(hostiles["long"]))
+	a := hostile(hostiles["long"])
+	e := pagerDutyEvent(a, compose(a, ""))
 	body, err := json.Marshal(e)
 	if err != nil || len(e.Payload.Summary) > 1024 || len(e.DedupKey) > 255 || len(body) > 512<<10 {
 		t.Errorf("summary %d, key %d, all %d bytes, %v", len(e.Payload.Summary), len(e.DedupKey), len(body), err)
@@ -155,13 +156,13 @@ func TestWhatPassesDoesNotStay(t *testing.T) {
 	digest, test := stolenKey(alerting.Open), stolenKey(alerting.Open)
 	digest.Only, test.Rule = "pager", "test"
 	for _, a := range []alerting.Alert{digest, test} {
-		if got := new(Alertmanager).alert(a, noon).EndsAt; !got.Equal(noon.Add(5 * time.Minute)) {
+		if got := new(Alertmanager).alert(a, compose(a, ""), noon).EndsAt; !got.Equal(noon.Add(5 * time.Minute)) {
 			t.Errorf("Alertmanager holds it until %v", got)
 		}
-		if got := new(SecurityCommandCenter).finding(a).State; got != "INACTIVE" {
+		if got := new(SecurityCommandCenter).finding(a, compose(a, "")).State; got != "INACTIVE" {
 			t.Errorf("the finding is %s", got)
 		}
-		if got := compose(a).Ack; got != "" {
+		if got := compose(a, "us-central1").Ack; got != "" {
 			t.Errorf("somebody is asked to take it up: %s", got)
 		}
 	}
@@ -195,7 +196,7 @@ func TestOCSFHasWhatIsRequired(t *testing.T) {
 	for state, want := range map[alerting.State][3]float64{ // activity, type, status
 		alerting.Open: {1, 200401, 1}, alerting.Update: {2, 200402, 1}, alerting.Escalated: {2, 200402, 1}, alerting.Acknowledged: {2, 200402, 2}, alerting.Resolved: {3, 200403, 4},
 	} {
-		body, err := json.Marshal(detectionFindingOf(stolenKey(state)))
+		body, err := json.Marshal(detectionFindingOf(stolenKey(state), compose(stolenKey(state), "")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +219,8 @@ func TestOCSFHasWhatIsRequired(t *testing.T) {
 }
 
 func TestOCSFOfLittle(t *testing.T) {
-	f := detectionFindingOf(alerting.Alert{ID: "test-1", Incident: "test", State: alerting.Open})
+	a := alerting.Alert{ID: "test-1", Incident: "test", State: alerting.Open}
+	f := detectionFindingOf(a, compose(a, ""))
 	if f.Time != 0 || f.Remediation != nil || f.Resources != nil || f.Info.Attacks != nil {
 		t.Errorf("finding %+v", f)
 	}
@@ -264,15 +266,15 @@ func TestAlertmanagersLabelsStay(t *testing.T) {
 	opened := stolenKey(alerting.Open)
 	later := stolenKey(alerting.Update)
 	later.Severity, later.Summary, later.Count, later.Credential, later.Key, later.Fields = alerting.High, "more", 5, "", "", nil
-	a, b := m.alert(opened, noon.Add(time.Hour)), m.alert(later, noon.Add(2*time.Hour))
+	a, b := m.alert(opened, compose(opened, ""), noon.Add(time.Hour)), m.alert(later, compose(later, ""), noon.Add(2*time.Hour))
 	if x, y := indented(t, a.Labels), indented(t, b.Labels); x != y || a.Labels["team"] != "security" || a.Labels["severity"] != "" {
 		t.Errorf("labels %s became %s", x, y)
 	}
 	if !a.StartsAt.Equal(noon) || !a.EndsAt.Equal(noon.Add(2*time.Hour)) || b.Annotations["severity"] != "high" {
 		t.Errorf("alert %+v", a)
 	}
-	ahead := m.alert(opened, noon.Add(-time.Hour)) // policy time is ahead of the machines'
-	over := m.alert(stolenKey(alerting.Resolved), noon.Add(-time.Hour))
+	ahead := m.alert(opened, compose(opened, ""), noon.Add(-time.Hour)) // policy time is ahead of the machines'
+	over := m.alert(stolenKey(alerting.Resolved), compose(stolenKey(alerting.Resolved), ""), noon.Add(-time.Hour))
 	if !ahead.StartsAt.Equal(noon.Add(-time.Hour)) || over.EndsAt.Before(over.StartsAt) || over.EndsAt.After(noon.Add(-time.Hour)) {
 		t.Errorf("alerts %+v, %+v", ahead, over)
 	}
