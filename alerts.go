@@ -18,7 +18,7 @@ import (
 
 // alerts are who is told of what, and the channels to them besides the topic.
 func alerts(ctx context.Context, env gcp.Environment, cloud *gcp.Cloud, log *slog.Logger) (alerting.Config, []alert.Channel, error) {
-	channels := []alert.Channel{&notify.Console{W: os.Stdout}}
+	channels := []alert.Channel{&notify.Console{W: os.Stdout, Region: env.Region}}
 	if env.WebhookURL != "" {
 		channels = append(channels, &notify.Webhook{URL: env.WebhookURL, Client: notify.NewClient(notify.Egress{AllowPrivate: env.Endpoint != ""})})
 	}
