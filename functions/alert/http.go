@@ -51,13 +51,14 @@ func DecodeCommand(r io.Reader) (Command, error) {
 	if err := event.DecodeObject(r, &c, `{"command":"list"}`); err != nil {
 		return Command{}, err
 	}
-	if err := c.validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		return Command{}, err
 	}
 	return c, nil
 }
 
-func (c Command) validate() error {
+// Validate says what is wrong with a command.
+func (c Command) Validate() error {
 	named := slices.Contains([]string{"show", "ack", "resolve"}, c.Verb)
 	silencing := c.Verb == "silence"
 	for _, text := range []string{c.Incident, c.By, c.Why, c.Detector, c.Project, c.Credential} {

@@ -76,7 +76,7 @@ func (m *Alertmanager) alert(a alerting.Alert, told message, now time.Time) post
 		"alertname": a.Detector, "incident": a.Incident, "rule": a.Rule, "project": a.Project, "subject": a.Subject, "reporter": "keyturn",
 	} {
 		if value != "" { // which Alertmanager takes for no label
-			labels[name] = printable(value, maxValue)
+			labels[name] = Printable(value, maxValue)
 		}
 	}
 	p := postableAlert{Labels: labels, Annotations: annotations(told), StartsAt: a.Opened, GeneratorURL: told.Logs}

@@ -151,7 +151,7 @@ func (x exchange) explain(failed *Failure, answer []byte, u *url.URL) *Failure {
 	if x.said == nil {
 		return failed
 	}
-	words := printable(x.said(answer), maxSaid)
+	words := Printable(x.said(answer), maxSaid)
 	if words == "" || repeats(words, append(secretsIn(u), x.secret)) {
 		return failed
 	}

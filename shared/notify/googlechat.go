@@ -83,7 +83,7 @@ func chatMessageOf(m message, incident string) *chat.Message {
 	}
 	return &chat.Message{
 		FallbackText: bounded(headline(m)+": "+m.Title, chatLine, chatPlainRune),
-		Thread:       &chat.Thread{ThreadKey: printable(incident, maxName)},
+		Thread:       &chat.Thread{ThreadKey: Printable(incident, maxName)},
 		CardsV2: []*chat.CardWithId{{CardId: "alert", Card: &chat.GoogleAppsCardV1Card{
 			Header:   &chat.GoogleAppsCardV1CardHeader{Title: headline(m), Subtitle: bounded(m.Title, chatLine, chatPlainRune)},
 			Sections: []*chat.GoogleAppsCardV1Section{{Widgets: widgets}},

@@ -157,7 +157,7 @@ func (m *Mail) failureOf(ctx context.Context, err error) *Failure {
 	} else if refused := (*textproto.Error)(nil); errors.As(err, &refused) {
 		code = refused.Code
 	}
-	words := printable(err.Error(), maxSaid)
+	words := Printable(err.Error(), maxSaid)
 	if repeats(words, []string{m.Password}) {
 		words = fmt.Sprintf("the mail server answered %d", code)
 	}

@@ -51,16 +51,16 @@ const (
 // compose says what an alert says; region is where keyturn's functions are deployed.
 func compose(a alerting.Alert, region string) message {
 	m := message{
-		Title:    printable(title(a.Notice), maxTitle),
-		State:    printable(string(a.State), maxName),
+		Title:    Printable(title(a.Notice), maxTitle),
+		State:    Printable(string(a.State), maxName),
 		Severity: a.Severity.String(),
-		Sentence: printable(a.Summary, maxSentence),
-		Progress: printable(progress(a), maxSentence),
+		Sentence: Printable(a.Summary, maxSentence),
+		Progress: Printable(progress(a), maxSentence),
 		Facts:    facts(a),
-		Next:     printable(a.Next, maxStep),
+		Next:     Printable(a.Next, maxStep),
 		Call:     Call(a.Notice, region),
 		Logs:     link(a.Link),
-		Runbook:  printable(a.Runbook, maxRunbook),
+		Runbook:  Printable(a.Runbook, maxRunbook),
 	}
 	if technique.MatchString(a.Technique) {
 		m.Technique = a.Technique
@@ -134,7 +134,7 @@ func facts(a alerting.Alert) []fact {
 func printed(all ...fact) (known []fact) {
 	for _, f := range all {
 		if f.Name != "" && f.Value != "" {
-			known = append(known, fact{printable(f.Name, maxName), printable(f.Value, maxValue)})
+			known = append(known, fact{Printable(f.Name, maxName), Printable(f.Value, maxValue)})
 		}
 	}
 	return known

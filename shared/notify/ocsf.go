@@ -113,7 +113,7 @@ func detectionFindingOf(a alerting.Alert, m message) detectionFinding {
 		Info: ocsfInfo{
 			UID: a.Incident, Title: m.Title, Desc: m.Sentence, SrcURL: m.Logs,
 			CreatedTime: milliseconds(a.Opened), LastSeenTime: milliseconds(a.Time),
-			Analytic: ocsfAnalytic{Name: printable(a.Detector, maxValue), TypeID: 1},
+			Analytic: ocsfAnalytic{Name: Printable(a.Detector, maxValue), TypeID: 1},
 		},
 		Unmapped: details(m),
 	}
@@ -121,7 +121,7 @@ func detectionFindingOf(a alerting.Alert, m message) detectionFinding {
 		f.Info.Attacks = []ocsfAttack{{ocsfTechnique{UID: m.Technique, SrcURL: m.Attack}}}
 	}
 	for _, r := range named(fact{"credential", a.Credential}, fact{"key", a.Key}, fact{"account", a.Subject}) {
-		f.Resources = append(f.Resources, ocsfResource{UID: printable(r.Value, maxValue), Type: r.Name})
+		f.Resources = append(f.Resources, ocsfResource{UID: Printable(r.Value, maxValue), Type: r.Name})
 	}
 	if next := m.steps(); next != "" {
 		f.Remediation = &ocsfRemediation{Desc: next}

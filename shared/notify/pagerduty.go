@@ -67,7 +67,7 @@ func pagerDutySaid(answer []byte) string {
 
 // pagerDutyEvent renders an alert, but for the routing key.
 func pagerDutyEvent(a alerting.Alert, m message) pagerduty.V2Event {
-	event := pagerduty.V2Event{DedupKey: printable(a.Incident, pagerDutyKey), Action: "trigger", Client: "keyturn", ClientURL: m.Logs}
+	event := pagerduty.V2Event{DedupKey: Printable(a.Incident, pagerDutyKey), Action: "trigger", Client: "keyturn", ClientURL: m.Logs}
 	switch a.State {
 	case alerting.Acknowledged:
 		event.Action = "acknowledge"
@@ -77,13 +77,13 @@ func pagerDutyEvent(a alerting.Alert, m message) pagerduty.V2Event {
 		return event
 	}
 	event.Payload = &pagerduty.V2Payload{
-		Summary:   printable(m.Title+": "+m.Sentence, pagerDutySummary),
-		Source:    printable(cmp.Or(a.Project, a.Credential, "keyturn"), maxValue),
+		Summary:   Printable(m.Title+": "+m.Sentence, pagerDutySummary),
+		Source:    Printable(cmp.Or(a.Project, a.Credential, "keyturn"), maxValue),
 		Severity:  pagerDutySeverity(a.Severity),
 		Timestamp: stamp(a.Time),
-		Component: printable(cmp.Or(a.Credential, a.Subject), maxValue),
-		Group:     printable(a.Project, maxValue),
-		Class:     printable(a.Detector, maxValue),
+		Component: Printable(cmp.Or(a.Credential, a.Subject), maxValue),
+		Group:     Printable(a.Project, maxValue),
+		Class:     Printable(a.Detector, maxValue),
 		Details:   details(m),
 	}
 	for _, l := range m.links() {

@@ -87,7 +87,7 @@ func (s *SecurityCommandCenter) token(ctx context.Context) (*oauth2.Token, error
 	select {
 	case r := <-got:
 		if r.err != nil {
-			return nil, errors.New(printable(withoutURL(r.err).Error(), maxSaid))
+			return nil, errors.New(Printable(withoutURL(r.err).Error(), maxSaid))
 		}
 		return r.token, nil
 	case <-ctx.Done():
@@ -98,7 +98,7 @@ func (s *SecurityCommandCenter) token(ctx context.Context) (*oauth2.Token, error
 func (s *SecurityCommandCenter) finding(a alerting.Alert, m message) sccFinding {
 	f := sccFinding{
 		Name:  s.Source + "/locations/global/findings/" + a.Incident,
-		State: "ACTIVE", Category: printable(a.Detector, maxValue), Severity: sccSeverity(a.Severity), FindingClass: "THREAT",
+		State: "ACTIVE", Category: Printable(a.Detector, maxValue), Severity: sccSeverity(a.Severity), FindingClass: "THREAT",
 		ResourceName: s.resource(a),
 		EventTime:    stamp(a.Time), ExternalURI: m.Logs, Description: m.Sentence, NextSteps: m.steps(),
 		SourceProperties: annotations(m),
@@ -115,9 +115,9 @@ func (s *SecurityCommandCenter) resource(a alerting.Alert) string {
 	const manager = "//cloudresourcemanager.googleapis.com/"
 	switch owner := strings.SplitN(s.Source, "/", 3); {
 	case strings.HasPrefix(a.Credential, "projects/"):
-		return "//secretmanager.googleapis.com/" + printable(a.Credential, maxValue)
+		return "//secretmanager.googleapis.com/" + Printable(a.Credential, maxValue)
 	case a.Project != "":
-		return manager + "projects/" + printable(a.Project, maxValue)
+		return manager + "projects/" + Printable(a.Project, maxValue)
 	default:
 		return manager + strings.Join(owner[:min(len(owner), 2)], "/")
 	}

@@ -36,8 +36,10 @@ func bounded(s string, limit int, escape func(rune) string) string {
 	return b.String()
 }
 
-// printable is one line that shows what a text holds, in at most limit bytes.
-func printable(s string, limit int) string { return bounded(s, limit, visible) }
+// Printable is one line that shows what a text holds, in at most limit bytes: what
+// would move a terminal's cursor, break the line, turn the writing direction or not
+// show at all is escaped.
+func Printable(s string, limit int) string { return bounded(s, limit, visible) }
 
 // word reports whether a text is one word of a vendor's vocabulary, such as
 // invalid_payload or PERMISSION_DENIED.
