@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/keyturn/cmd/keyturn/internal/alertdoor"
 	"example.com/keyturn/cmd/keyturn/internal/world"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
@@ -52,7 +53,7 @@ every alert is printed, and posted to --webhook.`,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.local(cmd.Context(), flags) },
 	}
 	c.PersistentFlags().StringVar(&flags.gcpAddr, "gcp-addr", "127.0.0.1:8790", "loopback address of the embedded Google Cloud")
-	c.Flags().StringVar(&flags.functionsAddr, "functions-addr", "127.0.0.1:8791", "loopback address of the functions")
+	flags.takeFunctionsAddr(c)
 	c.Flags().StringVar(&flags.webhook, "webhook", "", "URL that alerts are posted to, too")
 	c.Flags().StringVar(&flags.alerts, "alerts", "", "alerts.yaml to go by")
 	c.Flags().BoolVar(&flags.verbose, "verbose", false, "print sweeps that found nothing, too")
@@ -103,14 +104,18 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	if a.json {
 		err = a.printJSON(map[string]string{"gcp": w.Cloud.Addr(), "functions": w.FunctionsURL, "project": a.localProject()})
 	} else {
-		_, err = fmt.Fprintf(a.stdout, "Google Cloud at %s, functions at %s, project %s.\nIn another shell: eval \"$(keyturn local env --gcp-addr %s --project %s)\"\nCtrl-C ends it.\n",
-			w.Cloud.Addr(), w.FunctionsURL, w.Project, w.Cloud.Addr(), w.Project)
+		_, err = fmt.Fprintf(a.stdout, "Google Cloud at %s, functions at %s, project %s.\nIn another shell: eval \"$(keyturn local env --gcp-addr %s --functions-addr %s --project %s)\"\nCtrl-C ends it.\n",
+			w.Cloud.Addr(), w.FunctionsURL, w.Project, w.Cloud.Addr(), strings.TrimPrefix(w.FunctionsURL, "http://"), w.Project)
 	}
 	if err != nil {
 		return err
 	}
 	<-ctx.Done()
 	return nil
+}
+
+func (f *localFlags) takeFunctionsAddr(c *cobra.Command) {
+	c.Flags().StringVar(&f.functionsAddr, "functions-addr", "127.0.0.1:8791", "loopback address of the functions")
 }
 
 // localState is where the functions keep what detectors know: the place that was
@@ -178,7 +183,7 @@ func (a *app) localAddr(c *cobra.Command, flags *localFlags) string {
 }
 
 func (a *app) localEnvCommand(flags *localFlags) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:     "env",
 		Short:   "Print the exports that point gcloud, Google's clients and keyturn at the local world",
 		Example: "  eval \"$(keyturn local env)\"",
@@ -187,10 +192,15 @@ func (a *app) localEnvCommand(flags *localFlags) *cobra.Command {
 			if _, err := gcp.ReadEnvironment([]string{"KEYTURN_PROJECT=" + a.localProject(), "KEYTURN_ENDPOINT=" + flags.gcpAddr}); err != nil {
 				return fmt.Errorf("%w: %w", errUsage, err)
 			}
+			alertURL := "http://" + flags.functionsAddr + "/AlertHTTP"
+			if _, err := alertdoor.New(alertdoor.Config{URL: alertURL}); err != nil {
+				return fmt.Errorf("%w: --functions-addr: %w", errUsage, err)
+			}
 			env, err := environment(flags.gcpAddr, a.localProject())
 			if err != nil {
 				return err
 			}
+			env["KEYTURN_ALERT_URL"] = alertURL
 			if a.json {
 				return a.printJSON(env)
 			}
@@ -202,6 +212,8 @@ func (a *app) localEnvCommand(flags *localFlags) *cobra.Command {
 			return nil
 		},
 	}
+	flags.takeFunctionsAddr(c)
+	return c
 }
 
 // overridden are the APIs that gcloud is pointed at the embedded cloud for.

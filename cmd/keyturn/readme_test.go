@@ -112,13 +112,13 @@ func shellBlocks(markdown string) (blocks [][]string) {
 func runBlock(t *testing.T, root string, commands []string) string {
 	t.Helper()
 	dir := t.TempDir()
-	addr, err := freeAddrs(1)
+	addrs, err := freeAddrs(2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	script := "set -eux\ntrap 'kill %1 2>/dev/null && wait %1 || true' EXIT\n"
 	for _, command := range commands {
-		script += isolated(command, root, dir, addr[0]) + "\n"
+		script += isolated(command, root, dir, addrs) + "\n"
 	}
 	cache, err := exec.Command("go", "env", "GOCACHE").Output()
 	if err != nil {
@@ -139,7 +139,8 @@ func runBlock(t *testing.T, root string, commands []string) string {
 }
 
 // isolated is a command that leaves the source tree and the usual ports alone.
-func isolated(command, root, dir, addr string) string {
+func isolated(command, root, dir string, addrs []string) string {
+	flags := " --gcp-addr " + addrs[0] + " --functions-addr " + addrs[1]
 	command = inTree.ReplaceAllString(command, root+"/$0")
 	switch {
 	case strings.Contains(command, "keyturn audit replay "): // 2 stands for findings
@@ -147,9 +148,9 @@ func isolated(command, root, dir, addr string) string {
 	case strings.HasPrefix(command, "go build -o keyturn "):
 		return strings.Replace(command, "go build -o keyturn", "go build -C '"+root+"' -o '"+dir+"/keyturn'", 1)
 	case strings.HasPrefix(command, "./keyturn local >local.log "):
-		return strings.Replace(command, "local", "local --gcp-addr "+addr+" --functions-addr 127.0.0.1:0", 1)
+		return strings.Replace(command, "local", "local"+flags, 1)
 	case strings.HasPrefix(command, "eval "):
-		return strings.Replace(command, "local env", "local env --gcp-addr "+addr, 1)
+		return strings.Replace(command, "local env", "local env"+flags, 1)
 	case strings.HasPrefix(command, "sleep "): // a busy machine may need longer
 		return "until grep -q Ctrl-C local.log; do kill -0 $!; sleep 0.1; done"
 	}

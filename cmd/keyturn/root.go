@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/internal/localgcp"
@@ -147,10 +150,34 @@ var wire = regexp.MustCompile(`rpc error: code = \w+ desc = `)
 func plainly(message string) string { return wire.ReplaceAllString(message, "") }
 
 func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.stdout)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(a.stdout, escapeUnprintable(b.String()))
+	return err
+}
+
+// escapeUnprintable escapes in JSON what it allows and what a terminal may act upon,
+// or not show: control characters beyond ASCII, and changes of writing direction.
+func escapeUnprintable(text string) string {
+	var b strings.Builder
+	b.Grow(len(text))
+	for _, r := range text {
+		switch {
+		case r < 0x7f || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
 }
 
 // rotator is the rotate function, run in this process on the caller's own

@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"freeaddr": freeAddr, "appears": appears, "silent": silent, "seed": seed,
+			"freeaddr": freeAddr, "appears": appears, "silent": silent, "seed": seed, "finding": finding,
 			"exit": checkExit, "json": checkJSON, "note": note, "narrow": narrow,
 		},
 	})

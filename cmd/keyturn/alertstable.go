@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"example.com/keyturn/functions/alert"
+	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/notify"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+const (
+	whatWidth = 30  // columns of the table's last one on the usual terminal
+	maxShort  = 300 // bytes of a text in a list
+)
+
+func incidentTable(lines []alert.Line, over int, width int) string {
+	var b strings.Builder
+	if len(lines) == 0 {
+		b.WriteString("no incident is open")
+	} else {
+		b.WriteString(renderIncidents(lines, width))
+	}
+	if over > 0 {
+		fmt.Fprintf(&b, "\n%d that are over are left out: --all shows them", over)
+	}
+	return b.String()
+}
+
+func renderIncidents(lines []alert.Line, width int) string {
+	t := table.NewWriter()
+	t.SetStyle(plain)
+	t.SetColumnConfigs([]table.ColumnConfig{{Name: "WHAT", WidthMax: whatWidth + wider(width), WidthMaxEnforcer: text.WrapSoft}})
+	t.AppendHeader(table.Row{"INCIDENT", "STATUS", "SEVERITY", "SEEN", "WHAT"})
+	for _, l := range lines {
+		t.AppendRow(table.Row{shortIncident(l), l.Status, severity(l).String(), l.Seen.UTC().Format("01-02 15:04Z"), what(l)})
+	}
+	return t.Render()
+}
+
+// what an incident is about, in a line.
+func what(l alert.Line) string {
+	s := notify.Printable(l.Latest.Detector, maxShort)
+	if l.Latest.Subject != "" {
+		s += ": " + notify.Printable(l.Latest.Subject, maxShort)
+	}
+	if l.Undelivered > 0 {
+		s += fmt.Sprintf(" (not delivered: %d)", l.Undelivered)
+	}
+	return s
+}
+
+// shortIncident is the beginning of an incident's id, which commands take.
+func shortIncident(l alert.Line) string {
+	id := notify.Printable(l.ID, maxShort)
+	return id[:min(len(id), 8)]
+}
+
+// severity is that of an incident, told or not.
+func severity(l alert.Line) alerting.Severity { return max(l.Severity, l.Latest.Severity) }

@@ -1,0 +1,121 @@
+// Package alertdoor asks the alert function, as people do: by JSON commands over
+// HTTP.
+package alertdoor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"example.com/keyturn/functions/alert"
+	"example.com/keyturn/shared/notify"
+)
+
+// Config says where the function is, and as whom it is asked.
+type Config struct {
+	URL         string            // of AlertHTTP: https, or http on this machine; required
+	Impersonate string            // e-mail address of a service account to ask as; empty is Application Default Credentials as they are
+	Timeout     time.Duration     // of one command, its token included; 0 is 3 minutes, as a test may take all channels to their limits
+	Transport   http.RoundTripper // to the function, and to Google for the tokens of whom it impersonates; nil is http.DefaultTransport, with Application Default Credentials where it is to Google
+}
+
+// Door is the way to one alert function. It is safe for concurrent use.
+type Door struct {
+	url     *url.URL
+	tokens  tokens // nil asks without a token
+	timeout time.Duration
+	http    http.Client
+}
+
+var errURL = errors.New("the URL of the alert function has to be https://HOST/…, or http://HOST:PORT/… on this machine, without user, query and fragment")
+
+// New returns a door. It calls nobody.
+func New(c Config) (*Door, error) {
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errURL
+	}
+	d := &Door{url: u, timeout: c.Timeout, http: http.Client{
+		Transport:     c.Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	if d.timeout <= 0 {
+		d.timeout = 3 * time.Minute
+	}
+	switch {
+	case u.Scheme == "https":
+		d.tokens = tokensFor(audience(u), c)
+		return d, nil
+	case u.Scheme != "http" || !isLoopback(u.Hostname()):
+		return nil, errURL
+	case c.Impersonate != "":
+		return nil, errors.New("the alert function of this machine asks for no token: there is nobody to impersonate")
+	}
+	return d, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// maxAnswer is what is read of an answer, in bytes: the most that Cloud Run sends.
+const maxAnswer = 32 << 20
+
+// Ask sends a command and reads the function's answer into answer. It does so
+// where it returns an error, too, as far as there is an answer.
+func (d *Door) Ask(ctx context.Context, c alert.Command, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	req, err := d.request(ctx, c)
+	if err != nil {
+		return err
+	}
+	resp, err := d.http.Do(req)
+	if err != nil {
+		return d.unanswered(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return d.unanswered(err)
+	}
+	unread := json.Unmarshal(body, answer)
+	if resp.StatusCode != http.StatusOK {
+		return d.refused(resp, body)
+	}
+	if unread != nil {
+		return fmt.Errorf("what answers at %s is not keyturn's alert function, or another version of it: %w; look at --url", d.url, unread)
+	}
+	return nil
+}
+
+func (d *Door) request(ctx context.Context, c alert.Command) (*http.Request, error) {
+	body, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the command: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("asking %s: %w", d.url, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "keyturn")
+	if d.tokens == nil {
+		return req, nil
+	}
+	token, err := d.tokens(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("getting an identity token for %s: %s; 'gcloud auth application-default login' chooses who asks, and a person has to give --impersonate-service-account EMAIL, with roles/iam.serviceAccountTokenCreator on that account",
+			audience(d.url), notify.Printable(err.Error(), maxSaid))
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	return req, nil
+}
