@@ -115,7 +115,7 @@ func writeSteps(b *strings.Builder, l alert.Line, width int) {
 		ack = ""
 	}
 	for _, step := range told(
-		alerting.Field{Name: "Next", Value: n.Next}, alerting.Field{Name: "The same by gcloud", Value: notify.Call(n)},
+		alerting.Field{Name: "Next", Value: n.Next}, alerting.Field{Name: "The same by gcloud", Value: notify.Call(n, "")},
 		alerting.Field{Name: "Take it up", Value: ack}, alerting.Field{Name: "Once it is over", Value: resolve},
 		alerting.Field{Name: "Entries", Value: link(n.Link)},
 	) {
