@@ -125,6 +125,15 @@ func TestStepsGoByStatus(t *testing.T) {
 	}
 }
 
+// TestKeyOfNoCredential is told once, where its name stands for the credential.
+func TestKeyOfNoCredential(t *testing.T) {
+	l := incident("3f2a91c4d5e6", "open", alerting.High)
+	l.Latest.Credential, l.Latest.Key = "serviceAccounts/a/keys/k", "serviceAccounts/a/keys/k"
+	if text := incidentText(l, 80); strings.Count(text, "keys/k") != 1 || strings.Contains(text, "credential") {
+		t.Errorf("text:\n%s", text)
+	}
+}
+
 // TestNarrowTerminal must not panic, whatever the width.
 func TestNarrowTerminal(t *testing.T) {
 	l := incident("3f2a91c4d5e6", "open", alerting.High)

@@ -50,6 +50,9 @@ func factTable(facts []alerting.Field, width int) string {
 
 // known is who did what, where and when, of the finding that was told last.
 func known(n alerting.Notice) []alerting.Field {
+	if n.Credential == n.Key { // keyturn does not manage it
+		n.Credential = ""
+	}
 	return append(told(
 		alerting.Field{Name: "detector", Value: n.Detector}, alerting.Field{Name: "who", Value: n.Subject},
 		alerting.Field{Name: "project", Value: n.Project}, alerting.Field{Name: "credential", Value: n.Credential},

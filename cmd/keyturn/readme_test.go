@@ -147,7 +147,7 @@ func isolated(command, root, dir string, addrs []string) string {
 		return command + " || [ $? = 2 ]"
 	case strings.HasPrefix(command, "go build -o keyturn "):
 		return strings.Replace(command, "go build -o keyturn", "go build -C '"+root+"' -o '"+dir+"/keyturn'", 1)
-	case strings.HasPrefix(command, "./keyturn local >local.log "):
+	case strings.HasPrefix(command, "./keyturn local ") && strings.HasSuffix(command, ">local.log 2>&1 &"):
 		return strings.Replace(command, "local", "local"+flags, 1)
 	case strings.HasPrefix(command, "eval "):
 		return strings.Replace(command, "local env", "local env"+flags, 1)
