@@ -17,7 +17,7 @@ func (a *app) demoCommand() *cobra.Command {
 		Short: "Run the whole job once on this machine: rotate, notice an attack, revoke",
 		Long: `demo boots an embedded Google Cloud and the six functions, registers nine
 credentials, runs consumers that use them all the time, lets the schedule rotate
-each twice on an accelerated clock, has a stolen key answered by itself, replays
+each twice on an accelerated clock, has stolen keys answered by themselves, replays
 an attack, revokes the stolen key by hand, and checks what keyturn promises. It exits with 0 only if every promise held.`,
 		Example: "  keyturn demo\n  keyturn demo --json",
 		Args:    exactArgs(),

@@ -152,7 +152,7 @@ func (s *stage) atWork(ctx context.Context) error {
 		do   func(context.Context) error
 	}{
 		{"rotating by schedule", s.rotateTwice},
-		{"closed loop", s.closeLoop},
+		{"closed loop", s.closeLoops},
 		{"attack", s.attack},
 		{"emergency revoke", s.revoke},
 		{"counting keys", s.countOrphans},

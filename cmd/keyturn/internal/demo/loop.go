@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ const rules = `channels:
 responses:
   - match: {detectors: [` + detect.StolenOldKey + `]}
     action: revoke
+brake: {revocations-per-hour: 10}
 `
 
 // writeRules writes an alerts.yaml in a directory of its own.
@@ -38,35 +40,28 @@ func writeRules(webhook string) (path string, forget func(), err error) {
 	return path, forget, os.WriteFile(path, fmt.Appendf(nil, rules, webhook), 0o600)
 }
 
-// Steps of the closed loop, by when each was seen.
+// loop is one use of a stolen key, and when each step that followed was seen.
 type loop struct {
-	Key      string
-	Used     time.Time // the stolen key was
-	Found    time.Time // a finding says so
-	Alerted  time.Time
-	Asked    time.Time // the rotate function was, to revoke it
-	Disabled time.Time // the key was
-	Resolved time.Time // the incident was
+	key      string
+	used     time.Time // the stolen key was
+	found    time.Time // a finding says so
+	alerted  time.Time
+	asked    time.Time // the rotate function was, to revoke it
+	disabled time.Time // the key was
+	resolved time.Time // the incident was
 }
 
-// saw is how long after the key was used each step was seen.
-func (l loop) saw() string {
-	if l.Used.IsZero() || l.Resolved.IsZero() {
-		return "not closed"
-	}
-	after := func(t time.Time) string { return fmt.Sprintf("%.2f s", t.Sub(l.Used).Seconds()) }
-	return fmt.Sprintf("found after %s, alert %s, disabled %s, resolved %s", after(l.Found), after(l.Alerted), after(l.Disabled), after(l.Resolved))
-}
+func (l loop) closed() bool { return !l.disabled.IsZero() && !l.resolved.IsZero() }
 
 // took is the loop in seconds; of what was not seen, 0.
 func (l loop) took() Loop {
-	after := func(t time.Time) float64 { return max(0, t.Sub(l.Used).Seconds()) }
-	return Loop{after(l.Found), after(l.Alerted), after(l.Asked), after(l.Disabled), after(l.Resolved)}
+	after := func(t time.Time) float64 { return max(0, t.Sub(l.used).Seconds()) }
+	return Loop{Found: after(l.found), Alerted: after(l.alerted), Asked: after(l.asked), Disabled: after(l.disabled), Resolved: after(l.resolved)}
 }
 
 // take notes the steps that a message shows.
 func (l *loop) take(topic string, m *pubsub.Message, now time.Time) {
-	if l.Key == "" || !strings.Contains(fmt.Sprint(m.Attributes)+string(m.Data), l.Key) {
+	if l.key == "" || !strings.Contains(fmt.Sprint(m.Attributes)+string(m.Data), l.key) {
 		return
 	}
 	first := func(t *time.Time) {
@@ -77,37 +72,56 @@ func (l *loop) take(topic string, m *pubsub.Message, now time.Time) {
 	a := m.Attributes
 	switch {
 	case topic == event.TopicRotate && a["command"] == string(event.Revoke):
-		first(&l.Asked)
+		first(&l.asked)
 	case topic == event.TopicFindings && a["milestone"] == string(event.Disabled):
-		first(&l.Disabled)
+		first(&l.disabled)
 	case a["detector"] != detect.StolenOldKey:
 	case topic == event.TopicFindings:
-		first(&l.Found)
+		first(&l.found)
 	case a["state"] == string(alerting.Open):
-		first(&l.Alerted)
+		first(&l.alerted)
 	case a["state"] == string(alerting.Resolved):
-		first(&l.Resolved)
+		first(&l.resolved)
 	}
 }
+
+// stolenKeys are how many keys are stolen.
+const stolenKeys = 5
 
 // settled are how many ticks consumers and the audit function may take to know of a rotation.
 const settled = 9
 
-// closeLoop has a thief use a key that was superseded. Nobody is asked: the key must be
-// dead, and the incident over.
-func (s *stage) closeLoop(ctx context.Context) error {
-	s.progress.Stage("closed loop", 1)
-	victim := s.credentials[2]
-	v, err := s.secrets.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{Name: victim.secret + "/versions/current"})
+// closeLoops has thieves use keys that were superseded, one after the other. Nobody is
+// asked: each key must be dead, and its incident over.
+func (s *stage) closeLoops(ctx context.Context) error {
+	victims := s.credentials[1 : stolenKeys+1]
+	s.progress.Stage("closed loop", len(victims))
+	files, err := s.supersede(ctx, victims)
 	if err != nil {
 		return err
 	}
-	file := v.GetPayload().GetData()
+	for i, file := range files {
+		if err := s.closeLoop(ctx, file); err != nil {
+			return fmt.Errorf("%s: %w", victims[i].secret, err)
+		}
+		s.progress.Advance(i + 1)
+	}
+	if err := s.tick(ctx); err != nil { // disabling takes a while to be known everywhere
+		return err
+	}
+	for _, file := range files {
+		if _, err := s.mint(ctx, file); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
+			return fmt.Errorf("a stolen key still mints tokens (error %v)", err)
+		}
+	}
+	s.seen.mark()
+	return nil
+}
+
+// closeLoop uses one key from elsewhere, and waits for what comes of it.
+func (s *stage) closeLoop(ctx context.Context, file []byte) error {
 	key, err := keyID(file)
 	if err != nil {
-		return err
-	}
-	if err := s.supersede(ctx, victim.secret); err != nil {
 		return err
 	}
 	token, err := s.mint(ctx, file)
@@ -119,55 +133,70 @@ func (s *stage) closeLoop(ctx context.Context) error {
 	if _, err := s.asAttacker(ctx, token, http.MethodPost, "/v1beta/models/gemini-2.5-flash:generateContent", generate); err != nil {
 		return err
 	}
-	if err := s.until(ctx, "the stolen key to be revoked without anybody being asked", s.seen.closed); err != nil {
-		return err
-	}
-	if err := s.tick(ctx); err != nil { // disabling takes a while to be known everywhere
-		return err
-	}
-	if _, err := s.mint(ctx, file); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
-		return fmt.Errorf("the stolen key still mints tokens (error %v)", err)
-	}
-	s.seen.mark()
-	s.progress.Advance(1)
-	return nil
+	return s.until(ctx, "the stolen key to be revoked without anybody being asked", s.seen.closed)
 }
 
-// supersede has a credential rotated, and waits until its consumers have moved.
-func (s *stage) supersede(ctx context.Context, secret string) error {
-	body, err := json.Marshal(event.Command{Verb: event.Rotate, Secret: secret})
-	if err != nil {
-		return err
+// supersede has credentials rotated by hand, waits until their consumers have moved,
+// and returns the key files that they had.
+func (s *stage) supersede(ctx context.Context, victims []credential) (files [][]byte, err error) {
+	want := s.seen.milestones(event.Promoted) + len(victims)
+	for _, c := range victims {
+		v, err := s.secrets.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{Name: c.secret + "/versions/current"})
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, v.GetPayload().GetData())
+		body, err := json.Marshal(event.Command{Verb: event.Rotate, Secret: c.secret})
+		if err != nil {
+			return nil, err
+		}
+		if err := s.byHand(ctx, "RotateHTTP", string(body)); err != nil {
+			return nil, err
+		}
 	}
-	promoted := s.seen.milestones(event.Promoted)
-	if err := s.byHand(ctx, "RotateHTTP", string(body)); err != nil {
-		return err
-	}
-	for ticks := 0; s.seen.milestones(event.Promoted) == promoted; ticks++ {
+	for ticks := 0; s.seen.milestones(event.Promoted) < want; ticks++ {
 		if ticks == settled {
-			return fmt.Errorf("%s has no new key after %v", secret, settled*tick)
+			return nil, fmt.Errorf("not every credential has a new key after %v", settled*tick)
 		}
 		if err := s.tick(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for range settled {
 		if err := s.tick(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return files, nil
 }
 
 // begin has the loop of a key watched from now on.
 func (s *sightings) begin(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.loop = loop{Key: key, Used: time.Now()}
+	s.loops = append(s.loops, loop{key: key, used: time.Now()})
 }
 
+// closed reports whether all loops are that have begun.
 func (s *sightings) closed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.loop.Disabled.IsZero() && !s.loop.Resolved.IsZero()
+	return !slices.ContainsFunc(s.loops, func(l loop) bool { return !l.closed() })
+}
+
+// longest is the loop in which the key worked longest. Unless all loops are closed
+// it is a zero one.
+func (s *sightings) longest() (worst Loop) {
+	if !s.closed() {
+		return worst
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.loops {
+		if took := l.took(); took.Disabled >= worst.Disabled {
+			worst = took
+		}
+	}
+	worst.Keys = len(s.loops)
+	return worst
 }

@@ -37,8 +37,10 @@ type Result struct {
 	Promises   []Promise `json:"promises"`
 }
 
-// Loop is how many seconds after a stolen key was used each step was seen.
+// Loop is how many seconds after a stolen key was used each step was seen, where that
+// took longest.
 type Loop struct {
+	Keys     int     `json:"keys"` // that were stolen and answered; 0 unless all were
 	Found    float64 `json:"found_s"`
 	Alerted  float64 `json:"alerted_s"`
 	Asked    float64 `json:"asked_s"`
@@ -67,7 +69,7 @@ func (s *stage) reckon(took time.Duration) Result {
 	r.Consumers.Reloaded = s.ledger.reloaded.Load()
 	r.OrphanKeys, r.Revoked, r.Dead = len(seen.orphans), seen.revoked, len(seen.deadLetters())
 	r.Findings, r.Alerts, r.Webhooks = len(seen.findings), seen.alerted(), seen.webhooks
-	r.Loop = seen.loop.took()
+	r.Loop = seen.longest()
 	r.Secrets, r.Leaks = s.canaries.tally()
 	r.Seconds, r.PeakMB = took.Seconds(), s.peak
 	r.Promises = s.judge(r)
@@ -90,7 +92,8 @@ func (s *stage) judge(r Result) []Promise {
 			Saw: saw("%d orphans", r.OrphanKeys), Details: s.seen.orphans},
 		{Name: "the attack raised alerts", Held: r.Alerts >= 2 && r.Webhooks >= 2,
 			Saw: saw("%d alerts, %d posted", r.Alerts, r.Webhooks)},
-		{Name: "a stolen key was revoked without asking", Held: s.seen.closed(), Saw: s.seen.loop.saw()},
+		{Name: "stolen keys were revoked without asking", Held: r.Loop.Keys > 0 && r.Loop.Disabled < 3,
+			Saw: saw("%d, found after at most %.2f s, disabled after %.2f s", r.Loop.Keys, r.Loop.Found, r.Loop.Disabled)},
 		{Name: "the stolen key was revoked", Held: r.Revoked >= 1,
 			Saw: saw("%d revoked", r.Revoked)},
 		{Name: "no message was lost or buried", Held: r.Dead == 0,

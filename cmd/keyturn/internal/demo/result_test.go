@@ -26,7 +26,8 @@ func perfect() *stage {
 	}
 	s.seen.webhooks, s.seen.revoked = 2, 1
 	s.seen.begin("stolen")
-	s.seen.loop.Disabled, s.seen.loop.Resolved = s.seen.loop.Used.Add(time.Second), s.seen.loop.Used.Add(2*time.Second)
+	l := &s.seen.loops[0]
+	l.disabled, l.resolved = l.used.Add(time.Second), l.used.Add(2*time.Second)
 	s.ledger.requests.Store(2000)
 	s.canaries.add("a secret of some length")
 	return s
@@ -59,6 +60,8 @@ func TestEveryPromiseCanBreak(t *testing.T) {
 		spoil func(*stage)
 		want  string
 	}{
+		{"a stolen key works on", func(s *stage) { s.seen.begin("another") }, "stolen keys were revoked without asking: 0, found after at most 0.00 s, disabled after 0.00 s"},
+		{"a stolen key works for long", func(s *stage) { s.seen.loops[0].disabled = s.seen.loops[0].used.Add(4 * time.Second) }, "stolen keys were revoked without asking: 1, found after at most 0.00 s, disabled after 4.00 s"},
 		{"a promotion is missing", func(s *stage) { delete(s.seen.rotation[event.Promoted], event.RotationType+"0") }, "rotated twice by schedule: 17 promoted, 18 retired"},
 		{"a replaced key is still there", func(s *stage) { delete(s.seen.rotation[event.Retired], event.RotationType+"0") }, "rotated twice by schedule: 18 promoted, 17 retired"},
 		{"a rotation failed", func(s *stage) { s.seen.take(event.TopicFindings, rotationMessage(event.Failed, 0)) }, "no rotation failed: 1 failed"},

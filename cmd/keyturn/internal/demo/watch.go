@@ -25,7 +25,7 @@ type sightings struct {
 	dead     []string
 	reloads  int64 // by the end of the scheduled rotations
 
-	loop       loop
+	loops      []loop
 	webhooks   int
 	stolenKey  string
 	stolenFile []byte
@@ -65,7 +65,9 @@ func (s *sightings) alerted() int {
 func (s *sightings) take(topic string, m *pubsub.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.loop.take(topic, m, time.Now())
+	for i := range s.loops {
+		s.loops[i].take(topic, m, time.Now())
+	}
 	id := m.Attributes["ce-id"]
 	switch {
 	case topic == event.TopicDead:
