@@ -31,28 +31,10 @@ type Result struct {
 	Warnings []string  `json:"warnings,omitempty"` // what keeps the findings from being all: rules that could not be evaluated for some entries, a ledger that is too old, a time in which nothing lies
 }
 
-// Group is what one detector found about one subject.
-type Group struct {
-	Severity  detect.Severity `json:"severity"` // the highest
-	Detector  string          `json:"detector"`
-	Subject   string          `json:"subject"`
-	Findings  int             `json:"findings"`
-	FirstSeen time.Time       `json:"first_seen"`
-	LastSeen  time.Time       `json:"last_seen"`
-
-	// Of the latest finding of the highest severity.
-	Reason      string   `json:"reason"`
-	From        []string `json:"from,omitempty"`
-	Permissions []string `json:"permissions,omitempty"`
-	Advice      string   `json:"advice"`
-	Link        string   `json:"link,omitempty"`
-	Entries     int      `json:"entries,omitempty"` // that show it
-	Linked      int      `json:"linked,omitempty"`  // of them that Link opens, where those are not all
-}
-
 // Bounds of a Result, whatever the files hold.
 const (
 	maxGroups  = 10_000 // findings of further ones are counted alone
+	maxKept    = 20_000 // incidents of all groups, after which a group has but one
 	maxSamples = 3
 )
 
@@ -60,6 +42,7 @@ const (
 type tally struct {
 	Result
 	groups map[[2]string]*Group // by detector and subject
+	kept   int                  // incidents of all groups
 	logs   int64                // entries that say which log they are of
 }
 
@@ -95,20 +78,16 @@ func (t *tally) add(f detect.Finding) {
 		if len(t.groups) >= maxGroups {
 			return
 		}
-		g = &Group{Severity: f.Severity, Detector: f.Detector, Subject: f.Subject, FirstSeen: f.FirstSeen, LastSeen: f.LastSeen}
+		g = &Group{Severity: f.Severity, Detector: f.Detector, Subject: f.Subject}
 		t.groups[key] = g
 	}
-	g.Findings++
-	if f.FirstSeen.Before(g.FirstSeen) {
-		g.FirstSeen = f.FirstSeen
+	most := maxIncidents
+	if t.kept >= maxKept {
+		most = 1
 	}
-	if f.LastSeen.After(g.LastSeen) {
-		g.LastSeen = f.LastSeen
-	}
-	if f.Severity.Compare(g.Severity) >= 0 {
-		g.Severity, g.Reason, g.From, g.Permissions, g.Advice = f.Severity, f.Reason, f.From, f.Permissions, f.Advice
-		g.Link, g.Entries, g.Linked = f.Link, f.Entries, f.Linked
-	}
+	before := len(g.Incidents)
+	g.add(f, most)
+	t.kept += len(g.Incidents) - before
 }
 
 func (t *tally) result(took time.Duration) Result {
@@ -118,6 +97,7 @@ func (t *tally) result(took time.Duration) Result {
 	r.MBPerS = float64(r.Bytes) / 1e6 / max(r.Seconds, 1e-9)
 	r.Groups = make([]Group, 0, len(t.groups))
 	for g := range maps.Values(t.groups) {
+		g.sum()
 		r.Groups = append(r.Groups, *g)
 	}
 	slices.SortFunc(r.Groups, func(a, b Group) int {
