@@ -76,9 +76,9 @@ func TestReplayIsInterrupted(t *testing.T) {
 	if _, err := io.WriteString(stdin, refusal+refusal); err != nil {
 		t.Fatal(err)
 	}
-	code, stdout, stderr := interrupt(t, cmd, "reading")
+	code, stdout, stderr := interruptOn(t, cmd, written(filepath.Join(filepath.Dir(findings), ".findings-*")))
 	stdin.Close()
-	if code != exitFailed || !strings.Contains(stderr, "interrupted: this is what was found until then") || !strings.Contains(stdout, `"entries"`) {
+	if code != exitFailed || !strings.Contains(stderr, "interrupted: ") || !strings.Contains(stdout, `"entries"`) {
 		t.Errorf("exit code %d\n%s\n%s", code, stdout, stderr)
 	}
 	if data, err := os.ReadFile(findings); err != nil || string(data) != "of an earlier replay" {
@@ -96,15 +96,16 @@ func TestReplayIsInterruptedWhileItWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"-", fifo} {
-		cmd := exec.Command("keyturn", "audit", "replay", name)
+		records := filepath.Join(t.TempDir(), "records")
+		cmd := exec.Command("keyturn", "audit", "replay", name, "--records", records)
 		cmd.Env = cleanEnv()
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
 		}
-		code, stdout, stderr := interrupt(t, cmd, "reading")
+		code, stdout, stderr := interruptOn(t, cmd, written(filepath.Join(filepath.Dir(records), ".records-*")))
 		stdin.Close()
-		if code != exitFailed || !strings.Contains(stderr, "interrupted") || !strings.Contains(stdout, "0 entries") {
+		if code != exitFailed || !strings.Contains(stderr, "interrupted: nothing was read until then") || stdout != "" {
 			t.Errorf("%s: exit code %d\n%s\n%s", name, code, stdout, stderr)
 		}
 	}

@@ -13,10 +13,6 @@ import (
 // maxShown is how many groups of findings are shown: --findings has the rest.
 const maxShown = 50
 
-// unbroken is the width of lines that no terminal breaks, and so nobody should:
-// they are searched, and copied from.
-const unbroken = 1 << 16
-
 // printReplay shows what a replay came to, and returns err or what kept it from
 // being shown.
 func (a *app) printReplay(r replay.Result, err error) error {
@@ -29,11 +25,10 @@ func (a *app) printReplay(r replay.Result, err error) error {
 	if a.json {
 		return a.printWithError(r, err)
 	}
-	width := unbroken
-	if isTerminal(a.stdout) {
-		width = columns(a.stdout)
+	if err != nil && r.Entries == 0 {
+		return err
 	}
-	if _, printErr := fmt.Fprintln(a.stdout, replaySummary(r, width)); printErr != nil {
+	if _, printErr := fmt.Fprintln(a.stdout, replaySummary(r, a.tableWidth())); printErr != nil {
 		return errors.Join(err, fmt.Errorf("printing what was found: %w", printErr))
 	}
 	return err
@@ -57,8 +52,14 @@ func replaySummary(r replay.Result, width int) string {
 	if len(r.Groups) > 0 {
 		b.WriteString("\n")
 	}
+	if r.Earlier > 0 {
+		fmt.Fprintf(&b, "%s before --since and not told: what went on after it is told once it is twice as much\n", counted(r.Earlier, "finding was last seen", "findings were last seen"))
+	}
 	if r.Below > 0 {
 		fmt.Fprintf(&b, "%s less severe than --severity asks for\n", counted(r.Below, "finding is", "findings are"))
+	}
+	if r.Short() {
+		fmt.Fprintf(&b, "the log spans %.1f hours: under a day, baselines have little to learn from\n", r.Last.Sub(r.First).Hours())
 	}
 	b.WriteString(counted(r.Entries, "entry", "entries"))
 	if !r.First.IsZero() {

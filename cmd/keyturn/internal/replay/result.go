@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -16,20 +17,46 @@ type Result struct {
 	Decoded  int64     `json:"decoded"`  // that are log entries
 	Rejected int64     `json:"rejected"` // that cannot be decoded
 	Untimed  int64     `json:"untimed"`  // decoded, but without a time of this century, and so judged by no detector
-	Outside  int64     `json:"outside"`  // decoded, but left out for their time
+	Outside  int64     `json:"outside"`  // decoded, but left out for their time; those before Since were learnt from
 	Audit    int64     `json:"audit"`    // decoded, of audit logs
+	Judged   int64     `json:"judged"`   // of Audit, those that were neither left out nor without a time
 	Denials  int64     `json:"denials"`  // not left out, and refused for lack of permission
 	Findings int64     `json:"findings"`
-	Below    int64     `json:"below,omitempty"` // findings that are less severe than was asked for, which are not of Findings
-	Bytes    int64     `json:"bytes"`           // of the files, unpacked
+	Below    int64     `json:"below,omitempty"`   // findings that are less severe than was asked for, which are not of Findings
+	Earlier  int64     `json:"earlier,omitempty"` // findings that end before Since, likewise
+	Bytes    int64     `json:"bytes"`             // of the files, unpacked
 	Seconds  float64   `json:"seconds"`
 	MBPerS   float64   `json:"mb_per_s"`           // millions of bytes, unpacked, a second
 	Groups   []Group   `json:"groups"`             // of findings, the most severe first
 	First    time.Time `json:"first"`              // time of the earliest entry that was decoded; zero when there is none
 	Last     time.Time `json:"last"`               // likewise
 	Samples  []string  `json:"rejects,omitempty"`  // where the first ones are, and why
-	Warnings []string  `json:"warnings,omitempty"` // what keeps the findings from being all: rules that could not be evaluated for some entries, a ledger that is too old, a time in which nothing lies
+	Warnings []string  `json:"warnings,omitempty"` // what keeps the findings from being all: rules that could not be evaluated for some entries, a ledger that is too old
 }
+
+// Unjudged reports why nothing could be found, in files that were read without an
+// error; nil is that something was judged.
+func (r *Result) Unjudged() error {
+	switch {
+	case r.Judged > 0 || r.Decoded == 0:
+		return nil
+	case r.Outside == r.Decoded && !r.First.IsZero():
+		return fmt.Errorf("no entry lies in the time asked for: those of the log are from %s to %s; give another --since or --until", r.First.UTC().Format(time.RFC3339), r.Last.UTC().Format(time.RFC3339))
+	case r.Audit == 0:
+		entries := "entries"
+		if r.Decoded == 1 {
+			entries = "entry"
+		}
+		return fmt.Errorf("no audit log entry among %d %s, so that nothing was judged: export logs whose names hold cloudaudit.googleapis.com", r.Decoded, entries)
+	}
+	return fmt.Errorf("no audit log entry lies in the time asked for, so that nothing was judged: the log is from %s to %s", r.First.UTC().Format(time.RFC3339), r.Last.UTC().Format(time.RFC3339))
+}
+
+// settled is how long detectors learn before they know what is usual.
+const settled = 24 * time.Hour
+
+// Short reports whether the log is too short for detectors to know what is usual.
+func (r *Result) Short() bool { return r.Judged > 0 && r.Last.Sub(r.First) < settled }
 
 // Bounds of a Result, whatever the files hold.
 const (
