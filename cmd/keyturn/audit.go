@@ -8,9 +8,9 @@ func (a *app) auditCommand() *cobra.Command {
 		Use:     "audit",
 		Short:   "Look for credential abuse in audit logs",
 		Example: "  keyturn audit replay export.json",
-		Args:    exactArgs(),
+		Args:    subcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(a.auditReplayCommand(), a.auditLedgerCommand())
+	c.AddCommand(a.auditReplayCommand(), a.auditDetectorsCommand(), a.auditLedgerCommand())
 	return c
 }

@@ -89,6 +89,9 @@ func (f replayFlags) distinct(files []string) error {
 		}
 	}
 	for _, o := range f.outputs(&replay.Config{}) {
+		if o.name == "-" {
+			return fmt.Errorf("%s -: want the name of a file, as standard output has the summary; see 'keyturn audit replay --help'", o.flag)
+		}
 		for _, name := range []string{o.name, replay.Partial(resolve(o.name))} {
 			at := placeOf(o.flag, name)
 			for _, other := range taken {

@@ -44,8 +44,9 @@ func TestOutputsAreDistinct(t *testing.T) {
 		{"two outputs in no directory", "in.json", replayFlags{findings: "none/o.nd", rejects: "none/../none/o.nd"}, "is --findings, too"},
 		{"what an earlier replay left", "f.partial", replayFlags{findings: "f"}, "f.partial is a file to read, too"},
 		{"nothing asked for", "in.json", replayFlags{}, ""},
-		{"all different", "in.json", replayFlags{rules: "rules", ledger: "ledger", findings: "f", records: "r", rejects: "-"}, ""},
-		{"standard input is no file", "-", replayFlags{findings: "-"}, ""},
+		{"all different", "in.json", replayFlags{rules: "rules", ledger: "ledger", findings: "f", records: "r", rejects: "./-"}, ""},
+		{"standard input is no file", "-", replayFlags{findings: "./-"}, ""},
+		{"standard output", "in.json", replayFlags{records: "-"}, "--records -: want the name of a file, as standard output has the summary"},
 		{"a link to nothing is replaced", "in.json", replayFlags{findings: "dangling", records: "new"}, ""},
 	} {
 		err := tt.flags.distinct([]string{tt.files})

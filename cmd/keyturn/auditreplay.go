@@ -43,6 +43,14 @@ what 'keyturn audit ledger' wrote: which key belongs to which credential.
 
 --since and --until are times such as 2026-01-31T08:00:00Z, or days such as
 2026-01-31, which begin at midnight UTC. Entries from --until on are left out.
+Entries before --since are learnt from, as detectors need to know what is usual:
+what ends before it is not told.
+
+What it does not see: calls that succeed are judged only by what they touch, such
+as keys that are made and secrets that are read, and by where a key is used from.
+Whoever uses a key as its owner does, from where its owner does, looks like its
+owner; and what the audit logs do not record, such as reads without Data Access
+logs, nobody finds in them. 'keyturn audit detectors' lists what is looked for.
 
 Exit codes: 0 nothing found, 2 findings, 1 anything else, such as a file that is
 cut off: what was found until then is told all the same. Findings of any severity
@@ -67,7 +75,7 @@ warning leaves these out, of what is told, and of the exit code.`,
 	flags.StringVar(&f.rejects, "rejects", "", "file to write what is no entry to")
 	flags.StringVar(&f.rules, "rules", "", "YAML file of custom rules")
 	flags.StringVar(&f.ledger, "ledger", "", "JSON file of the rotator's keys")
-	flags.StringVar(&f.since, "since", "", "leave out the entries before this time")
+	flags.StringVar(&f.since, "since", "", "tell nothing that ends before this time; entries before it are learnt from")
 	flags.StringVar(&f.severity, "severity", string(detect.Info), "tell no findings less severe than this: info, warning, high or critical")
 	flags.StringVar(&f.until, "until", "", "leave out the entries from this time on")
 	return c
@@ -87,6 +95,7 @@ func (a *app) auditReplay(ctx context.Context, files []string, f replayFlags) er
 		return err
 	}
 	progress := newProgress(a.stderr)
+	progress.patience = patience
 	config.Progress = func(read, total int64) {
 		if read == 0 {
 			progress.Bytes("reading", int(total))
@@ -95,12 +104,18 @@ func (a *app) auditReplay(ctx context.Context, files []string, f replayFlags) er
 	}
 	result, err := replay.Run(ctx, config)
 	progress.finish()
-	err = errors.Join(interrupted(ctx, err), outputs.end(err))
+	err = errors.Join(interrupted(ctx, result, err), outputs.end(err))
+	if err == nil {
+		err = result.Unjudged()
+	}
 	if err = a.printReplay(result, err); err == nil && result.Findings > 0 {
 		return errFound
 	}
 	return err
 }
+
+// patience is how long a replay takes before it says in lines how far it is.
+const patience = 10 * time.Second
 
 // once leaves out files that were named before.
 func (a *app) once(files []string) []string {
@@ -121,11 +136,14 @@ func (a *app) once(files []string) []string {
 	return different
 }
 
-func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return errors.New("interrupted: this is what was found until then")
+func interrupted(ctx context.Context, r replay.Result, err error) error {
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case r.Entries == 0:
+		return errors.New("interrupted: nothing was read until then")
 	}
-	return err
+	return errors.New("interrupted: this is what was found until then")
 }
 
 // config checks what was asked for, and tells all that is wrong with it.

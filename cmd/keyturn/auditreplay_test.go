@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -19,7 +18,6 @@ import (
 
 	"example.com/keyturn/cmd/keyturn/internal/replay"
 	"example.com/keyturn/internal/raced"
-	"example.com/keyturn/shared/detect"
 )
 
 const refusal = `{"insertId":"r","logName":"projects/p/logs/l","timestamp":"2026-03-01T12:00:00Z","protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","status":{"code":7}}}` + "\n"
@@ -78,9 +76,9 @@ func TestReplayIsInterrupted(t *testing.T) {
 	if _, err := io.WriteString(stdin, refusal+refusal); err != nil {
 		t.Fatal(err)
 	}
-	code, stdout, stderr := interrupt(t, cmd, "reading")
+	code, stdout, stderr := interruptOn(t, cmd, written(filepath.Join(filepath.Dir(findings), ".findings-*")))
 	stdin.Close()
-	if code != exitFailed || !strings.Contains(stderr, "interrupted: this is what was found until then") || !strings.Contains(stdout, `"entries"`) {
+	if code != exitFailed || !strings.Contains(stderr, "interrupted: ") || !strings.Contains(stdout, `"entries"`) {
 		t.Errorf("exit code %d\n%s\n%s", code, stdout, stderr)
 	}
 	if data, err := os.ReadFile(findings); err != nil || string(data) != "of an earlier replay" {
@@ -98,15 +96,16 @@ func TestReplayIsInterruptedWhileItWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"-", fifo} {
-		cmd := exec.Command("keyturn", "audit", "replay", name)
+		records := filepath.Join(t.TempDir(), "records")
+		cmd := exec.Command("keyturn", "audit", "replay", name, "--records", records)
 		cmd.Env = cleanEnv()
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
 		}
-		code, stdout, stderr := interrupt(t, cmd, "reading")
+		code, stdout, stderr := interruptOn(t, cmd, written(filepath.Join(filepath.Dir(records), ".records-*")))
 		stdin.Close()
-		if code != exitFailed || !strings.Contains(stderr, "interrupted") || !strings.Contains(stdout, "0 entries") {
+		if code != exitFailed || !strings.Contains(stderr, "interrupted: nothing was read until then") || stdout != "" {
 			t.Errorf("%s: exit code %d\n%s\n%s", name, code, stdout, stderr)
 		}
 	}
@@ -186,60 +185,6 @@ func TestReplayThatCannotBeShown(t *testing.T) {
 		if data, err := os.ReadFile(findings); err != nil || len(data) == 0 {
 			t.Errorf("%q: the findings are %q, %v", more, data, err)
 		}
-	}
-}
-
-func TestReplaySummary(t *testing.T) {
-	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	r := replay.Result{Entries: 3, First: at, Last: at}
-	for range maxShown + 2 {
-		r.Groups = append(r.Groups, replay.Group{
-			Severity: detect.Critical, Detector: "failure-then-success", FirstSeen: at, Findings: 100,
-			Subject: strings.Repeat("long", 64), Reason: strings.Repeat("many words ", 30), Advice: "nothing",
-		})
-	}
-	got := replaySummary(r, usual)
-	for _, want := range []string{"and 2 more subjects", "3 entries from 2026-03-01 12:00Z to 2026-03-01 12:00Z", "next: nothing"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("the summary lacks %q", want)
-		}
-	}
-	fitsTerminal(t, got)
-	if !strings.Contains(got, "2026-03-01 12:00Z\n") {
-		t.Errorf("the table lacks the time of day: %s", got)
-	}
-	if wide := replaySummary(r, 2*usual); strings.Count(wide, "\n") >= strings.Count(got, "\n") {
-		t.Errorf("a wider terminal is not made use of:\n%s", wide)
-	}
-	if got := replaySummary(replay.Result{}, usual); !strings.HasPrefix(got, "0 entries\n0 decoded") {
-		t.Errorf("of nothing: %s", got)
-	}
-}
-
-func TestReplayExplainsSubjects(t *testing.T) {
-	r := replay.Result{Groups: []replay.Group{{
-		Subject: "thief", Reason: "thief probes", Advice: "revoke", Link: "https://link", Entries: 57, Linked: 20,
-		From: []string{"192.0.2.7 curl"}, Permissions: []string{"a.b.c", "a.b.d", "a.b.e", "a.b.f", "a.b.g"},
-	}, {Subject: "thief", Reason: "thief again"}}}
-	want := `
-thief probes.
-  from: 192.0.2.7 curl
-  permissions: a.b.c, a.b.d, a.b.e and 2 more
-  next: revoke
-  entries (20 of 57): https://link
-
-thief again.
-`
-	if got := replaySummary(r, usual); !strings.Contains(got, want) {
-		t.Errorf("the summary\n%s\nlacks\n%s", got, want)
-	}
-	for n := range maxExplained - 1 {
-		subject := fmt.Sprint("other", n)
-		r.Groups = append(r.Groups, replay.Group{Subject: subject, Reason: subject + " probes"})
-	}
-	got := replaySummary(r, usual)
-	if strings.Contains(got, "thief again") || strings.Count(got, " probes.") != maxExplained {
-		t.Errorf("not each of %d subjects is explained:\n%s", maxExplained, got)
 	}
 }
 

@@ -10,12 +10,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// Bounds of what is shown: --findings and --rejects have the rest.
-const (
-	maxShown     = 50 // groups of findings
-	maxExplained = 5
-	maxNamed     = 3 // callers, permissions
-)
+// maxShown is how many groups of findings are shown: --findings has the rest.
+const maxShown = 50
 
 // printReplay shows what a replay came to, and returns err or what kept it from
 // being shown.
@@ -29,7 +25,10 @@ func (a *app) printReplay(r replay.Result, err error) error {
 	if a.json {
 		return a.printWithError(r, err)
 	}
-	if _, printErr := fmt.Fprintln(a.stdout, replaySummary(r, columns(a.stdout))); printErr != nil {
+	if err != nil && r.Entries == 0 {
+		return err
+	}
+	if _, printErr := fmt.Fprintln(a.stdout, replaySummary(r, a.tableWidth())); printErr != nil {
 		return errors.Join(err, fmt.Errorf("printing what was found: %w", printErr))
 	}
 	return err
@@ -41,77 +40,54 @@ func replaySummary(r replay.Result, width int) string {
 		b.WriteString(groupTable(r.Groups[:min(len(r.Groups), maxShown)], width) + "\n")
 	}
 	if more := len(r.Groups) - maxShown; more > 0 {
-		fmt.Fprintf(&b, "and %d more subjects: --findings FILE has them all\n", more)
+		fmt.Fprintf(&b, "and %s: --findings FILE has all\n", counted(more, "more subject", "more subjects"))
 	}
-	for _, g := range explained(r.Groups) {
+	explained := explained(r.Groups)
+	for _, g := range explained {
 		explain(&b, g, width)
+	}
+	if more := len(r.Groups) - len(explained); more > 0 {
+		fmt.Fprintf(&b, "\n%s with --json or --findings FILE\n", counted(more, "more subject is explained", "more subjects are explained"))
 	}
 	if len(r.Groups) > 0 {
 		b.WriteString("\n")
 	}
-	if r.Below > 0 {
-		fmt.Fprintf(&b, "%d findings are less severe than --severity asks for\n", r.Below)
+	if r.Earlier > 0 {
+		fmt.Fprintf(&b, "%s before --since and not told: what went on after it is told once it is twice as much\n", counted(r.Earlier, "finding was last seen", "findings were last seen"))
 	}
-	fmt.Fprintf(&b, "%d entries", r.Entries)
+	if r.Below > 0 {
+		fmt.Fprintf(&b, "%s less severe than --severity asks for\n", counted(r.Below, "finding is", "findings are"))
+	}
+	if r.Short() {
+		fmt.Fprintf(&b, "the log spans %.1f hours: under a day, baselines have little to learn from\n", r.Last.Sub(r.First).Hours())
+	}
+	b.WriteString(counted(r.Entries, "entry", "entries"))
 	if !r.First.IsZero() {
 		fmt.Fprintf(&b, " from %s to %s", due(r.First), due(r.Last))
 	}
-	fmt.Fprintf(&b, "\n%d decoded, %d rejected, %d left out, %d denials, %d findings, %.1f s, %.0f MB/s", r.Decoded, r.Rejected, r.Outside, r.Denials, r.Findings, r.Seconds, r.MBPerS)
+	fmt.Fprintf(&b, "\n%d decoded, %d rejected, %d left out, %s, %s, %.1f s, %.0f MB/s", r.Decoded, r.Rejected, r.Outside,
+		counted(r.Denials, "denial", "denials"), counted(r.Findings, "finding", "findings"), r.Seconds, r.MBPerS)
 	return b.String()
 }
 
-// explained are the groups to be explained: the first one of each subject goes
-// before any further one.
-func explained(groups []replay.Group) []replay.Group {
-	var first, further []replay.Group
-	seen := make(map[string]bool)
-	for _, g := range groups {
-		if seen[g.Subject] {
-			further = append(further, g)
-			continue
-		}
-		seen[g.Subject] = true
-		first = append(first, g)
+// counted is a number of something.
+func counted[N int | int64](n N, one, several string) string {
+	if n == 1 {
+		return fmt.Sprint(n, " ", one)
 	}
-	all := append(first, further...)
-	return all[:min(len(all), maxExplained)]
-}
-
-// explain says what a person needs to look into a group and to act on it.
-func explain(b *strings.Builder, g replay.Group, width int) {
-	fmt.Fprintf(b, "\n%s\n", text.WrapSoft(g.Reason+".", max(width-2, 1)))
-	entries := "entries"
-	if g.Linked > 0 {
-		entries = fmt.Sprintf("entries (%d of %d)", g.Linked, g.Entries)
-	}
-	for _, line := range [][2]string{
-		{"from", someOf(g.From)}, {"permissions", someOf(g.Permissions)}, {"next", g.Advice}, {entries, g.Link},
-	} {
-		if line[1] != "" {
-			fmt.Fprintf(b, "  %s: %s\n", line[0], line[1])
-		}
-	}
-}
-
-// someOf names the first few, and says how many more there are.
-func someOf(names []string) string {
-	if more := len(names) - maxNamed; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
-	}
-	return strings.Join(names, ", ")
+	return fmt.Sprint(n, " ", several)
 }
 
 func groupTable(groups []replay.Group, width int) string {
 	t := table.NewWriter()
 	t.SetStyle(plain)
 	t.SetColumnConfigs([]table.ColumnConfig{
-		{Name: "SUBJECT", WidthMax: 22 + wider(width), WidthMaxEnforcer: text.WrapText},
-		{Name: "DETECTOR", WidthMax: 20, WidthMaxEnforcer: text.WrapSoft},
-		{Name: "NO.", Align: text.AlignRight},
+		{Name: "SUBJECT", WidthMax: 27 + wider(width), WidthMaxEnforcer: text.WrapText},
+		{Name: "DETECTOR", WidthMax: 20 + wider(width), WidthMaxEnforcer: text.WrapSoft},
 	})
-	t.AppendHeader(table.Row{"SEVERITY", "DETECTOR", "SUBJECT", "NO.", "SINCE"})
+	t.AppendHeader(table.Row{"SEVERITY", "DETECTOR", "SUBJECT", "SINCE"})
 	for _, g := range groups {
-		t.AppendRow(table.Row{g.Severity, g.Detector, g.Subject, g.Findings, due(g.FirstSeen)})
+		t.AppendRow(table.Row{g.Severity, g.Detector, g.Subject, due(g.FirstSeen)})
 	}
 	return t.Render()
 }

@@ -9,7 +9,7 @@ func (a *app) benchCommand() *cobra.Command {
 		Use:     "bench",
 		Short:   "Measure keyturn, side by side with how others rotate",
 		Example: "  keyturn bench downtime",
-		Args:    exactArgs(),
+		Args:    subcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(

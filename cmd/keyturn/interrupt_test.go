@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -54,7 +55,23 @@ func TestInterrupt(t *testing.T) {
 // that it is ready, and tells how it ended.
 func interrupt(t *testing.T, cmd *exec.Cmd, ready string) (code int, stdout, stderr string) {
 	t.Helper()
-	said := &notice{text: ready, seen: make(chan struct{})}
+	return interruptOn(t, cmd, &notice{text: ready, seen: make(chan struct{})})
+}
+
+// written is the notice that a file has appeared.
+func written(pattern string) *notice {
+	n := &notice{text: pattern, seen: make(chan struct{})}
+	go func() {
+		if eventually(60*time.Second, func() bool { found, err := filepath.Glob(pattern); return err == nil && len(found) > 0 }) {
+			_, _ = n.Write([]byte(pattern)) // it never fails
+		}
+	}()
+	return n
+}
+
+// interruptOn is interrupt for a command that is ready on a notice.
+func interruptOn(t *testing.T, cmd *exec.Cmd, said *notice) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = tee{&out, said}, tee{&errs, said}
 	if err := cmd.Start(); err != nil {
@@ -70,7 +87,7 @@ func interrupt(t *testing.T, cmd *exec.Cmd, ready string) (code int, stdout, std
 		t.Fatalf("it ended by itself: %v\n%s", err, &errs)
 	case <-limit:
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		t.Fatalf("it never said %q:\n%s", ready, &errs)
+		t.Fatalf("it never said %q:\n%s", said.text, &errs)
 	}
 	began := time.Now()
 	select {

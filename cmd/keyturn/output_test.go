@@ -201,6 +201,23 @@ func TestNobodyIsWaitedForAfterCtrlC(t *testing.T) {
 	}
 }
 
+// What is over soon is not reported on.
+func TestProgressWaits(t *testing.T) {
+	var out bytes.Buffer
+	p := newProgress(&out)
+	p.patience = time.Hour
+	p.Bytes("reading", 100)
+	p.Advance(50)
+	if out.Len() > 0 {
+		t.Errorf("at once it says %q", &out)
+	}
+	p.began = p.began.Add(-2 * time.Hour)
+	p.Advance(60)
+	if out.String() != "reading: 60 of 100 bytes\n" {
+		t.Errorf("after a while it says %q", &out)
+	}
+}
+
 // TestABarStaysWhereItIs when the work is given up.
 func TestABarStaysWhereItIs(t *testing.T) {
 	var out bytes.Buffer

@@ -17,6 +17,9 @@ type progress struct {
 	unit  string // what stands behind the numbers of a line
 	total int    // below 0 is not known
 	tenth int    // the last one told
+
+	patience time.Duration // for which a stage says nothing in lines; 0 is none
+	began    time.Time     // of the stage
 }
 
 func newProgress(out io.Writer) *progress { return &progress{out: out} }
@@ -39,7 +42,7 @@ func (p *progress) begin(name, unit string, total int, options ...progressbar.Op
 		_ = p.bar.Finish() // a bar that cannot be drawn is no reason to stop
 	}
 	p.finish()
-	p.name, p.unit, p.total, p.tenth = name, unit, total, 0
+	p.name, p.unit, p.total, p.tenth, p.began = name, unit, total, 0, time.Now()
 	if isTerminal(p.out) {
 		p.bar = newBar(p.out, name, total, options...)
 		return
@@ -68,6 +71,9 @@ func (p *progress) Advance(done int) {
 }
 
 func (p *progress) line(done int) {
+	if time.Since(p.began) < p.patience {
+		return
+	}
 	if p.total < 0 {
 		fmt.Fprintf(p.out, "%s\n", p.name)
 		return

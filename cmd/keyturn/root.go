@@ -215,6 +215,20 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// subcommand refuses what is none of a command's own, as cobra does for the root
+// alone, and tells which was meant.
+func subcommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2 // what cobra itself goes by
+	var meant string
+	if similar := c.SuggestionsFor(args[0]); len(similar) > 0 {
+		meant = "; did you mean " + strings.Join(similar, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q for %q; see '%s --help'%s", args[0], c.CommandPath(), c.CommandPath(), meant)
+}
+
 func wanted(names []string) string {
 	if len(names) == 0 {
 		return "no arguments"

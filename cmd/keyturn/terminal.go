@@ -31,3 +31,15 @@ func columns(w io.Writer) int {
 
 // wider is how many columns more than the usual ones a table may take.
 func wider(columns int) int { return max(columns-usual, 0) }
+
+// unbroken is the width of lines that no terminal breaks, and so nobody should:
+// they are searched, and copied from.
+const unbroken = 1 << 16
+
+// tableWidth is how many columns a table may take that is for searching, too.
+func (a *app) tableWidth() int {
+	if isTerminal(a.stdout) {
+		return columns(a.stdout)
+	}
+	return unbroken
+}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/state/statetest"
 )
 
@@ -18,7 +19,7 @@ func TestASweepBeginsWhereAnyInstanceEnded(t *testing.T) {
 	f.f = f.instance()
 	must(t, f.sweep())
 	f.wantOne(8)
-	if want := "since=2030-01-01T11:56:00.000Z"; !strings.Contains(f.log.String(), want) {
+	if want := "since=2030-01-01T11:41:00.000Z"; !strings.Contains(f.log.String(), want) {
 		t.Errorf("log = %s, want %s", f.log.String(), want)
 	}
 }
@@ -72,6 +73,26 @@ func TestASweepIsSharedOnlyWithWhatItFound(t *testing.T) {
 		must(t, f.sweep())
 		if at := f.instance().sweptUntil(t.Context(), start.Add(time.Hour)); !at.Equal(f.clock.Now()) {
 			t.Errorf("the checkpoint is %v, want %v", at, f.clock.Now())
+		}
+	}
+}
+
+// What the detectors held back when a sweep's instance ended is read by the next one.
+func TestASweepMakesGoodWhatAnInstanceHeldBack(t *testing.T) {
+	for _, after := range []time.Duration{3 * time.Minute, 5 * time.Minute, 330 * time.Second, 14 * time.Minute} {
+		f := newFleet(t)
+		for i := range 8 {
+			f.write(stranger(i))
+		}
+		f.clock.Advance(after)
+		f.f = f.instance()
+		must(t, f.sweep())
+		found := f.findings()
+		f.clock.Advance(time.Hour)
+		f.f = f.instance()
+		must(t, f.sweep())
+		if found = append(found, f.findings()...); len(found) != 1 || found[0].Detector != detect.TokenMinting {
+			t.Errorf("swept %v after the calls: findings = %+v, want one", after, found)
 		}
 	}
 }

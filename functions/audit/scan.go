@@ -2,7 +2,9 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"example.com/keyturn/shared/detect"
@@ -43,9 +45,7 @@ func (f *Function) Do(ctx context.Context, c Command) (Report, error) {
 		s.Ledger = ledger.At
 	}
 	if c.Verb == "scan" {
-		for _, line := range c.Entries {
-			s.line(line)
-		}
+		s.inOrder(c.Entries)
 		return s.end(), nil
 	}
 	until := c.Until
@@ -53,7 +53,9 @@ func (f *Function) Do(ctx context.Context, c Command) (Report, error) {
 		until = f.now()
 	}
 	err := f.config.Logs.Entries(ctx, c.Since, until, func(line []byte) error {
-		s.line(line)
+		if e, ok := s.decode(line); ok {
+			s.observe(&e)
+		}
 		return nil
 	})
 	return s.end(), err
@@ -65,7 +67,23 @@ type scan struct {
 	engine *detect.Engine
 }
 
-func (s *scan) line(line []byte) {
+// inOrder takes entries by time, in whatever order they were sent: gcloud lists the
+// newest first.
+func (s *scan) inOrder(lines []json.RawMessage) {
+	var entries []detect.Entry
+	for _, line := range lines {
+		if e, ok := s.decode(line); ok {
+			entries = append(entries, e)
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b detect.Entry) int { return a.Time.Compare(b.Time) })
+	for i := range entries {
+		s.observe(&entries[i])
+	}
+}
+
+// decode counts an entry, and reports whether it could be read.
+func (s *scan) decode(line []byte) (e detect.Entry, ok bool) {
 	n := s.Entries
 	s.Entries++
 	e, err := event.DecodeLogEntry(line)
@@ -74,15 +92,18 @@ func (s *scan) line(line []byte) {
 		if len(s.Rejected) < maxRejected {
 			s.Rejected = append(s.Rejected, Rejected{n, err.Error()})
 		}
-		return
 	}
+	return e, err == nil
+}
+
+func (s *scan) observe(e *detect.Entry) {
 	if e.Audit {
 		s.Audit++
 	}
-	if detect.Denied(e) {
+	if detect.Denied(*e) {
 		s.Denials++
 	}
-	s.Findings = s.engine.Observe(&e, s.Findings)
+	s.Findings = s.engine.Observe(e, s.Findings)
 }
 
 // end has the detectors say what they held back.

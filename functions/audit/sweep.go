@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"time"
 
+	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
 )
 
-// overlap is read twice by successive sweeps, for entries that Cloud Logging
-// lists a little after it received them. Entries seen before add nothing.
-const overlap = 5 * time.Minute
+// overlap is read twice by successive sweeps: by five minutes for entries that Cloud
+// Logging lists a little after it received them, and for those that the detectors
+// still held back when the instance ended that read them. What was found by an
+// entry is not found by it again.
+const overlap = 5*time.Minute + detect.LongestHold
 
 // sweep reads the entries received since the last sweep of any instance and
 // observes those that the sink was late with or lost. When it fails, the next

@@ -3,6 +3,7 @@ package detect
 import (
 	"math"
 	"slices"
+	"time"
 )
 
 // backlog holds what can be looked at only when all entries about its time have
@@ -26,6 +27,11 @@ type batch struct {
 const maxBacklog = 1 << 14
 
 func newBacklog() backlog { return backlog{batches: make(map[int64]*batch), wake: math.MaxInt64} }
+
+// LongestHold is how long after its time an entry is held back at most, while time goes
+// on: until then Share does not tell of it. A success is held back for less than an
+// unnamed call.
+const LongestHold = time.Duration((spanLater+1)*spanWidth+slack) * time.Millisecond
 
 // dueAfter is when all entries have come up to so many spans of time after that of t.
 func dueAfter(t, spans int64) int64 { return (spanOf(t)+spans+1)*spanWidth + slack }

@@ -70,7 +70,7 @@ func (g *Engine) Observe(e *Entry, into []Finding) []Finding {
 	}
 	place := g.places.of(e)
 	into = g.consult(e, place, t, into)
-	name := e.identity()
+	name := nameOf(e.identity())
 	if name == "" {
 		return g.unnamed(e, t, into)
 	}
@@ -83,7 +83,7 @@ func (g *Engine) Observe(e *Entry, into []Finding) []Finding {
 	}
 	into, news := g.consider(e, name, t, into)
 	if news {
-		into = g.judge(g.store.get(nameOf(name)), t, into)
+		into = g.judge(g.store.get(name), t, into)
 	}
 	return into
 }

@@ -48,10 +48,11 @@ func (p *places) note(place, who uint64, t, now int64) {
 	if *slot == blend(at, who) {
 		return
 	}
-	*slot = blend(at, who)
 	if age := spanOf(now) - p.since; age < 0 || age >= spansKept || len(p.latest) >= maxSeen {
 		p.former, p.latest, p.since = p.latest, make(map[uint64]uint64), spanOf(now)
+		clear(p.noted) // or who comes late again, as by a sweep, is taken for noted when it is forgotten
 	}
+	*slot = blend(at, who)
 	switch p.latest[at] {
 	case who:
 	case 0:

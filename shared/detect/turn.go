@@ -122,6 +122,7 @@ func (g *Engine) judgeTurn(s *subject, what uint64, t int64, into []Finding) []F
 		return into
 	}
 	v.last = won.at
+	v.count = max(v.count, tried) // a crowd may count one less
 	v.score = float64(v.count) / float64(need)
 	other, self := g.changes.explain(s.name, s.notes[noteProject].text, won.target, v.start-turnEarlier, v.last+slack)
 	switch {

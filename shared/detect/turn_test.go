@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -27,6 +28,25 @@ func TestOnlyFailuresBeforeTheSuccessCount(t *testing.T) {
 		found := of(FailureThenSuccess, observe(c.log))
 		if len(found) > 1 || (len(found) == 1) != (c.told > 0) || len(found) == 1 && found[0].Count > c.told {
 			t.Errorf("%s: found %+v, want one of %d at most", name, found, c.told)
+		}
+	}
+}
+
+// The threshold is exact, whatever hashes the entries have.
+func TestAsFewFailuresAsItTakesAreEnough(t *testing.T) {
+	for permission, need := range map[string]int{"s.x.create": turnNeed, "s.x.setIamPolicy": turnDanger} {
+		missed := 0
+		for i := range 100 {
+			log := append(repeated(permission, need, 0, time.Minute), allowed(permission, 15*time.Minute))
+			for j := range log {
+				log[j].InsertID = fmt.Sprint(i, "-", j)
+			}
+			if found := of(FailureThenSuccess, observe(log)); len(found) != 1 || found[0].Count < need {
+				missed++
+			}
+		}
+		if missed > 0 {
+			t.Errorf("%d of %s: missed %d times of 100", need, permission, missed)
 		}
 	}
 }

@@ -20,12 +20,12 @@ func TestWhatIsLeftOutIsCounted(t *testing.T) {
 	for _, tt := range []struct {
 		name                   string
 		c                      Config
-		outside, told, warning int64
+		outside, told, earlier int64
 	}{
 		{"nothing", Config{}, 0, 2, 0},
-		{"before", Config{Since: second(60)}, 1, 2, 0},
+		{"before", Config{Since: second(60)}, 1, 1, 1},
 		{"after", Config{Until: second(60)}, 2, 1, 0},
-		{"all", Config{Since: second(200)}, 3, 0, 1},
+		{"all", Config{Since: second(200)}, 3, 0, 2},
 		{"what is less severe", Config{Severity: detect.High}, 0, 0, 0},
 		{"nothing for its severity", Config{Severity: detect.Warning}, 0, 2, 0},
 	} {
@@ -35,8 +35,8 @@ func TestWhatIsLeftOutIsCounted(t *testing.T) {
 		if err != nil || r.Outside != tt.outside || r.Denials != 3-tt.outside || int64(len(lines(t, records.Bytes()))) != 3-tt.outside {
 			t.Errorf("%s: %+v, %v", tt.name, r, err)
 		}
-		if told := int64(len(lines(t, findings.Bytes()))); told != tt.told || r.Findings != tt.told || r.Below > 0 != (tt.c.Severity == detect.High) || int64(len(r.Warnings)) != tt.warning {
-			t.Errorf("%s: %d findings told, %d counted, %d below; warnings %q", tt.name, told, r.Findings, r.Below, r.Warnings)
+		if told := int64(len(lines(t, findings.Bytes()))); told != tt.told || r.Findings != tt.told || r.Below > 0 != (tt.c.Severity == detect.High) || r.Earlier != tt.earlier || len(r.Warnings) > 0 {
+			t.Errorf("%s: %d findings told, %d counted, %d below, %d earlier; warnings %q", tt.name, told, r.Findings, r.Below, r.Earlier, r.Warnings)
 		}
 	}
 }
@@ -62,5 +62,20 @@ func TestRulesThatFailAreTold(t *testing.T) {
 	r, err := Run(t.Context(), Config{Files: []string{write(t, t.TempDir(), "log", []byte(entry(0, 0)))}, Rules: rules})
 	if err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], `rule "odd" could not be evaluated for 1 of the entries`) {
 		t.Errorf("%q, %v", r.Warnings, err)
+	}
+}
+
+// What lies before the time asked for is learnt from: the same is found with it cut
+// off as with all of it, of that time.
+func TestWhatLiesBeforeIsLearntFrom(t *testing.T) {
+	rules, err := rule.Parse("rules", []byte("rules:\n- {name: often, when: denied, threshold: 3}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := write(t, t.TempDir(), "log", []byte(entry(0, 7)+"\n"+entry(60, 7)+"\n"+entry(120, 7)+"\n"))
+	since := start.Add(120 * time.Second)
+	r, err := Run(t.Context(), Config{Files: []string{log}, Rules: rules, Since: since})
+	if err != nil || r.Findings != 1 || r.Earlier != 0 || r.Outside != 2 || r.Judged != 1 || !r.Groups[0].LastSeen.Equal(since) {
+		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -16,7 +16,9 @@ func (t *tally) since(before tally) part {
 // usable reports why nothing, or too little to go by, can be found in a file.
 func (p part) usable(name string) error {
 	switch {
-	case p.decoded == 0 && p.rejected > 0:
+	case p.decoded == 0 && p.rejected == 0:
+		return fmt.Errorf("%s is empty: its JSON holds no entry; %s", name, want)
+	case p.decoded == 0:
 		return fmt.Errorf("%s holds no log entry: all that is in it, %d in number, was rejected; %s", name, p.rejected, want)
 	case p.rejected > p.decoded:
 		return fmt.Errorf("%s is for the most part no log entries: %d were decoded, %d rejected; %s", name, p.decoded, p.rejected, want)

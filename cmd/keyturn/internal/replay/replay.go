@@ -20,7 +20,7 @@ import (
 // Config says what to replay, and where to. Only Files is required.
 type Config struct {
 	Files    []string                // names; "-" is standard input
-	Since    time.Time               // entries before it are left out; zero leaves out none
+	Since    time.Time               // entries before it are only learnt from: what ends before is not told; zero tells all
 	Until    time.Time               // entries from it on are left out; zero leaves out none
 	Rules    *rule.Set               // custom rules; nil is none
 	Ledger   *detect.Ledger          // what the rotator knows of its credentials; nil is nothing
@@ -65,15 +65,16 @@ func (r *replay) warn() {
 	if r.Untimed > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d entries have no timestamp of this century, so that no detector judges them: export the times, too, as 'gcloud logging read --format=json' does, and --format='json(protoPayload)' does not", r.Untimed, r.Decoded))
 	}
-	if r.Decoded > 0 && r.Outside == r.Decoded && !r.First.IsZero() {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("no entry lies in the time asked for: those of the log are from %s to %s", r.First.UTC().Format(time.RFC3339), r.Last.UTC().Format(time.RFC3339)))
-	}
 	unasked := r.engine.Unasked()
 	for _, detector := range slices.Sorted(maps.Keys(unasked)) {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("too many questions were open at once: %d of detector %s were not asked, and what would have been found by them is missing; replay less at a time, by --since and --until or by project",
 			unasked[detector], detector))
 	}
-	if !r.engine.Wants().IsZero() {
+	switch {
+	case r.Ledger != nil && r.Judged > 0 && r.Ledger.At.Before(r.First):
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the ledger is of %s, and the log begins at %s: keys and rotations that are newer than the ledger are not known; write a newer one with 'keyturn audit ledger'",
+			r.Ledger.At.UTC().Format(time.RFC3339), r.First.UTC().Format(time.RFC3339)))
+	case !r.engine.Wants().IsZero():
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the ledger is of %s, %.1f hours older than the log's end: keys that may be newer are not judged; write a newer one with 'keyturn audit ledger'",
 			r.Ledger.At.UTC().Format(time.RFC3339), max(r.Last.Sub(r.Ledger.At).Hours(), 0)))
 	}
@@ -174,6 +175,9 @@ func (r *replay) observe(b *logfile.Batch) error {
 			r.Outside++
 			continue
 		}
+		if e.Audit && detect.Plausible(e.Time) {
+			r.Judged++
+		}
 		if detect.Denied(*e) {
 			r.Denials++
 		}
@@ -184,9 +188,10 @@ func (r *replay) observe(b *logfile.Batch) error {
 	return r.reject(b.Rejects)
 }
 
-// detect has the detectors look at an entry, the oldest first.
+// detect has the detectors look at an entry, the oldest first; at those before
+// Since, too, by which they know what is usual.
 func (r *replay) detect(e *detect.Entry) error {
-	if !r.within(e.Time) {
+	if !r.Until.IsZero() && !e.Time.Before(r.Until) {
 		return nil
 	}
 	r.batch = r.engine.Observe(e, r.batch[:0])
@@ -201,6 +206,10 @@ func (c Config) within(t time.Time) bool {
 // found tells of findings.
 func (r *replay) found(findings []detect.Finding) error {
 	for _, f := range findings {
+		if f.LastSeen.Before(r.Since) {
+			r.Earlier++
+			continue
+		}
 		if f.Severity.Compare(r.Severity) < 0 {
 			r.Below++
 			continue

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -16,43 +17,51 @@ type Result struct {
 	Decoded  int64     `json:"decoded"`  // that are log entries
 	Rejected int64     `json:"rejected"` // that cannot be decoded
 	Untimed  int64     `json:"untimed"`  // decoded, but without a time of this century, and so judged by no detector
-	Outside  int64     `json:"outside"`  // decoded, but left out for their time
+	Outside  int64     `json:"outside"`  // decoded, but left out for their time; those before Since were learnt from
 	Audit    int64     `json:"audit"`    // decoded, of audit logs
+	Judged   int64     `json:"judged"`   // of Audit, those that were neither left out nor without a time
 	Denials  int64     `json:"denials"`  // not left out, and refused for lack of permission
 	Findings int64     `json:"findings"`
-	Below    int64     `json:"below,omitempty"` // findings that are less severe than was asked for, which are not of Findings
-	Bytes    int64     `json:"bytes"`           // of the files, unpacked
+	Below    int64     `json:"below,omitempty"`   // findings that are less severe than was asked for, which are not of Findings
+	Earlier  int64     `json:"earlier,omitempty"` // findings that end before Since, likewise
+	Bytes    int64     `json:"bytes"`             // of the files, unpacked
 	Seconds  float64   `json:"seconds"`
 	MBPerS   float64   `json:"mb_per_s"`           // millions of bytes, unpacked, a second
 	Groups   []Group   `json:"groups"`             // of findings, the most severe first
 	First    time.Time `json:"first"`              // time of the earliest entry that was decoded; zero when there is none
 	Last     time.Time `json:"last"`               // likewise
 	Samples  []string  `json:"rejects,omitempty"`  // where the first ones are, and why
-	Warnings []string  `json:"warnings,omitempty"` // what keeps the findings from being all: rules that could not be evaluated for some entries, a ledger that is too old, a time in which nothing lies
+	Warnings []string  `json:"warnings,omitempty"` // what keeps the findings from being all: rules that could not be evaluated for some entries, a ledger that is too old
 }
 
-// Group is what one detector found about one subject.
-type Group struct {
-	Severity  detect.Severity `json:"severity"` // the highest
-	Detector  string          `json:"detector"`
-	Subject   string          `json:"subject"`
-	Findings  int             `json:"findings"`
-	FirstSeen time.Time       `json:"first_seen"`
-	LastSeen  time.Time       `json:"last_seen"`
-
-	// Of the latest finding of the highest severity.
-	Reason      string   `json:"reason"`
-	From        []string `json:"from,omitempty"`
-	Permissions []string `json:"permissions,omitempty"`
-	Advice      string   `json:"advice"`
-	Link        string   `json:"link,omitempty"`
-	Entries     int      `json:"entries,omitempty"` // that show it
-	Linked      int      `json:"linked,omitempty"`  // of them that Link opens, where those are not all
+// Unjudged reports why nothing could be found, in files that were read without an
+// error; nil is that something was judged.
+func (r *Result) Unjudged() error {
+	switch {
+	case r.Judged > 0 || r.Decoded == 0:
+		return nil
+	case r.Outside == r.Decoded && !r.First.IsZero():
+		return fmt.Errorf("no entry lies in the time asked for: those of the log are from %s to %s; give another --since or --until", r.First.UTC().Format(time.RFC3339), r.Last.UTC().Format(time.RFC3339))
+	case r.Audit == 0:
+		entries := "entries"
+		if r.Decoded == 1 {
+			entries = "entry"
+		}
+		return fmt.Errorf("no audit log entry among %d %s, so that nothing was judged: export logs whose names hold cloudaudit.googleapis.com", r.Decoded, entries)
+	}
+	return fmt.Errorf("no audit log entry lies in the time asked for, so that nothing was judged: the log is from %s to %s", r.First.UTC().Format(time.RFC3339), r.Last.UTC().Format(time.RFC3339))
 }
+
+// settled is how long detectors learn before they know what is usual.
+const settled = 24 * time.Hour
+
+// Short reports whether the log is too short for detectors to know what is usual.
+func (r *Result) Short() bool { return r.Judged > 0 && r.Last.Sub(r.First) < settled }
 
 // Bounds of a Result, whatever the files hold.
 const (
 	maxGroups  = 10_000 // findings of further ones are counted alone
+	maxKept    = 20_000 // incidents of all groups, after which a group has but one
 	maxSamples = 3
 )
 
@@ -60,6 +69,7 @@ const (
 type tally struct {
 	Result
 	groups map[[2]string]*Group // by detector and subject
+	kept   int                  // incidents of all groups
 	logs   int64                // entries that say which log they are of
 }
 
@@ -95,20 +105,16 @@ func (t *tally) add(f detect.Finding) {
 		if len(t.groups) >= maxGroups {
 			return
 		}
-		g = &Group{Severity: f.Severity, Detector: f.Detector, Subject: f.Subject, FirstSeen: f.FirstSeen, LastSeen: f.LastSeen}
+		g = &Group{Severity: f.Severity, Detector: f.Detector, Subject: f.Subject}
 		t.groups[key] = g
 	}
-	g.Findings++
-	if f.FirstSeen.Before(g.FirstSeen) {
-		g.FirstSeen = f.FirstSeen
+	most := maxIncidents
+	if t.kept >= maxKept {
+		most = 1
 	}
-	if f.LastSeen.After(g.LastSeen) {
-		g.LastSeen = f.LastSeen
-	}
-	if f.Severity.Compare(g.Severity) >= 0 {
-		g.Severity, g.Reason, g.From, g.Permissions, g.Advice = f.Severity, f.Reason, f.From, f.Permissions, f.Advice
-		g.Link, g.Entries, g.Linked = f.Link, f.Entries, f.Linked
-	}
+	before := len(g.Incidents)
+	g.add(f, most)
+	t.kept += len(g.Incidents) - before
 }
 
 func (t *tally) result(took time.Duration) Result {
@@ -118,6 +124,7 @@ func (t *tally) result(took time.Duration) Result {
 	r.MBPerS = float64(r.Bytes) / 1e6 / max(r.Seconds, 1e-9)
 	r.Groups = make([]Group, 0, len(t.groups))
 	for g := range maps.Values(t.groups) {
+		g.sum()
 		r.Groups = append(r.Groups, *g)
 	}
 	slices.SortFunc(r.Groups, func(a, b Group) int {
