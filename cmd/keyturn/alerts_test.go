@@ -72,6 +72,25 @@ func TestIncidentTableFitsTheTerminal(t *testing.T) {
 	}
 }
 
+func TestInForce(t *testing.T) {
+	if got := inForce(alert.Overview{}); got != "" {
+		t.Errorf("nothing is in force, but %q", got)
+	}
+	got := inForce(alert.Overview{Stopped: "false alarms\x1b (ada)", Silences: []alerting.Silence{
+		{Until: noon, Reason: "a test\x1b", By: "ada\u202e", Match: alerting.Match{Projects: []string{"a", "b\x1b"}, Detectors: []string{"token-*"}}},
+		{Until: noon, Reason: "of the file", Match: alerting.Match{Severity: alerting.High, Rules: []string{"finding"}, Credentials: []string{"c"}, Labels: map[string]string{"z": "1", "team": "pay"}}},
+		{Until: noon, Reason: "all"},
+	}})
+	want := `
+token-*, a or b\x1b: silenced until 2030-01-07 12:00Z by ada\u202e: a test\x1b
+finding, c, team=pay, z=1, high or worse: silenced until 2030-01-07 12:00Z: of the file
+everything: silenced until 2030-01-07 12:00Z: all
+nothing is done without being asked: false alarms\x1b (ada); 'keyturn alerts start' ends that`
+	if got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
 // TestIncidentText shows an incident of which there is everything to tell.
 func TestIncidentText(t *testing.T) {
 	l := incident("3f2a91c4d5e6", "acknowledged", alerting.Critical)

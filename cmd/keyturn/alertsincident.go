@@ -17,7 +17,8 @@ func (f *alertFlags) listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List incidents, those that nobody has taken up first",
 		Long: `list shows the incidents that are not over: those that are open first, and of
-these the most severe. Times are in UTC, and are those of the latest finding.`,
+these the most severe; and what is silenced or stopped. Times are in UTC, and are
+those of the latest finding.`,
 		Example: "  keyturn alerts list\n  keyturn alerts list --all --json",
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.list(cmd.Context(), all) },
@@ -26,21 +27,17 @@ these the most severe. Times are in UTC, and are those of the latest finding.`,
 	return c
 }
 
-// incidents is the answer to list.
-type incidents struct {
-	Incidents []alert.Line `json:"incidents"`
-}
-
 func (f *alertFlags) list(ctx context.Context, all bool) error {
-	var answer incidents
+	var answer alert.Overview
 	if err := f.ask(ctx, alert.Command{Verb: "list"}, &answer); err != nil {
 		return err
 	}
 	lines, over := ranked(answer.Incidents, all)
 	if f.json {
-		return f.printJSON(incidents{lines})
+		answer.Incidents = lines
+		return f.printJSON(answer)
 	}
-	_, err := fmt.Fprintln(f.stdout, incidentTable(lines, over, columns(f.stdout)))
+	_, err := fmt.Fprintln(f.stdout, incidentTable(lines, over, columns(f.stdout))+inForce(answer))
 	return err
 }
 

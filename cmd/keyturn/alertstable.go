@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"example.com/keyturn/functions/alert"
@@ -38,6 +40,45 @@ func renderIncidents(lines []alert.Line, width int) string {
 		t.AppendRow(table.Row{shortIncident(l), l.Status, severity(l).String(), l.Seen.UTC().Format("01-02 15:04Z"), what(l)})
 	}
 	return t.Render()
+}
+
+// inForce says what is silenced and stopped, in lines that each begin with a break.
+func inForce(o alert.Overview) string {
+	var b strings.Builder
+	for _, s := range o.Silences {
+		fmt.Fprintf(&b, "\n%s: silenced until %s%s: %s", selected(s.Match), due(s.Until), byWhom(s.By), notify.Printable(s.Reason, maxShort))
+	}
+	if o.Stopped != "" {
+		fmt.Fprintf(&b, "\nnothing is done without being asked: %s; 'keyturn alerts start' ends that", notify.Printable(o.Stopped, maxShort))
+	}
+	return b.String()
+}
+
+func byWhom(by string) string {
+	if by == "" {
+		return ""
+	}
+	return " by " + notify.Printable(by, maxShort)
+}
+
+// selected is what a silence is about.
+func selected(m alerting.Match) string {
+	var parts []string
+	for _, p := range [][]string{m.Rules, m.Detectors, m.Projects, m.Credentials} {
+		if len(p) > 0 {
+			parts = append(parts, strings.Join(p, " or "))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Labels)) {
+		parts = append(parts, name+"="+m.Labels[name])
+	}
+	if m.Severity > alerting.Info {
+		parts = append(parts, m.Severity.String()+" or worse")
+	}
+	if len(parts) == 0 {
+		return "everything"
+	}
+	return notify.Printable(strings.Join(parts, ", "), maxShort)
 }
 
 // what an incident is about, in a line.

@@ -94,8 +94,8 @@ func (c Command) duration() (time.Duration, error) {
 }
 
 // HandleHTTP takes a JSON command from a person and answers with
-// {"incidents": […]}, {"incident": …}, {"silence": …} or {"receipts": […]}, or
-// with {"error": …}.
+// an Overview, {"incident": …}, {"silence": …}, {"responses": …} or {"receipts":
+// […]}, or with {"error": …}.
 func (f *Function) HandleHTTP(w http.ResponseWriter, r *http.Request) {
 	door.ServeJSON(w, r, maxCommand, DecodeCommand, f.answer)
 }
@@ -115,8 +115,8 @@ func (f *Function) answer(ctx context.Context, c Command) (int, any) {
 func (f *Function) carryOut(ctx context.Context, c Command) (code int, body any, err error) {
 	switch c.Verb {
 	case "list":
-		lines, err := f.list(ctx)
-		return http.StatusOK, map[string]any{"incidents": lines}, err
+		all, err := f.list(ctx)
+		return http.StatusOK, all, err
 	case "silence":
 		s, err := f.silenceBy(ctx, c)
 		return http.StatusOK, map[string]any{"silence": s}, err
@@ -149,14 +149,25 @@ func lineOf(id string, in *alerting.Incident) Line {
 	return Line{ID: id, Status: in.Status(), Incident: *in, Undelivered: len(in.Outbox)}
 }
 
-// list returns all incidents, what was noticed last first.
-func (f *Function) list(ctx context.Context) ([]Line, error) {
-	lines := []Line{}
-	err := each(ctx, f, incidentPrefix, func(id string, in *alerting.Incident) {
-		lines = append(lines, lineOf(id, in))
+// Overview is all incidents, what was noticed last first, and what is in force now.
+type Overview struct {
+	Incidents []Line             `json:"incidents"`
+	Silences  []alerting.Silence `json:"silences"`
+	Stopped   string             `json:"stopped,omitempty"` // why nothing is done without being asked; empty when it is
+}
+
+func (f *Function) list(ctx context.Context) (Overview, error) {
+	rules, err := f.rules(ctx)
+	if err != nil {
+		return Overview{}, err
+	}
+	over := func(s alerting.Silence) bool { return !f.now().Before(s.Until) }
+	all := Overview{Incidents: []Line{}, Silences: append([]alerting.Silence{}, slices.DeleteFunc(rules.Silences, over)...), Stopped: rules.Brake.Stop}
+	err = each(ctx, f, incidentPrefix, func(id string, in *alerting.Incident) {
+		all.Incidents = append(all.Incidents, lineOf(id, in))
 	})
-	slices.SortFunc(lines, func(a, b Line) int { return cmp.Or(b.Seen.Compare(a.Seen), cmp.Compare(a.ID, b.ID)) })
-	return lines, err
+	slices.SortFunc(all.Incidents, func(a, b Line) int { return cmp.Or(b.Seen.Compare(a.Seen), cmp.Compare(a.ID, b.ID)) })
+	return all, err
 }
 
 // one shows an incident, after acknowledging or resolving it.

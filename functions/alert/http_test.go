@@ -27,7 +27,7 @@ func ask(t *testing.T, f *Function, method, body string) (code int, header http.
 func TestList(t *testing.T) {
 	e := newEnv(t)
 	_, _, answer := ask(t, e.f, http.MethodPost, `{"command":"list"}`)
-	if got := strings.TrimSpace(string(answer)); got != `{"incidents":[]}` {
+	if got := strings.TrimSpace(string(answer)); got != `{"incidents":[],"silences":[]}` {
 		t.Errorf("answer = %s", got)
 	}
 	e.mail.cut = true
@@ -64,8 +64,8 @@ func TestTestAlert(t *testing.T) {
 	if got := e.told(); got != [3]int{2, 1, 2} {
 		t.Errorf("told %v times, want 2 1 2", got)
 	}
-	if lines, err := e.f.list(t.Context()); len(lines) != 0 || err != nil {
-		t.Errorf("a test left %+v, %v", lines, err)
+	if all, err := e.f.list(t.Context()); len(all.Incidents) != 0 || err != nil {
+		t.Errorf("a test left %+v, %v", all, err)
 	}
 }
 

@@ -94,6 +94,37 @@ func TestSilenceByAPerson(t *testing.T) {
 	}
 }
 
+// TestListTellsWhatIsInForce, of the rules and by people, until it is over.
+func TestListTellsWhatIsInForce(t *testing.T) {
+	e := newEnv(t)
+	e.f.config.Rules.Silences = []alerting.Silence{{Until: e.clock.Now().Add(2 * time.Hour), Reason: "of the file"}}
+	list := func() (o Overview, raw string) {
+		_, _, answer := ask(t, e.f, http.MethodPost, `{"command":"list"}`)
+		must(t, json.Unmarshal(answer, &o))
+		return o, string(answer)
+	}
+	for _, command := range []string{`{"command":"silence","project":"p","for":"1h","by":"me","why":"another"}`, `{"command":"stop","by":"me","why":"false alarms"}`} {
+		if code, _, answer := ask(t, e.f, http.MethodPost, command); code != http.StatusOK {
+			t.Fatalf("%s: %d %s", command, code, answer)
+		}
+	}
+	if o, raw := list(); len(o.Silences) != 2 || o.Silences[0].Reason != "of the file" || o.Silences[1].Match.Projects[0] != "p" || o.Stopped != "false alarms (me)" {
+		t.Errorf("listed %s", raw)
+	}
+	e.clock.Advance(time.Hour)
+	_, _, _ = ask(t, e.f, http.MethodPost, `{"command":"start"}`)
+	if o, raw := list(); len(o.Silences) != 1 || o.Stopped != "" {
+		t.Errorf("listed %s", raw)
+	}
+	e.clock.Advance(time.Hour)
+	if _, raw := list(); !strings.Contains(raw, `"silences":[]`) {
+		t.Errorf("listed %s", raw)
+	}
+	if len(e.f.config.Rules.Silences) != 1 {
+		t.Error("a list has changed the rules")
+	}
+}
+
 func TestTheFunctionGoesOnAfterARestart(t *testing.T) {
 	e := newEnv(t)
 	e.mail.cut = true

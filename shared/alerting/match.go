@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// Match selects notices. Every field that is set must hold.
+// Match selects notices. Every field that is set must hold. JSON holds no schedule:
+// those stand in files.
 type Match struct {
-	Severity    Severity          // at least; the zero value is any
-	Rules       []string          // "finding", "rotation"; nil is any
-	Detectors   []string          // names, or what names begin with followed by "*"; nil is any
-	Projects    []string          // likewise
-	Credentials []string          // likewise
-	Labels      map[string]string // that the credential must have; nil is any
-	Schedule    *Schedule         // when it must be; nil is always
-	Outside     *Schedule         // when it must not be; nil is never
+	Severity    Severity          `json:"severity,omitzero"`     // at least; the zero value is any
+	Rules       []string          `json:"rules,omitempty"`       // "finding", "rotation"; nil is any
+	Detectors   []string          `json:"detectors,omitempty"`   // names, or what names begin with followed by "*"; nil is any
+	Projects    []string          `json:"projects,omitempty"`    // likewise
+	Credentials []string          `json:"credentials,omitempty"` // likewise
+	Labels      map[string]string `json:"labels,omitempty"`      // that the credential must have; nil is any
+	Schedule    *Schedule         `json:"-"`                     // when it must be; nil is always
+	Outside     *Schedule         `json:"-"`                     // when it must not be; nil is never
 }
 
 // Matches reports whether a notice is selected now.

@@ -96,13 +96,17 @@ func TestAnAnswerIsReadBesideAnError(t *testing.T) {
 	}
 }
 
-func TestAnswerThatIsCutOff(t *testing.T) {
-	_, err := ask(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "100")
-		_, _ = io.WriteString(w, `{"incidents":[`)
-	})
-	if err == nil || !strings.Contains(err.Error(), "unexpected EOF") {
-		t.Errorf("error %v", err)
+func TestAnswersThatBreakOff(t *testing.T) {
+	for name, h := range map[string]http.HandlerFunc{
+		"before it begins": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"in the middle": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, `{"incidents":[`)
+		},
+	} {
+		if _, err := ask(t, h); err == nil || !strings.Contains(err.Error(), "broke off: the command may have been carried out") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

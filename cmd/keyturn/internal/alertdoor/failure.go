@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -28,6 +29,8 @@ func (d *Door) unanswered(err error) error {
 		return errors.New("interrupted: the command may have been carried out all the same; 'keyturn alerts list' shows it")
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("%s did not answer within %v: the command may have been carried out all the same; 'keyturn alerts list' shows it", d.url, d.timeout)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the answer of %s broke off: the command may have been carried out all the same; try again, and look at its log", d.url)
 	case d.tokens == nil:
 		return fmt.Errorf("nobody answers at %s: %w; is 'keyturn local' running, and where 'keyturn local env' says?", d.url, err)
 	}
