@@ -108,7 +108,8 @@ func (l *loader) failed(err error, node ast.Node) {
 	}
 	var e yaml.Error
 	if errors.As(err, &e) && e.GetToken() != nil {
-		l.problem(at(e.GetToken()), "%s", e.GetMessage())
+		where, reason := l.source.quoting(at(e.GetToken()), e.GetMessage())
+		l.problem(where, "%s", reason)
 		return
 	}
 	var where position

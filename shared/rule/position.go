@@ -30,8 +30,27 @@ type scalar struct {
 
 // UnmarshalYAML implements yaml.NodeUnmarshaler.
 func (s *scalar) UnmarshalYAML(node ast.Node) error {
+	switch node.(type) {
+	case *ast.TagNode:
+		return &yaml.SyntaxError{Message: quoteTag, Token: node.GetToken()}
+	case *ast.SequenceNode:
+		return &yaml.SyntaxError{Message: "want one value, not a list", Token: node.GetToken()}
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return &yaml.SyntaxError{Message: "want one value, not a mapping", Token: node.GetToken()}
+	}
 	s.node = node
 	return yaml.NodeToValue(node, &s.text)
+}
+
+// fieldName is a scalar that names a field.
+type fieldName struct{ scalar }
+
+// UnmarshalYAML implements yaml.NodeUnmarshaler.
+func (f *fieldName) UnmarshalYAML(node ast.Node) error {
+	if _, ok := node.(*ast.SequenceNode); ok {
+		return &yaml.SyntaxError{Message: "want one field, not a list", Token: node.GetToken()}
+	}
+	return f.scalar.UnmarshalYAML(node)
 }
 
 func (s scalar) at() position { return at(s.node.GetToken()) }

@@ -16,16 +16,16 @@ import (
 // spec is a rule as it stands in the file. All is text, so that each value is
 // checked, and its problem told, where it stands.
 type spec struct {
-	Name      scalar  `yaml:"name"`      // of its findings' detector
-	When      scalar  `yaml:"when"`      // CEL expression
-	Window    scalar  `yaml:"window"`    // such as 10m; "" is 1h
-	Threshold scalar  `yaml:"threshold"` // "" is 1
-	GroupBy   scalars `yaml:"group_by"`  // fields; "" is the subject
-	Distinct  scalar  `yaml:"distinct"`  // field whose values are counted; "" counts entries
-	Severity  scalar  `yaml:"severity"`  // "" is warning
-	Rationale scalar  `yaml:"rationale"` // "" is the expression
-	Technique scalar  `yaml:"technique"` // of MITRE ATT&CK
-	Runbook   scalar  `yaml:"runbook"`
+	Name      scalar    `yaml:"name"`      // of its findings' detector
+	When      scalar    `yaml:"when"`      // CEL expression
+	Window    scalar    `yaml:"window"`    // such as 10m; "" is 1h
+	Threshold scalar    `yaml:"threshold"` // "" is 1
+	GroupBy   scalars   `yaml:"group_by"`  // fields; "" is the subject
+	Distinct  fieldName `yaml:"distinct"`  // field whose values are counted; "" counts entries
+	Severity  scalar    `yaml:"severity"`  // "" is warning
+	Rationale scalar    `yaml:"rationale"` // "" is the expression
+	Technique scalar    `yaml:"technique"` // of MITRE ATT&CK
+	Runbook   scalar    `yaml:"runbook"`
 }
 
 // Bounds and defaults of what a rule may say.
@@ -60,7 +60,7 @@ func (l *loader) rule(node ast.Node) *compiled {
 	if c.Rationale == "" {
 		c.Rationale = "its condition held: " + strings.Join(strings.Fields(s.When.text), " ")
 	}
-	c.group, c.distinct = l.groups(s.GroupBy), l.distinct(s.Distinct)
+	c.group, c.distinct = l.groups(s.GroupBy), l.distinct(s.Distinct.scalar)
 	l.expression(c, s.When, node)
 	return c
 }
