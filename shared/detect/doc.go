@@ -82,11 +82,11 @@
 // Google tells none of them, or leaves letters out, the call is taken for that of
 // the one identity that was seen at the same address with the same user agent from
 // ten minutes before until two after; of IPv6 addresses, in the same /64, which is one
-// caller's. If there was none, or more than one, it is a
-// stranger: a place and an aim, so that strangers are never taken for one; for
-// tokens, which are asked for of one account after another, the place alone. Such
-// calls are looked at five to seven minutes later, when all entries of that time
-// have come; and once more, for somebody who came within ten minutes after.
+// caller's. If there was none, or more than one, it is a stranger: a place and an aim, so
+// that strangers are never taken for one; for tokens, which are asked for of one account
+// after another, the place alone. Such calls are looked at
+// five to seven minutes later, when all entries of that time have come; and once more,
+// for somebody who came within ten minutes after.
 // Strangers count for their address, too, whatever their user agents.
 //
 // # What is remembered
@@ -115,7 +115,8 @@
 //
 // Of what waits, 16,384 questions of each detector are kept, as many successes, and as
 // many calls of unnamed callers, if they take no more than 32 MiB; [Engine.Unasked] says
-// how many were too many. A subject takes some 240 bytes. The latest 4096 are kept
+// how many were too many. An ordinary subject takes some 240 bytes, one that was denied
+// all that is counted some 60 KiB: subjects are bounded by number. The latest 4096 are kept
 // decoded; of more than a million, the least suspicious and longest unseen are
 // forgotten, but for a sketch of what they had and were denied. Suspicion goes by
 // danger, not by number. In a shard that is too large everybody is first cut down to
