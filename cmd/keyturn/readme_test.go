@@ -14,6 +14,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/keyturn/cmd/keyturn/internal/replay"
+	"example.com/keyturn/shared/rule"
 )
 
 // elsewhere are the README's commands that other tests run: the demo would take
@@ -155,6 +158,32 @@ func isolated(command, root, dir string, addrs []string) string {
 		return "until grep -q Ctrl-C local.log; do kill -0 $!; sleep 0.1; done"
 	}
 	return command
+}
+
+// The README's rule is the example's, and finds something in the README's log.
+func TestREADMERule(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(text), "```yaml\n")
+	block, _, _ = strings.Cut(block, "```\n")
+	name := filepath.Join("..", "..", "shared", "rule", "testdata", "example.yaml")
+	example, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if block == "" || !strings.Contains(string(example), block) {
+		t.Errorf("the example does not have the README's rule:\n%s", block)
+	}
+	rules, err := rule.Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := replay.Run(t.Context(), replay.Config{Files: []string{filepath.Join("testdata", "incident.ndjson")}, Rules: rules})
+	if err != nil || len(r.Groups) == 0 || r.Groups[0].Detector != "billing-from-elsewhere" || !strings.Contains(block, r.Groups[0].Runbook) {
+		t.Errorf("%+v, %v", r.Groups, err)
+	}
 }
 
 func TestShellBlocks(t *testing.T) {

@@ -128,7 +128,7 @@ func (f *Function) observe(ctx context.Context, e detect.Entry) error {
 // exchange, and says nothing twice.
 func (f *Function) logMissed(ctx context.Context) {
 	if m, more := f.memory.missed(); more {
-		f.log.ErrorContext(ctx, "detectors leave something out, and what they would find by it is missing: questions that were not asked because too many were open, and subjects that could not be read back",
+		f.log.ErrorContext(ctx, "detectors leave something out, and what they would find by it is missing: what could not wait for later entries because too much did, and subjects that could not be read back",
 			"unasked", m.unasked, "unread", m.unread)
 	}
 }

@@ -163,7 +163,7 @@ func (m *memory) wants(clock func() time.Time) bool {
 
 // missing is what detectors had to leave out.
 type missing struct {
-	unasked map[string]int // questions, by detector: too many were open
+	unasked map[string]int // what could not wait, by detector or what it is
 	unread  int            // records of subjects
 }
 

@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -44,7 +45,7 @@ func (s *subject) address() bool  { return strings.HasPrefix(s.name, addressSubj
 // stranger names the caller of an entry without identity: by the place that the
 // call came from, and what it aimed at.
 func (e *Entry) stranger() string {
-	return e.aiming(strings.TrimSpace(e.Principal + " " + e.CallerIP + " " + e.UserAgent))
+	return e.aiming(strings.TrimSpace(e.Principal + " " + e.home() + " " + e.UserAgent))
 }
 
 // aiming adds to a place what the call aimed at, so that strangers are never taken
@@ -54,6 +55,30 @@ func (e *Entry) aiming(from string) string {
 		return from
 	}
 	return from + " on " + cmp.Or(e.Account, e.Project, e.Resource)
+}
+
+// homeBits are those of an IPv6 address that a caller does not choose: it can call
+// from ever new addresses of the network that these name.
+const homeBits = 64
+
+// home is where the call came from, as far as its caller does not choose it: an IPv4
+// address, the network of an IPv6 address, or what Google has instead.
+func (e *Entry) home() string {
+	if ip, ok := ipv6(e.CallerIP); ok {
+		network, _ := ip.Prefix(homeBits) // an address has that many
+		return network.String()
+	}
+	return e.CallerIP
+}
+
+// ipv6 parses an IPv6 address; ok is false for anything else.
+func ipv6(address string) (ip netip.Addr, ok bool) {
+	if strings.IndexByte(address, ':') < 0 {
+		return netip.Addr{}, false
+	}
+	ip, err := netip.ParseAddr(address)
+	ip = ip.Unmap().WithZone("")
+	return ip, err == nil && ip.Is6()
 }
 
 // nameOf returns a name of at most maxSubject bytes that is still the only one.

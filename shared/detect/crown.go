@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -20,6 +21,7 @@ const (
 	crownWidth = 5 * minute // a stretch of time, attempts in which are one
 	crownAbout = 11         // stretches before an attempt, and after, in which a job that retries shows
 	crownRetry = 4          // stretches with attempts that show it
+	crownSpan  = 9          // stretches from the first of them to the last: whoever tries four times and leaves is no job
 	crownYoung = day        // until when nobody is known well enough
 )
 
@@ -44,15 +46,15 @@ func (g *Engine) awaitDecisive(e *Entry, s *subject, t int64) {
 }
 
 // retried reports whether a permission was tried in so many stretches of time about
-// one that it is a job's.
+// one, and for so long, that it is a job's.
 func (s *subject) retried(what uint64, stretch int64) bool {
-	tried := 0
+	tried, first, last := 0, int64(0), int64(0)
 	for about := stretch - crownAbout; about <= stretch+crownAbout; about++ {
 		if _, ok := place(s.sightings, attemptAt(what, about)); ok {
-			tried++
+			tried, first, last = tried+1, cmp.Or(first, about), about
 		}
 	}
-	return tried >= crownRetry
+	return tried >= crownRetry && last-first+1 >= crownSpan
 }
 
 // judgeDecisive looks at the attempts in a stretch of time.
@@ -77,8 +79,8 @@ func (g *Engine) judgeDecisive(s *subject, what uint64, stretch int64, into []Fi
 		return into
 	}
 	v.reason = func() string {
-		return fmt.Sprintf("%s tried %s, which can give away everything, %s and was denied; it was never seen to change anything in %s, and a job with a missing grant would still have tried after %s",
-			visible(s.shown(), maxSubject), name, counted(v.count, "time"), prefixOf(name), lasting((crownRetry-1)*crownWidth))
+		return fmt.Sprintf("%s tried %s, which can give away everything, %s and was denied; it was never seen to change anything in %s, and a job with a missing grant would have gone on trying for %s",
+			visible(s.shown(), maxSubject), name, counted(v.count, "time"), prefixOf(name), lasting(crownSpan*crownWidth))
 	}
 	return g.tell(s, v, into)
 }

@@ -35,8 +35,9 @@
 //     reader, or as many as it is known to read, if those are more; three times as
 //     many on the first day of all, when everything is new.
 //   - crown-jewel-denial: attempts at a permission that gives away everything, by a
-//     subject that never changed anything in that service, in fewer than 4 stretches
-//     of 5 minutes within an hour, so no retry loop. Silent on the first day of all.
+//     subject that never changed anything in that service, unless they are a retry
+//     loop's: in 4 stretches of 5 minutes or more, over 45 minutes, within two hours.
+//     Silent on the first day of all.
 //   - policy-denial: what VPC Service Controls and organisation policies refuse,
 //     for information only: once for each subject, policy and day, and once more
 //     with the number when the day is over.
@@ -80,11 +81,12 @@
 // A subject is the principal's e-mail, or else its subject, or else its key. Where
 // Google tells none of them, or leaves letters out, the call is taken for that of
 // the one identity that was seen at the same address with the same user agent from
-// ten minutes before until two after. If there was none, or more than one, it is a
-// stranger: a place and an aim, so that strangers are never taken for one; for
-// tokens, which are asked for of one account after another, the place alone. Such
-// calls are looked at five to seven minutes later, when all entries of that time
-// have come; and once more, for somebody who came within ten minutes after.
+// ten minutes before until two after; of IPv6 addresses, in the same /64, which is one
+// caller's. If there was none, or more than one, it is a stranger: a place and an aim, so
+// that strangers are never taken for one; for tokens, which are asked for of one account
+// after another, the place alone. Such calls are looked at
+// five to seven minutes later, when all entries of that time have come; and once more,
+// for somebody who came within ten minutes after.
 // Strangers count for their address, too, whatever their user agents.
 //
 // # What is remembered
@@ -111,8 +113,10 @@
 // The time is that of the latest entry, unless it is more than an hour ahead: then it
 // takes three in a row. Three in a row that are 95 minutes behind turn it back.
 //
-// Of what waits, 16,384 questions of each detector are kept; [Engine.Unasked] says how
-// many were too many. A subject takes some 240 bytes. The latest 4096 are kept
+// Of what waits, 16,384 questions of each detector are kept, as many successes, and as
+// many calls of unnamed callers, if they take no more than 32 MiB; [Engine.Unasked] says
+// how many were too many. An ordinary subject takes some 240 bytes, one that was denied
+// all that is counted some 60 KiB: subjects are bounded by number. The latest 4096 are kept
 // decoded; of more than a million, the least suspicious and longest unseen are
 // forgotten, but for a sketch of what they had and were denied. Suspicion goes by
 // danger, not by number. In a shard that is too large everybody is first cut down to

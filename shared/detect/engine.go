@@ -9,7 +9,7 @@ import (
 // Config is what an Engine works with. Its zero value is good for a log of up to
 // a million subjects, of which nothing is known beforehand.
 type Config struct {
-	Subjects int           // that are remembered at most; 0 is 1,000,000
+	Subjects int           // that are remembered at most, whatever is known of each; 0 is 1,000,000
 	Hot      int           // subjects of them that are kept decoded; 0 is 4096
 	Patience time.Duration // how late a grant may come that explains a success after failures; 0 is 10 minutes
 	Ledger   *Ledger       // what the rotator knows of its credentials; nil is nothing

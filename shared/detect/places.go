@@ -34,9 +34,14 @@ func newPlaces(seed maphash.Seed) *places {
 	return &places{seed: seed, latest: make(map[uint64]uint64), noted: make([]uint64, manyNoted)}
 }
 
-// of is the place that an entry came from.
+// of is the place that an entry came from, by home and user agent.
 func (p *places) of(e *Entry) uint64 {
-	return blend(maphash.String(p.seed, e.CallerIP), maphash.String(p.seed, e.UserAgent))
+	home := maphash.String(p.seed, e.CallerIP)
+	if ip, ok := ipv6(e.CallerIP); ok {
+		bytes := ip.As16()
+		home = maphash.Bytes(p.seed, bytes[:homeBits/8])
+	}
+	return blend(home, maphash.String(p.seed, e.UserAgent))
 }
 
 func spanOf(t int64) int64 { return t / spanWidth }

@@ -98,7 +98,7 @@ func (g *Engine) stranger(e *Entry, t int64, news map[string]int64, into []Findi
 	if !e.located() || !e.denied() || isPolicy(e) {
 		return into
 	}
-	name := addressSubject + e.aiming(e.CallerIP)
+	name := addressSubject + e.aiming(e.home())
 	g.store.get(nameOf(name)).sight(sightingOf(disguise, hash(e.stranger()), e, t, "", ""))
 	return g.attribute(e, name, t, news, into)
 }

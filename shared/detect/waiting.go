@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"container/heap"
+	"maps"
 	"math"
 )
 
@@ -105,20 +106,18 @@ func (q question) order(other question) int {
 		cmp.Compare(q.detector, other.detector), cmp.Compare(q.what, other.what), cmp.Compare(q.day, other.day))
 }
 
-const unnamedCallers = "callers-without-a-name" // in the place of a detector
-
-// Unasked returns, by the names of detectors, how many questions were not asked
-// because a detector had too many open: what it would have found by them is missing
-// unless the subjects give rise to more. Unnamed callers are those who were taken for
-// strangers although they may have been somebody known.
+// Unasked returns how many questions could not wait for the entries that answer them,
+// by the names of detectors that had too many open: what they would have found by them
+// is missing unless the subjects give rise to more. By "callers-without-a-name" it
+// returns how many calls were taken for strangers' although they may have been
+// somebody's, and by "successes-after-failures" how many successes were looked at
+// although denials before them may come late.
 func (g *Engine) Unasked() map[string]int {
 	unasked := make(map[string]int)
 	for id, n := range g.waiting.dropped {
 		unasked[nameOfDetector(id)] = n
 	}
-	if n := g.backlog.unasked; n > 0 {
-		unasked[unnamedCallers] = n
-	}
+	maps.Copy(unasked, g.backlog.refused)
 	return unasked
 }
 

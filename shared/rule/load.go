@@ -29,7 +29,8 @@ func Load(name string) (*Set, error) {
 // Parse makes a set of rules of the content of a file. Its error joins a
 // yamlfile.Problem for each thing that is wrong; the set is nil then.
 func Parse(name string, data []byte) (*Set, error) {
-	l := loader{File: yamlfile.File{Name: name}, source: newSource(data), names: make(map[string]int)}
+	src := newSource(data)
+	l := loader{File: yamlfile.File{Name: name, Explain: src.quoting}, source: src, names: make(map[string]int)}
 	nodes := l.nodes(data)
 	if err := l.Err(); err != nil {
 		return nil, err

@@ -38,6 +38,11 @@ func TestExampleLoads(t *testing.T) {
 			Name: "night-shift", Severity: detect.Info, Window: 6 * time.Hour, Threshold: 20,
 			Rationale: "its condition held: principal.endsWith('@example.com') && time.getHours('+01:00') < 5",
 		},
+		{
+			Name: "billing-from-elsewhere", Severity: detect.Critical, Window: 10 * time.Minute, Threshold: 5,
+			Rationale: "billing runs in our own data centre only",
+			Runbook:   "Call whoever runs billing, then revoke its key.",
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rules (-want +got):\n%s", diff)

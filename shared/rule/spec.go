@@ -22,7 +22,7 @@ type spec struct {
 	Window    yamlfile.Scalar  `yaml:"window"`    // such as 10m; "" is 1h
 	Threshold yamlfile.Scalar  `yaml:"threshold"` // "" is 1
 	GroupBy   yamlfile.Scalars `yaml:"group_by"`  // fields; "" is the subject
-	Distinct  yamlfile.Scalar  `yaml:"distinct"`  // field whose values are counted; "" counts entries
+	Distinct  fieldName        `yaml:"distinct"`  // field whose values are counted; "" counts entries
 	Severity  yamlfile.Scalar  `yaml:"severity"`  // "" is warning
 	Rationale yamlfile.Scalar  `yaml:"rationale"` // "" is the expression
 	Technique yamlfile.Scalar  `yaml:"technique"` // of MITRE ATT&CK
@@ -61,7 +61,7 @@ func (l *loader) rule(node ast.Node) *compiled {
 	if c.Rationale == "" {
 		c.Rationale = "its condition held: " + strings.Join(strings.Fields(s.When.Text), " ")
 	}
-	c.group, c.distinct = l.groups(s.GroupBy), l.distinct(s.Distinct)
+	c.group, c.distinct = l.groups(s.GroupBy), l.distinct(s.Distinct.Scalar)
 	l.expression(c, s.When, node)
 	return c
 }
@@ -161,4 +161,15 @@ func (l *loader) expression(c *compiled, s yamlfile.Scalar, node ast.Node) {
 		l.Problem(l.source.position(s, f), "%s", f.reason)
 	}
 	c.program = program
+}
+
+// fieldName is a scalar that names a field.
+type fieldName struct{ yamlfile.Scalar }
+
+// UnmarshalYAML implements yaml.NodeUnmarshaler.
+func (f *fieldName) UnmarshalYAML(node ast.Node) error {
+	if _, ok := node.(*ast.SequenceNode); ok {
+		return &yaml.SyntaxError{Message: "want one field, not a list", Token: node.GetToken()}
+	}
+	return f.Scalar.UnmarshalYAML(node)
 }

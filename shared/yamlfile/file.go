@@ -54,7 +54,10 @@ const most = 100
 type File struct {
 	Name     string    // told with each problem
 	Problems []Problem // as they were found
-	more     int       // that are not told
+	// Explain puts a complaint of YAML's about a place into better words; nil leaves
+	// all as they are.
+	Explain func(Position, string) (Position, string)
+	more    int // that are not told
 }
 
 // Problem adds one.
@@ -119,7 +122,11 @@ func (f *File) Failed(err error, node ast.Node) {
 		if !tellable(e.GetToken().Value) {
 			message = strings.ReplaceAll(message, fmt.Sprintf("%q", e.GetToken().Value), "…")
 		}
-		f.Problem(At(e.GetToken()), "%s", message)
+		where := At(e.GetToken())
+		if f.Explain != nil {
+			where, message = f.Explain(where, message)
+		}
+		f.Problem(where, "%s", message)
 		return
 	}
 	var where Position

@@ -18,6 +18,12 @@ func (s *Scalar) UnmarshalYAML(node ast.Node) error {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
 		s.Text = node.GetToken().Value
 		return nil
+	case *ast.TagNode:
+		return &yaml.SyntaxError{Message: "quote it: ! begins a YAML tag", Token: node.GetToken()}
+	case *ast.SequenceNode:
+		return &yaml.SyntaxError{Message: "want one value, not a list", Token: node.GetToken()}
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return &yaml.SyntaxError{Message: "want one value, not a mapping", Token: node.GetToken()}
 	}
 	return yaml.NodeToValue(node, &s.Text)
 }

@@ -95,3 +95,27 @@ func TestIncidentsAreBounded(t *testing.T) {
 		t.Errorf("what is less severe has taken the place of what is critical")
 	}
 }
+
+// Beyond a number of incidents, a group has its most severe one alone.
+func TestIncidentsOfAllGroupsAreBounded(t *testing.T) {
+	tally := newTally()
+	for n := range maxKept + 200 {
+		f := made(fmt.Sprint(n), n)
+		f.Subject = fmt.Sprint("subject", n/maxIncidents)
+		if n == maxKept+50 {
+			f.Severity = detect.Critical
+		}
+		tally.add(f)
+	}
+	r := tally.result(time.Second)
+	if g := r.Groups[0]; g.Severity != detect.Critical || len(g.Incidents) != 1 || g.Incidents[0].Severity != detect.Critical || g.Omitted != maxIncidents-1 {
+		t.Errorf("the group of the critical incident has %d incidents, and %d omitted", len(g.Incidents), g.Omitted)
+	}
+	kept := 0
+	for _, g := range r.Groups {
+		kept += len(g.Incidents)
+	}
+	if kept != maxKept+2 || len(r.Groups) != maxKept/maxIncidents+2 {
+		t.Errorf("%d incidents of %d groups are kept", kept, len(r.Groups))
+	}
+}

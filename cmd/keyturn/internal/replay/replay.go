@@ -66,9 +66,9 @@ func (r *replay) warn() {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d entries have no timestamp of this century, so that no detector judges them: export the times, too, as 'gcloud logging read --format=json' does, and --format='json(protoPayload)' does not", r.Untimed, r.Decoded))
 	}
 	unasked := r.engine.Unasked()
-	for _, detector := range slices.Sorted(maps.Keys(unasked)) {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("too many questions were open at once: %d of detector %s were not asked, and what would have been found by them is missing; replay less at a time, by --since and --until or by project",
-			unasked[detector], detector))
+	for _, what := range slices.Sorted(maps.Keys(unasked)) {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("too much waited for later entries at once: %d of %s could not, and what would have been found by them may be missing; replay less at a time, by --since and --until or by project",
+			unasked[what], what))
 	}
 	switch {
 	case r.Ledger != nil && r.Judged > 0 && r.Ledger.At.Before(r.First):

@@ -32,7 +32,7 @@ func TestQuestionsThatWereNotAskedAreTold(t *testing.T) {
 			i, start.Add(time.Duration(i)*time.Millisecond).Format(time.RFC3339Nano), i)
 	}
 	r, err := Run(t.Context(), Config{Files: []string{write(t, t.TempDir(), "log", log)}})
-	if err != nil || r.Denials != 20_000 || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "too many questions were open at once: 3616 of detector callers-without-a-name") {
+	if err != nil || r.Denials != 20_000 || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "too much waited for later entries at once: 3616 of callers-without-a-name could not") {
 		t.Errorf("%d denials, warnings %q, %v", r.Denials, r.Warnings, err)
 	}
 }
