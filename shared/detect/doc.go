@@ -87,7 +87,10 @@
 // after another, the place alone. Such calls are looked at
 // five to seven minutes later, when all entries of that time have come; and once more,
 // for somebody who came within ten minutes after.
-// Strangers count for their address, too, whatever their user agents.
+// Strangers count for their address, too, whatever their user agents. What was taken
+// for somebody's counts for the place all the same, so that no harmless call from there
+// makes less of the others: the place is told where it is worse than that somebody.
+// Reasons say how many of the calls name nobody.
 //
 // # What is remembered
 //

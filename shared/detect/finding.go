@@ -59,7 +59,7 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 		ID: identify(s.name, v.by.Name, t, update), Detector: v.by.Name, Severity: v.severity, Technique: v.by.Technique, Runbook: v.by.Runbook,
 		Score: math.Round(v.score*100) / 100, Update: update,
 		Subject: visible(s.shown(), maxSubject), Project: s.notes[noteProject].text, Key: s.notes[noteKey].text,
-		Time: instant(v.last), FirstSeen: instant(v.start), LastSeen: instant(v.last), Count: v.count, Reason: v.reason(),
+		Time: instant(v.last), FirstSeen: instant(v.start), LastSeen: instant(v.last), Count: v.count, Reason: v.reason() + s.attribution(v.seen),
 	}
 	f.Credential = cmp.Or(v.credential, g.ledger.credential(f.Key))
 	f.Subject = cmp.Or(visible(v.subject, maxSubject), f.Subject)

@@ -28,19 +28,27 @@ func (g *Engine) tell(s *subject, v verdict, into []Finding) []Finding {
 		return into
 	}
 	t := told{v.by.id, v.what, v.start, int8(min(math.Log2(v.score), 100)), v.severity.rank()}
-	known := slices.IndexFunc(s.told, func(k told) bool {
-		return k.detector == t.detector && k.what == t.what && k.start >= v.start-pause && k.start <= v.last
-	})
-	if known >= 0 {
-		k := s.told[known]
-		if t.level <= k.level && t.severity <= k.severity {
-			return into
-		}
-		t.start = k.start
+	known := s.episode(v)
+	switch {
+	case known >= 0 && !t.worse(s.told[known]), known < 0 && g.named(s, v, t):
+		return into
+	case known >= 0:
+		t.start = s.told[known].start
 	}
 	s.tell(t)
 	return append(into, g.finding(s, v, t, known >= 0))
 }
+
+// episode is where the one of a verdict is among those that were told; -1 is that
+// it was not.
+func (s *subject) episode(v verdict) int {
+	return slices.IndexFunc(s.told, func(k told) bool {
+		return k.detector == v.by.id && k.what == v.what && k.start >= v.start-pause && k.start <= v.last
+	})
+}
+
+// worse reports whether there is more to tell than what was told.
+func (t told) worse(than told) bool { return t.level > than.level || t.severity > than.severity }
 
 // pause ends an episode. It is longer than a day, for what comes every night.
 const pause = 30 * hour
