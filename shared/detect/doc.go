@@ -43,7 +43,9 @@
 //     with the number when the day is over.
 //
 // An episode lasts until 30 hours pass without another sighting. It is told once,
-// and again, as an update, each time that its score doubled or its severity rose.
+// and again, as an update, each time that its score doubled or its severity rose. At
+// the end of a log that has one (Config.Final) [Engine.Flush] tells each that has grown
+// since once more, with its final numbers; a stream that goes on has no end to wait for.
 //
 // # What the rotator knows
 //

@@ -22,18 +22,22 @@ type verdict struct {
 }
 
 // tell appends the finding of a verdict, unless its episode was told and has
-// neither doubled nor got more severe since.
+// neither doubled nor got more severe since; see conclude.
 func (g *Engine) tell(s *subject, v verdict, into []Finding) []Finding {
 	if v.score < 1 {
 		return into
 	}
 	t := told{v.by.id, v.what, v.start, int8(min(math.Log2(v.score), 100)), v.severity.rank()}
 	known := s.episode(v)
-	switch {
-	case known >= 0 && !t.worse(s.told[known]), known < 0 && g.named(s, v, t):
+	if known < 0 && g.named(s, v, t) {
 		return into
-	case known >= 0:
+	}
+	if known >= 0 {
 		t.start = s.told[known].start
+	}
+	now := known < 0 || t.worse(s.told[known])
+	if g.note(s, v, t, now); !now {
+		return into
 	}
 	s.tell(t)
 	return append(into, g.finding(s, v, t, known >= 0))
