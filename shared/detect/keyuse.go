@@ -17,9 +17,10 @@ type about struct {
 	subject    string // who is told as the subject; "" is the subject's own name
 	credential string // projects/P/secrets/S
 	from       []string
-	advice     string // "" is the general one
-	query      string // of entries that the link opens; "" is the evidence
-	link       string // "" is to Logs Explorer
+	advice     string   // "" is the general one
+	query      string   // of entries that the link opens; "" is the evidence
+	asked      [2]int64 // from when to when query looks, in milliseconds of Unix time; zero is as long as the episode
+	link       string   // "" is to Logs Explorer
 }
 
 // used takes in the use of a user-managed key. What is as it should be teaches

@@ -73,14 +73,18 @@ func (s *subject) sightBreadth(permission, target string, e *Entry, t int64) (ne
 }
 
 // breadth is how often what a permission was denied on doubled, from 8 on.
-func breadth(list []sighting, permission uint64) int {
-	var targets crowd
+func breadth(list []sighting, permission uint64) int { return breadthOf(targetsOf(list, permission)) }
+
+func breadthOf(targets crowd) int { return max(bits.Len(uint(targets.size()))-4, 0) }
+
+// targetsOf is what a permission was denied on.
+func targetsOf(list []sighting, permission uint64) (targets crowd) {
 	for i := range list {
 		if list[i].what == permission {
 			targets = targets.join(list[i].targets)
 		}
 	}
-	return max(bits.Len(uint(targets.size()))-4, 0)
+	return targets
 }
 
 func tokenOf(account string) uint64 { return hash("token of", account) }
