@@ -67,7 +67,7 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 		f.From = []string{from}
 	}
 	if len(v.from) > 0 {
-		f.From = v.from
+		f.From = s.origins(v)
 	}
 	if chain := s.notes[noteChain].text; chain != "" {
 		f.Delegation = strings.Split(chain, chainSeparator)
