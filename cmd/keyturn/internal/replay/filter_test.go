@@ -25,7 +25,7 @@ func TestWhatIsLeftOutIsCounted(t *testing.T) {
 		{"nothing", Config{}, 0, 3, 0}, // the first, its double, and the end
 		{"before", Config{Since: second(60)}, 1, 2, 1},
 		{"after", Config{Until: second(60)}, 2, 1, 0},
-		{"all", Config{Since: second(200)}, 3, 0, 2},
+		{"all", Config{Since: second(200)}, 3, 0, 3},
 		{"what is less severe", Config{Severity: detect.High}, 0, 0, 0},
 		{"nothing for its severity", Config{Severity: detect.Warning}, 0, 3, 0},
 	} {
