@@ -48,8 +48,8 @@ func burstOut(g *Engine, s *subject, t int64) (verdict, bool) {
 	v.last = to
 	v.severity = graded(v.seen, v.score)
 	v.reason = func() string {
-		return fmt.Sprintf("%s was denied %d distinct permissions within %s, of a weight of %.1f; at this hour of other days it came to %.1f at most, and from %.3g on it is taken for a burst",
-			visible(s.shown(), maxSubject), v.count, lasting(to-from), float64(most)/weightUnit, float64(usual)/weightUnit, limit/weightUnit)
+		return fmt.Sprintf("%s was denied %s in %s%s; score %.1f (1 is where a burst begins, and its most at this hour of other days was %.1f)",
+			visible(s.shown(), maxSubject), counted(v.count, "distinct permission"), lasting(to-from), s.lastFrom(), v.score, float64(usual)/limit)
 	}
 	return v, true
 }

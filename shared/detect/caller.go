@@ -39,8 +39,16 @@ const (
 
 // stranger reports whether the subject is a place, and address whether it is an
 // address with whatever user agents.
-func (s *subject) stranger() bool { return strings.HasPrefix(s.name, strangerSubject) || s.address() }
+func (s *subject) stranger() bool { return isPlace(s.name) }
 func (s *subject) address() bool  { return strings.HasPrefix(s.name, addressSubject) }
+
+func isPlace(name string) bool {
+	return strings.HasPrefix(name, strangerSubject) || strings.HasPrefix(name, addressSubject)
+}
+
+// place and address are the subjects that an entry without identity counts for.
+func (e *Entry) place() string   { return strangerSubject + e.stranger() }
+func (e *Entry) address() string { return addressSubject + e.aiming(e.home()) }
 
 // stranger names the caller of an entry without identity: by the place that the
 // call came from, and what it aimed at.

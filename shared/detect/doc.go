@@ -43,7 +43,9 @@
 //     with the number when the day is over.
 //
 // An episode lasts until 30 hours pass without another sighting. It is told once,
-// and again, as an update, each time that its score doubled or its severity rose.
+// and again, as an update, each time that its score doubled or its severity rose. At
+// the end of a log that has one (Config.Final) [Engine.Flush] tells each that has grown
+// since once more, with its final numbers; a stream that goes on has no end to wait for.
 //
 // # What the rotator knows
 //
@@ -87,7 +89,10 @@
 // after another, the place alone. Such calls are looked at
 // five to seven minutes later, when all entries of that time have come; and once more,
 // for somebody who came within ten minutes after.
-// Strangers count for their address, too, whatever their user agents.
+// Strangers count for their address, too, whatever their user agents. What was taken
+// for somebody's counts for the place all the same, so that no harmless call from there
+// makes less of the others: the place is told where it is worse than that somebody.
+// Reasons say how many of the calls name nobody.
 //
 // # What is remembered
 //

@@ -33,6 +33,7 @@ func (g *Engine) usual(e *Entry, k *ledgerKey, p *print, t int64, into []Finding
 	}
 	n := sightingOf(strangeUse, hash(f.network, f.agent), e, t, f.String(), accountOf(e.KeyName))
 	s.sight(n)
+	s.sightOrigin(n, e)
 	s.describe(e, t)
 	s.place(e, f, t)
 	return g.drifted(s, k, n, a, into)

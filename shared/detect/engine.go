@@ -14,7 +14,7 @@ type Config struct {
 	Patience time.Duration // how late a grant may come that explains a success after failures; 0 is 10 minutes
 	Ledger   *Ledger       // what the rotator knows of its credentials; nil is nothing
 	Rules    RuleSet       // custom rules; nil is none
-	Final    bool          // whether no newer Ledger will come, so that keys which may be newer than it are not judged; false judges them when it is overdue
+	Final    bool          // whether the log has an end, as of a replay: no newer Ledger comes, so that keys which may be newer than it are not judged, and Flush tells what episodes came to; false judges keys when the Ledger is overdue, and tells no ends
 	Shared   bool          // whether Share is to tell what changes; false spares the time and the memory
 }
 
@@ -36,6 +36,7 @@ type Engine struct {
 	backlog  backlog
 	asked    map[question]struct{} // that were shared, by this Engine or with it
 	hits     []Hit
+	endings  map[episode]*ending // of a log that has an end
 }
 
 // New returns an Engine that has seen nothing yet.
@@ -44,7 +45,7 @@ func New(c Config) *Engine {
 	seed := maphash.MakeSeed()
 	g := &Engine{
 		config: c, patience: cmp.Or(max(c.Patience, 0), 10*time.Minute).Milliseconds(), ledger: c.Ledger.index(), prints: newPrints(seed),
-		store: newStore(seed, c.Subjects, c.Hot), places: newPlaces(seed), familiar: newFamiliar(seed), changes: make(changes), waiting: newWaiting(), backlog: newBacklog(), asked: make(map[question]struct{}),
+		store: newStore(seed, c.Subjects, c.Hot), places: newPlaces(seed), familiar: newFamiliar(seed), changes: make(changes), waiting: newWaiting(), backlog: newBacklog(), asked: make(map[question]struct{}), endings: make(map[episode]*ending),
 	}
 	if c.Shared {
 		g.store.changed = make(map[uint64]struct{})
@@ -99,9 +100,10 @@ func (g *Engine) Advance(now time.Time, into []Finding) []Finding {
 
 // Flush appends what is still held back, such as a failure that turned into a
 // success and may yet be explained by a grant that comes late. Call it at the
-// end of a log; a stream that goes on brings everything to light by itself.
+// end of a log; a stream that goes on brings everything to light by itself. If the
+// Engine is Final, what has grown since it was told is told once more, as an update.
 func (g *Engine) Flush(into []Finding) []Finding {
-	return g.settle(latestTime, into)
+	return g.conclude(g.settle(latestTime, into))
 }
 
 // consider takes in an entry that may matter, of the subject of a name. It reports

@@ -59,7 +59,7 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 		ID: identify(s.name, v.by.Name, t, update), Detector: v.by.Name, Severity: v.severity, Technique: v.by.Technique, Runbook: v.by.Runbook,
 		Score: math.Round(v.score*100) / 100, Update: update,
 		Subject: visible(s.shown(), maxSubject), Project: s.notes[noteProject].text, Key: s.notes[noteKey].text,
-		Time: instant(v.last), FirstSeen: instant(v.start), LastSeen: instant(v.last), Count: v.count, Reason: v.reason(),
+		Time: instant(v.last), FirstSeen: instant(v.start), LastSeen: instant(v.last), Count: v.count, Reason: v.reason() + s.attribution(v.seen),
 	}
 	f.Credential = cmp.Or(v.credential, g.ledger.credential(f.Key))
 	f.Subject = cmp.Or(visible(v.subject, maxSubject), f.Subject)
@@ -67,7 +67,7 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 		f.From = []string{from}
 	}
 	if len(v.from) > 0 {
-		f.From = v.from
+		f.From = s.origins(v)
 	}
 	if chain := s.notes[noteChain].text; chain != "" {
 		f.Delegation = strings.Split(chain, chainSeparator)
@@ -75,7 +75,7 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 	f.list(v.seen)
 	f.Advice = cmp.Or(v.advice, f.advice())
 	if f.Link = v.link; f.Link == "" {
-		f.link(v.query)
+		f.link(v.query, v.asked)
 	}
 	return f
 }
@@ -177,8 +177,13 @@ func disableKey(id, account string) string {
 	return fmt.Sprintf("gcloud iam service-accounts keys disable %s --iam-account=%s", id, account)
 }
 
-// link makes the link to what query finds; "" is the evidence.
-func (f *Finding) link(query string) {
+// link makes the link to what query finds in a time, or as long as the episode lasts;
+// "" is the evidence.
+func (f *Finding) link(query string, asked [2]int64) {
+	from, to := f.FirstSeen.Add(-time.Minute), f.LastSeen.Add(time.Minute)
+	if asked[1] != 0 {
+		from, to = instant(asked[0]), instant(asked[1])
+	}
 	if query == "" {
 		ids := make([]string, 0, maxLinked)
 		for _, id := range f.Evidence[:min(len(f.Evidence), maxLinked)] {
@@ -190,7 +195,7 @@ func (f *Finding) link(query string) {
 		}
 	}
 	f.Link = "https://console.cloud.google.com/logs/query;query=" + url.PathEscape(query) +
-		";startTime=" + f.FirstSeen.Add(-time.Minute).UTC().Format(time.RFC3339) +
-		";endTime=" + f.LastSeen.Add(time.Minute).UTC().Format(time.RFC3339) +
+		";startTime=" + from.UTC().Format(time.RFC3339) +
+		";endTime=" + to.UTC().Format(time.RFC3339) +
 		"?project=" + url.QueryEscape(f.Project)
 }

@@ -41,7 +41,7 @@ func TestFindingOfAProbe(t *testing.T) {
 	if !slices.Equal(f.From, []string{"192.0.2.7 curl"}) || !slices.Equal(f.Delegation, []string{"a@x", "", "b@x"}) {
 		t.Errorf("from %q by %q", f.From, f.Delegation)
 	}
-	for _, want := range []string{thief, "8 distinct permissions", "halved every 2.5d", "10.4", "10 is taken"} {
+	for _, want := range []string{thief + " was denied 8 distinct permissions in 7s, last from 192.0.2.7; score 1.0 (1 is where probing begins)"} {
 		if !strings.Contains(f.Reason, want) {
 			t.Errorf("reason %q lacks %q", f.Reason, want)
 		}
@@ -203,7 +203,7 @@ func TestLinkSaysWhatItOpens(t *testing.T) {
 		}
 		var f Finding
 		f.list(seen)
-		f.link(c.query)
+		f.link(c.query, [2]int64{})
 		if f.Entries != c.entries || f.Linked != c.linked || len(f.Evidence) != c.evidence {
 			t.Errorf("%+v: %d entries, %d of them linked, evidence %q", c, f.Entries, f.Linked, f.Evidence)
 		}

@@ -77,6 +77,7 @@ func (g *Engine) madeKey(e *Entry, t int64, into []Finding) []Finding {
 	n := sightingOf(keyBorn, hash(maker), e, t, maker, b.target)
 	n.day = 0
 	s.sight(n)
+	s.sightOrigin(n, e)
 	switch {
 	case own:
 		g.waiting.add(wait{name: s.name, detector: foreign.id, day: ownBirth}, t, t+patient)

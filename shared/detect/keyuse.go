@@ -14,12 +14,13 @@ const (
 
 // about is what a finding says of a credential rather than of its subject.
 type about struct {
-	subject    string // who is told as the subject; "" is the subject's own name
-	credential string // projects/P/secrets/S
-	from       []string
-	advice     string // "" is the general one
-	query      string // of entries that the link opens; "" is the evidence
-	link       string // "" is to Logs Explorer
+	subject    string   // who is told as the subject; "" is the subject's own name
+	credential string   // projects/P/secrets/S
+	from       []string // what its sightings are called after
+	advice     string   // "" is the general one
+	query      string   // of entries that the link opens; "" is the evidence
+	asked      [2]int64 // from when to when query looks, in milliseconds of Unix time; zero is as long as the episode
+	link       string   // "" is to Logs Explorer
 }
 
 // used takes in the use of a user-managed key. What is as it should be teaches
@@ -43,6 +44,7 @@ func (g *Engine) used(e *Entry, place uint64, t int64, into []Finding) []Finding
 	s.meet(t)
 	s.describe(e, t)
 	s.sight(n)
+	s.sightOrigin(n, e)
 	if !g.ledger.knows(t) && state != keyOld && state != keyDeleted {
 		g.await(wait{s.name, stolen.id, n.what, n.day}, t)
 		return into

@@ -117,6 +117,12 @@ func TestMisusedKeysAreFound(t *testing.T) {
 		if f.Severity != want.severity || f.Subject != want.subject || !strings.Contains(f.Advice, want.advice) || f.Update {
 			t.Errorf("%s: %s, %s, advice %q", name, f.Severity, f.Subject, f.Advice)
 		}
+		if len(f.From) == 0 || want.detector != BrokenRotation && !slices.ContainsFunc(f.From, func(from string) bool {
+			address, agent, _ := strings.Cut(from, " ")
+			return slices.ContainsFunc(misuses()[name], func(e Entry) bool { return e.CallerIP == address && e.UserAgent == agent })
+		}) {
+			t.Errorf("%s: from %q", name, f.From)
+		}
 		if f.Credential != billing && f.Advice != "nothing, if its maker may make keys; 'keyturn adopt' has them rotated" || f.Score < 1 || f.Count == 0 || len(f.Evidence) == 0 || f.Runbook == "" || f.Reason == "" || f.Project != "p" {
 			t.Errorf("%s: finding = %+v", name, f)
 		}

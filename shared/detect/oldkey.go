@@ -55,7 +55,7 @@ func (g *Engine) oldUse(s *subject, k *ledgerKey, n sighting) verdict {
 	v.ofKey(k)
 	v.advice = advice
 	v.reason = func() string {
-		return fmt.Sprintf("key %s of %s was superseded at %s and used about %d times since, %s", k.id, k.secret.name, stamped(k.superseded), v.count, a.from(f))
+		return fmt.Sprintf("key %s of %s was superseded at %s and used about %s since, %s", k.id, k.secret.name, stamped(k.superseded), counted(v.count, "time"), a.from(f))
 	}
 	return v
 }

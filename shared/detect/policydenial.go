@@ -22,7 +22,7 @@ var policies = detector(Detector{
 func (g *Engine) refused(e *Entry, s *subject, t int64, into []Finding) []Finding {
 	policy := cmp.Or(e.Violation, "VPC_SERVICE_CONTROLS")
 	what := hash(policy, e.Project)
-	news := s.sight(sightingOf(policyDenial, what, e, t, policy, e.Resource))
+	news := s.sightDenied(sightingOf(policyDenial, what, e, t, policy, e.Resource), e)
 	s.describe(e, t)
 	if !news {
 		return into

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
+	"strings"
 )
 
 var probing = detector(Detector{
@@ -105,10 +105,33 @@ func (g *Engine) probedUntil(s *subject, denials []*sighting, at int64) verdict 
 	v.start, v.last = run(s.of(deniedPermission), at)
 	v.severity = graded(v.seen, v.score)
 	v.reason = func() string {
-		return fmt.Sprintf("%s was denied %d distinct permissions that it was never seen to have, or not on so much, since %s; weighted by danger, what they were denied on and where the key belongs, and halved every %s, they come to %.1f, and %.3g is taken for probing, because a retry loop repeats the same few",
-			visible(s.shown(), maxSubject), v.count, instant(earliestOf(v.seen)).Format(time.DateTime), lasting(probingHalfLife), sum, need)
+		return fmt.Sprintf("%s was denied %s%s in %s%s; score %.1f (1 is where probing begins)",
+			visible(s.shown(), maxSubject), counted(v.count, "distinct permission"), s.onMany(v.seen), lasting(v.last-earliestOf(v.seen)), s.lastFrom(), v.score)
 	}
 	return v
+}
+
+// onMany says on how much dangerous permissions were denied, where that makes them
+// weigh more.
+func (s *subject) onMany(seen []sighting) string {
+	most := 0
+	for i := range seen {
+		if targets := targetsOf(s.of(deniedTarget), seen[i].what); breadthOf(targets) > 0 {
+			most = max(most, targets.size())
+		}
+	}
+	if most == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" on up to about %d resources", most)
+}
+
+// lastFrom says at which address the subject was last; a place does by its name.
+func (s *subject) lastFrom() string {
+	if address, _, _ := strings.Cut(s.notes[noteFrom].text, " "); !s.stranger() && address != "" {
+		return ", last from " + address
+	}
+	return ""
 }
 
 // halved is what is left of a weight after a time.

@@ -32,8 +32,8 @@ func retiredUse(s *subject, k *ledgerKey, n sighting) verdict {
 	}
 	since = cmp.Or(since, k.disabled, k.deleted)
 	v.reason = func() string {
-		return fmt.Sprintf("key %s of %s was %s at %s, and used about %d times since, from %s, first %s later; its last tokens had died after %s",
-			k.id, k.secret.name, state, stamped(since), v.count, n.name, lasting(v.start-since), lasting(tokenLife))
+		return fmt.Sprintf("key %s of %s was %s at %s, and used about %s since, from %s, first %s later; its last tokens had died after %s",
+			k.id, k.secret.name, state, stamped(since), counted(v.count, "time"), n.name, lasting(v.start-since), lasting(tokenLife))
 	}
 	return v
 }

@@ -80,7 +80,7 @@ func (g *Engine) Learn(s *Shard, into []Finding) []Finding {
 			g.waiting.add(q.wait, q.at, q.by)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.subjects)) {
+	for _, name := range slices.SortedFunc(maps.Keys(s.subjects), placesLast) {
 		told := len(into)
 		if into = g.learn(s.subjects[name], into); len(into) > told && changed != nil {
 			changed[g.store.key(name)] = struct{}{}

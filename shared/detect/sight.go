@@ -45,17 +45,17 @@ func (s *subject) sightDenial(e *Entry, t int64) (news bool) {
 			named = true
 			s.refuse(hash(p.Name), t)
 			target := cmp.Or(doorOf(e), p.Resource, e.Resource)
-			news = s.sight(denialOf(hash(p.Name), e, t, p.Name, target)) || news
+			news = s.sightDenied(denialOf(hash(p.Name), e, t, p.Name, target), e) || news
 			news = s.sightBreadth(p.Name, target, e, t) || news
 		}
 	}
 	if !named {
 		s.refuse(hash(e.Service, e.Method), t)
-		news = s.sight(denialOf(hash(e.Service, e.Method), e, t, e.Service+"/"+e.Method, e.Resource))
+		news = s.sightDenied(denialOf(hash(e.Service, e.Method), e, t, e.Service+"/"+e.Method, e.Resource), e)
 	}
 	if isMinting(e) {
 		account := cmp.Or(e.Account, e.Resource)
-		news = s.sight(sightingOf(deniedToken, tokenOf(account), e, t, e.Method, account)) || news
+		news = s.sightDenied(sightingOf(deniedToken, tokenOf(account), e, t, e.Method, account), e) || news
 	}
 	return news
 }
@@ -73,14 +73,18 @@ func (s *subject) sightBreadth(permission, target string, e *Entry, t int64) (ne
 }
 
 // breadth is how often what a permission was denied on doubled, from 8 on.
-func breadth(list []sighting, permission uint64) int {
-	var targets crowd
+func breadth(list []sighting, permission uint64) int { return breadthOf(targetsOf(list, permission)) }
+
+func breadthOf(targets crowd) int { return max(bits.Len(uint(targets.size()))-4, 0) }
+
+// targetsOf is what a permission was denied on.
+func targetsOf(list []sighting, permission uint64) (targets crowd) {
 	for i := range list {
 		if list[i].what == permission {
 			targets = targets.join(list[i].targets)
 		}
 	}
-	return max(bits.Len(uint(targets.size()))-4, 0)
+	return targets
 }
 
 func tokenOf(account string) uint64 { return hash("token of", account) }

@@ -30,6 +30,9 @@ const (
 	crownAttempt                     // one stretch of time in which a crown jewel was tried
 	deniedTarget                     // one dangerous permission, and what it was denied on
 	strangeDenial                    // one permission that was denied to a key from where it does not belong
+	stitched                         // one subject for whose the calls of a place were taken
+	unnamedCall                      // what a call without a name, taken for the subject's, was sighted at
+	origin                           // one address and user agent behind what a sighting is called after
 	kinds
 )
 
@@ -37,9 +40,17 @@ const (
 // asked for, rather than after somebody or some place.
 func (k kind) permission() bool { return k != policyDenial && (k < keyUse || k == brokenGrant) }
 
+// longest name of a sighting of the kind, in bytes.
+func (k kind) longest() int {
+	if k == stitched {
+		return maxSubject
+	}
+	return maxName
+}
+
 // most is how many sightings of each kind are kept of one subject.
 var most = [kinds]int{deniedPermission: MaxDistinct, deniedToken: MaxDistinct, testedPermission: MaxDistinct, readSecret: 256, policyDenial: 64, ruleHit: MaxDistinct,
-	keyUse: 128, keyBorn: 8, keyGone: 8, firstUse: 64, managedRead: 128, usedNetwork: 64, usedAgent: 32, strangeUse: 64, brokenGrant: 64, heartbeat: 200, disguise: 8, crownAttempt: 128, deniedTarget: 64, strangeDenial: MaxDistinct}
+	keyUse: 128, keyBorn: 8, keyGone: 8, firstUse: 64, managedRead: 128, usedNetwork: 64, usedAgent: 32, strangeUse: 64, brokenGrant: 64, heartbeat: 200, disguise: 8, crownAttempt: 128, deniedTarget: 64, strangeDenial: MaxDistinct, stitched: 16, unnamedCall: MaxDistinct, origin: 64}
 
 // MaxDistinct is how many distinct items are counted of one subject. A rule with
 // a higher threshold is never met.

@@ -27,6 +27,11 @@ const (
 	silenceTimes = 3      // as long as the longest before
 )
 
+// loggingChanges finds who changed what is logged and where it goes to.
+const loggingChanges = `log_id("cloudaudit.googleapis.com/activity") AND ` +
+	`(protoPayload.methodName=~"ConfigServiceV2\.(Create|Update|Delete)(Sink|Exclusion)$" OR ` +
+	`(protoPayload.methodName=~"SetIamPolicy$" AND protoPayload.serviceData.policyDelta.auditConfigDeltas:*))`
+
 // hear notes that a log or credential was there at t, and asks whether it still is
 // when it could be missed at the earliest.
 func (g *Engine) hear(prefix, name string, t int64) {
@@ -80,7 +85,7 @@ func (g *Engine) judgeSilence(s *subject, into []Finding) []Finding {
 	}
 	since := (last + 1) * hour
 	v := verdict{by: silence, start: since, last: since, score: 1, severity: Warning, count: int(quiet)}
-	v.subject = name
+	v.subject, v.asked = name, [2]int64{last * hour, since + quiet*hour}
 	what := "log " + visible(name, maxSubject)
 	if secret != nil {
 		what, v.credential = "credential "+secret.name, secret.name
@@ -88,7 +93,7 @@ func (g *Engine) judgeSilence(s *subject, into []Finding) []Finding {
 		v.query = "protoPayload.authenticationInfo.serviceAccountKeyName:" + strconv.Quote(accountOf(s.notes[noteKey].text))
 	} else {
 		v.advice = "open the link, and look who changed sinks, exclusions or audit configurations before it fell silent"
-		v.query = "logName=" + strconv.Quote(name)
+		v.query = loggingChanges
 		if project, _, ok := strings.Cut(strings.TrimPrefix(name, "projects/"), "/logs/"); ok {
 			s.noted(noteProject, since, visible(project, maxName))
 		}

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math/rand/v2"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ func TestSilence(t *testing.T) {
 			t.Errorf("%s: found %+v", name, found)
 		}
 		for _, f := range found {
-			if f.Subject != dataLog || f.Severity != Warning || f.Count < silenceLeast || f.Reason == "" || f.Advice == "" || f.Project != "p" || f.Evidence == nil || !strings.Contains(f.Link, "query;query=logName=%22projects") {
+			if f.Subject != dataLog || f.Severity != Warning || f.Count < silenceLeast || f.Reason == "" || f.Advice == "" || f.Project != "p" || f.Evidence == nil || !strings.Contains(f.Link, "ConfigServiceV2") {
 				t.Errorf("%s: finding = %+v", name, f)
 			}
 		}
@@ -66,6 +67,27 @@ func TestSilence(t *testing.T) {
 		}
 		if got := ids(of(Silence, observe(log, log))); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s, read twice: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// The link looks for changes of what is logged, from the log's last entry until the
+// silence is told.
+func TestSilenceLinksToChanges(t *testing.T) {
+	others := hourly("projects/p/logs/activity", 16*24, never)
+	found := of(Silence, observe(inOrder(others, hourly(dataLog, 16*24, func(h int) bool { return h >= 10*24 }))))
+	link, err := url.Parse(found[0].Link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := start.Add(239 * time.Hour).Truncate(time.Hour)
+	until := found[0].FirstSeen.Add(time.Duration(found[0].Count) * time.Hour)
+	for _, want := range []string{
+		`log_id("cloudaudit.googleapis.com/activity")`, `ConfigServiceV2\.(Create|Update|Delete)(Sink|Exclusion)`, "auditConfigDeltas:*",
+		";startTime=" + last.Format(time.RFC3339), ";endTime=" + until.Format(time.RFC3339),
+	} {
+		if !strings.Contains(link.Path, want) {
+			t.Errorf("link to %s lacks %q", link.Path, want)
 		}
 	}
 }

@@ -39,12 +39,23 @@ func (g *Engine) identify(records []string, due int64, into []Finding) []Finding
 	return g.judgeAll(news, into)
 }
 
-// judgeAll judges subjects by name, as of when their news begin.
+// judgeAll judges subjects by name, as of when their news begin: those who have one
+// first, for a place tells only what they do not.
 func (g *Engine) judgeAll(news map[string]int64, into []Finding) []Finding {
-	for _, name := range slices.Sorted(maps.Keys(news)) {
+	for _, name := range slices.SortedFunc(maps.Keys(news), placesLast) {
 		into = g.judge(g.store.get(name), news[name], into)
 	}
 	return into
+}
+
+func placesLast(a, b string) int {
+	rank := func(name string) int {
+		if isPlace(name) {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
 }
 
 // call is an unnamed one.
@@ -58,7 +69,8 @@ func (c call) order(other call) int {
 }
 
 // stitch takes a call for that of the one who was seen at the same place about
-// then. If that was nobody, it is a stranger's, and looked at once more later.
+// then. If that was nobody, it is looked at once more later. It always counts for
+// the place, too: no harmless call from there makes less of it.
 func (g *Engine) stitch(c call, due int64, news map[string]int64, into []Finding) []Finding {
 	t, after := c.Time.UnixMilli(), int64(spanAfter)
 	again := due > dueAfter(t, spanAfter)
@@ -67,7 +79,8 @@ func (g *Engine) stitch(c call, due int64, news map[string]int64, into []Finding
 	}
 	who := g.places.who(g.places.of(&c.Entry), t, after)
 	if s := g.store.known(who); who != several && s != nil && fits(c.Principal, s.name) {
-		return g.attribute(&c.Entry, s.name, t, news, into)
+		into = g.attribute(&c.Entry, s.name, t, news, into)
+		return g.shadow(&c.Entry, s.name, t, news, into)
 	}
 	if again {
 		return into
@@ -94,11 +107,38 @@ const disguises = 3
 // stranger takes in a call of somebody who is not known, and counts it for its
 // address, too: whoever changes the user agent with each call is still there.
 func (g *Engine) stranger(e *Entry, t int64, news map[string]int64, into []Finding) []Finding {
-	into = g.attribute(e, strangerSubject+e.stranger(), t, news, into)
+	into = g.attribute(e, e.place(), t, news, into)
 	if !e.located() || !e.denied() || isPolicy(e) {
 		return into
 	}
-	name := addressSubject + e.aiming(e.home())
+	name := e.address()
 	g.store.get(nameOf(name)).sight(sightingOf(disguise, hash(e.stranger()), e, t, "", ""))
 	return g.attribute(e, name, t, news, into)
+}
+
+// shadow takes in for its place a call that was taken for somebody's. What policies
+// refuse is told by one call, so the name is enough.
+func (g *Engine) shadow(e *Entry, who string, t int64, news map[string]int64, into []Finding) []Finding {
+	if !e.denied() || isPolicy(e) {
+		return into
+	}
+	for _, name := range []string{e.place(), e.address()} {
+		g.store.get(nameOf(name)).sight(sightingOf(stitched, hash(who), e, t, who, ""))
+	}
+	return g.stranger(e, t, news, into)
+}
+
+// named reports whether an episode of a place is told, as bad as it is, of somebody
+// for whose its calls were taken.
+func (g *Engine) named(s *subject, v verdict, t told) bool {
+	for _, n := range s.of(stitched) {
+		who := g.store.known(g.store.key(n.name))
+		if who == nil {
+			continue
+		}
+		if i := who.episode(v); i >= 0 && !t.worse(who.told[i]) {
+			return true
+		}
+	}
+	return false
 }

@@ -3,7 +3,9 @@ package detect
 import (
 	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -134,27 +136,29 @@ func TestStrangersAreBounded(t *testing.T) {
 	}
 }
 
+// fromAgents is a log without names, with so many user agents.
+func fromAgents(agents int, log []Entry) []Entry {
+	log = slices.Clone(log)
+	for i := range log {
+		log[i].Principal, log[i].CallerIP, log[i].UserAgent = "", "192.0.2.7", fmt.Sprint("curl/", i%agents)
+	}
+	return log
+}
+
 // Whoever changes the user agent with each call is told by the address.
 func TestChangingTheUserAgentHidesNobody(t *testing.T) {
-	from := func(agents int, log []Entry) []Entry {
-		log = slices.Clone(log)
-		for i := range log {
-			log[i].Principal, log[i].CallerIP, log[i].UserAgent = "", "192.0.2.7", fmt.Sprint("curl/", i%agents)
-		}
-		return log
-	}
 	for name, c := range map[string]struct {
 		log      []Entry
 		detector string
 		want     []string
 	}{
-		"minting":                       {from(30, mints(30, time.Second)), TokenMinting, []string{"192.0.2.7"}},
-		"minting, with one user agent":  {from(1, mints(30, time.Second)), TokenMinting, []string{"192.0.2.7 curl/0"}},
-		"minting, with two":             {from(2, mints(30, time.Second)), TokenMinting, []string{"192.0.2.7 curl/0", "192.0.2.7 curl/1"}},
-		"minting of a few accounts":     {from(7, mints(7, time.Second)), TokenMinting, nil},
-		"a probe":                       {from(500, probe(500, time.Second)), PermissionProbing, []string{"192.0.2.7 on p"}},
-		"a probe with one user agent":   {from(1, probe(500, time.Second)), PermissionProbing, []string{"192.0.2.7 curl/0 on p"}},
-		"an office, denied a few reads": {from(20, each(40, 0, time.Minute, func(i int, at time.Duration) Entry { return denied(fmt.Sprintf("s.t%d.list", i), at) })), PermissionProbing, nil},
+		"minting":                       {fromAgents(30, mints(30, time.Second)), TokenMinting, []string{"192.0.2.7"}},
+		"minting, with one user agent":  {fromAgents(1, mints(30, time.Second)), TokenMinting, []string{"192.0.2.7 curl/0"}},
+		"minting, with two":             {fromAgents(2, mints(30, time.Second)), TokenMinting, []string{"192.0.2.7 curl/0", "192.0.2.7 curl/1"}},
+		"minting of a few accounts":     {fromAgents(7, mints(7, time.Second)), TokenMinting, nil},
+		"a probe":                       {fromAgents(500, probe(500, time.Second)), PermissionProbing, []string{"192.0.2.7 on p"}},
+		"a probe with one user agent":   {fromAgents(1, probe(500, time.Second)), PermissionProbing, []string{"192.0.2.7 curl/0 on p"}},
+		"an office, denied a few reads": {fromAgents(20, each(40, 0, time.Minute, func(i int, at time.Duration) Entry { return denied(fmt.Sprintf("s.t%d.list", i), at) })), PermissionProbing, nil},
 	} {
 		var got []string
 		for _, f := range of(c.detector, observe(c.log)) {
@@ -165,6 +169,78 @@ func TestChangingTheUserAgentHidesNobody(t *testing.T) {
 		slices.Sort(got)
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: told of %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// Harmless calls with a name, from the same place, take nothing away from what the
+// calls without a name show.
+func TestNamedCallsHideNobody(t *testing.T) {
+	probing := by("", probe(40, 7*time.Minute))
+	for i := range probing {
+		probing[i].CallerIP, probing[i].UserAgent = "192.0.2.7", "python-requests/2"
+	}
+	disguised := slices.Clone(mints(30, 4*time.Minute))
+	for i := range disguised {
+		disguised[i].UserAgent = fmt.Sprint("python-requests/", i%10)
+	}
+	for name, log := range map[string][]Entry{
+		"minting": mints(6, 80*time.Second), "slow minting": mints(6, 14*time.Minute), "minting in a burst": mints(4, 0),
+		"probing": probing, "minting with ever new user agents": disguised,
+	} {
+		want := gravest(observe(log))
+		if len(want) == 0 {
+			t.Errorf("%s: nothing is found", name)
+		}
+		for seed := range uint64(60) {
+			r := rand.New(rand.NewPCG(seed, 12))
+			var harmless []Entry
+			for i := range 1 + r.IntN(12) {
+				e := at(fmt.Sprint("user", r.IntN(3), "@x"), time.Duration(r.Int64N(int64(3*time.Hour)))-time.Hour)
+				e.InsertID = fmt.Sprint("harmless", i)
+				harmless = append(harmless, e)
+			}
+			got := gravest(observe(inOrder(log, harmless)))
+			for detector, severity := range want {
+				if got[detector].Compare(severity) < 0 {
+					t.Errorf("%s, with %d harmless calls (%d): %s is %q, want %q", name, len(harmless), seed, detector, got[detector], severity)
+				}
+			}
+		}
+	}
+}
+
+// gravest is the highest severity that each detector told.
+func gravest(found []Finding) map[string]Severity {
+	most := make(map[string]Severity)
+	for _, f := range found {
+		if before, ok := most[f.Detector]; !ok || f.Severity.Compare(before) > 0 {
+			most[f.Detector] = f.Severity
+		}
+	}
+	return most
+}
+
+func TestReasonsSayWhoIsNamed(t *testing.T) {
+	named := by(robot, mints(2, time.Second))
+	for name, c := range map[string]struct {
+		log  []Entry
+		want string
+	}{
+		"some":              {inOrder([]Entry{at(robot, -time.Minute)}, named, shift(mints(6, 10*time.Second), time.Minute)), ", by address and user agent: about 6 of 9 calls name nobody"},
+		"none, but is near": {append([]Entry{at(robot, -time.Minute)}, mints(4, time.Second)...), ", by address and user agent: 4 of 4 calls name nobody"},
+		"nobody is near":    {mints(4, time.Second), ", by address and user agent: 4 of 4 calls name nobody"},
+		"ever new agents":   {fromAgents(30, mints(30, time.Second)), ", by address: 30 of 30 calls name nobody"},
+		"all":               {by(robot, mints(6, time.Second)), ""},
+	} {
+		found := of(TokenMinting, observe(c.log))
+		if len(found) == 0 {
+			t.Errorf("%s: nothing found", name)
+			continue
+		}
+		reason := found[len(found)-1].Reason
+		if _, after, _ := strings.Cut(reason, ", by address"); c.want == "" && after != "" || !strings.Contains(reason, c.want) {
+			t.Errorf("%s: reason %q lacks %q", name, reason, c.want)
 		}
 	}
 }

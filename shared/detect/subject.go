@@ -182,7 +182,7 @@ func (s *subject) sight(n sighting) (news bool) {
 		known.join(&n)
 		return news
 	}
-	n.name, n.first = visible(n.name, maxName), n.first.kept()
+	n.name, n.first = visible(n.name, n.kind.longest()), n.first.kept()
 	s.sightings = bounded(slices.Insert(s.sightings, i, n))
 	return true
 }

@@ -43,7 +43,7 @@ func (s *sighting) danger() int {
 		return weightOf(s.name) // of which 10 times weightUnit make a finding
 	case deniedToken:
 		return dangerOfToken
-	case testedPermission, heartbeat, disguise, strangeDenial:
+	case testedPermission, heartbeat, disguise, strangeDenial, stitched, unnamedCall, origin:
 		return dangerOfTest
 	case readSecret:
 		return dangerOfSecret

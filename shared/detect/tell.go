@@ -22,25 +22,37 @@ type verdict struct {
 }
 
 // tell appends the finding of a verdict, unless its episode was told and has
-// neither doubled nor got more severe since.
+// neither doubled nor got more severe since; see conclude.
 func (g *Engine) tell(s *subject, v verdict, into []Finding) []Finding {
 	if v.score < 1 {
 		return into
 	}
 	t := told{v.by.id, v.what, v.start, int8(min(math.Log2(v.score), 100)), v.severity.rank()}
-	known := slices.IndexFunc(s.told, func(k told) bool {
-		return k.detector == t.detector && k.what == t.what && k.start >= v.start-pause && k.start <= v.last
-	})
+	known := s.episode(v)
+	if known < 0 && g.named(s, v, t) {
+		return into
+	}
 	if known >= 0 {
-		k := s.told[known]
-		if t.level <= k.level && t.severity <= k.severity {
-			return into
-		}
-		t.start = k.start
+		t.start = s.told[known].start
+	}
+	now := known < 0 || t.worse(s.told[known])
+	if g.note(s, v, t, now); !now {
+		return into
 	}
 	s.tell(t)
 	return append(into, g.finding(s, v, t, known >= 0))
 }
+
+// episode is where the one of a verdict is among those that were told; -1 is that
+// it was not.
+func (s *subject) episode(v verdict) int {
+	return slices.IndexFunc(s.told, func(k told) bool {
+		return k.detector == v.by.id && k.what == v.what && k.start >= v.start-pause && k.start <= v.last
+	})
+}
+
+// worse reports whether there is more to tell than what was told.
+func (t told) worse(than told) bool { return t.level > than.level || t.severity > than.severity }
 
 // pause ends an episode. It is longer than a day, for what comes every night.
 const pause = 30 * hour

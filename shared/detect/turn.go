@@ -140,6 +140,6 @@ func (g *Engine) turnReason(s *subject, v verdict, self bool) string {
 	if self {
 		how = "the subject changed a policy in its own favour in between"
 	}
-	return fmt.Sprintf("%s was denied %s about %d times within %s, and then it worked; %s",
-		visible(s.shown(), maxSubject), v.seen[0].name, v.count, lasting(v.last-v.start), how)
+	return fmt.Sprintf("%s was denied %s about %s within %s, and then it worked; %s",
+		visible(s.shown(), maxSubject), v.seen[0].name, counted(v.count, "time"), lasting(v.last-v.start), how)
 }

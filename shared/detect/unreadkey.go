@@ -55,6 +55,7 @@ func (g *Engine) awaitRead(consumers *subject, k *ledgerKey, e *Entry, t int64) 
 	if !consumers.sight(n) {
 		return
 	}
+	consumers.sightOrigin(n, e)
 	consumers.describe(e, t)
 	if k.given != 0 && g.born <= k.given-day {
 		g.waiting.add(wait{name: consumers.name, detector: unread.id, what: n.what}, t, t+late)
