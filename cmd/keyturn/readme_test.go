@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/keyturn/cmd/keyturn/internal/replay"
+	"example.com/keyturn/internal/raced"
 	"example.com/keyturn/shared/rule"
 )
 
@@ -30,6 +31,9 @@ var elsewhere = map[string]string{
 // in one shell. Without gcloud it leaves out gcloud's own commands and adopt,
 // which needs what they make.
 func TestREADME(t *testing.T) {
+	if raced.Detector {
+		t.Skip("the programs that it runs are built without the race detector")
+	}
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"example.com/keyturn/internal/raced"
 )
 
 // seed is of all who share here.
@@ -123,6 +125,9 @@ func sharedLogs() map[string]struct {
 // Entries that go to any of some instances lead to the findings that one that saw
 // them all comes to, by the first of each episode.
 func TestAFleetFindsWhatOneInstanceFinds(t *testing.T) {
+	if raced.Detector {
+		t.Skip("one goroutine, many logs: the race detector has nothing to see")
+	}
 	for name, l := range sharedLogs() {
 		g := New(l.config)
 		var alone []Finding

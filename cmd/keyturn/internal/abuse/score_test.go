@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/keyturn/internal/raced"
 	"example.com/keyturn/shared/detect"
 )
 
@@ -233,6 +234,9 @@ func (s *steps) Stage(name string, total int) { *s = append(*s, fmt.Sprint(name,
 func (s *steps) Advance(done int)             { *s = append(*s, fmt.Sprint(done)) }
 
 func TestRun(t *testing.T) {
+	if raced.Detector {
+		t.Skip("a simulated month takes minutes under the race detector, which its parts are tested with")
+	}
 	var told steps
 	r, err := Run(t.Context(), Config{Seeds: []uint64{1}, Progress: &told})
 	if err != nil {
