@@ -7,12 +7,14 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"example.com/keyturn/internal/raced"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 // in a process of its own.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+		Files: scripts(t),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_CACHE_HOME", env.WorkDir+"/cache")
 			return nil
@@ -34,6 +36,21 @@ func TestScripts(t *testing.T) {
 			"exit": checkExit, "json": checkJSON, "note": note, "narrow": narrow,
 		},
 	})
+}
+
+// scripts are all command lines to run. What they measure under the race detector
+// would be the race detector: the packages that measure are tested with it.
+func scripts(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !raced.Detector {
+		return files
+	}
+	t.Log("measurements are left to the tests without the race detector")
+	return slices.DeleteFunc(files, func(name string) bool { return strings.HasPrefix(filepath.Base(name), "bench") })
 }
 
 // freeAddr VARIABLE… sets each variable to a loopback address that is free now.
