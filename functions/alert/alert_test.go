@@ -181,17 +181,17 @@ func TestRedeliveryInParallelTellsOnce(t *testing.T) {
 }
 
 func TestWhatIsNeitherFindingNorRotationGoesToTheDeadLetterTopic(t *testing.T) {
-	notPubSub := wrapped(t, event.Outgoing{})
+	notPubSub := pushed(event.Outgoing{})
 	notPubSub.SetType("google.cloud.storage.object.v1.finalized")
 	message := func(kind, data string) cloudevents.Event {
-		return wrapped(t, event.Outgoing{Data: []byte(data), Attributes: map[string]string{"ce-type": kind}})
+		return pushed(event.Outgoing{Data: []byte(data), Attributes: map[string]string{"ce-type": kind}})
 	}
 	for name, c := range map[string]struct {
 		event  cloudevents.Event
 		reason string
 	}{
 		"another event":                 {notPubSub, "trigger the function by a topic"},
-		"foreign message":               {wrapped(t, event.Outgoing{Data: []byte("hello")}), "let nobody but keyturn publish to keyturn-findings"},
+		"foreign message":               {pushed(event.Outgoing{Data: []byte("hello")}), "let nobody but keyturn publish to keyturn-findings"},
 		"another type":                  {message("com.example.order", "{}"), `"com.example.order"`},
 		"broken finding":                {message(event.FindingType, "{"), "decoding a finding"},
 		"finding of another severity":   {message(event.FindingType, `{"id":"1","detector":"d","severity":"urgent"}`), `severity "urgent"`},

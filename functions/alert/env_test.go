@@ -3,7 +3,6 @@ package alert
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/event/eventtest"
 	"example.com/keyturn/shared/gcp"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	"google.golang.org/api/option"
@@ -134,19 +134,11 @@ func (e *env) told() [3]int {
 func (e *env) deliver(out event.Outgoing, err error) error {
 	e.Helper()
 	must(e.T, err)
-	return e.f.HandleEvent(e.Context(), wrapped(e, out))
+	return e.f.HandleEvent(e.Context(), pushed(out))
 }
 
-func wrapped(t testing.TB, out event.Outgoing) cloudevents.Event {
-	t.Helper()
-	body, err := json.Marshal(map[string]any{"message": map[string]any{"messageId": "7", "data": out.Data, "attributes": out.Attributes}})
-	must(t, err)
-	ce := cloudevents.New()
-	ce.SetID("7")
-	ce.SetType("google.cloud.pubsub.topic.v1.messagePublished")
-	ce.SetSource("//pubsub.googleapis.com/projects/" + project + "/topics/" + event.TopicFindings)
-	must(t, ce.SetData(cloudevents.ApplicationJSON, body))
-	return ce
+func pushed(out event.Outgoing) cloudevents.Event {
+	return eventtest.Pushed(event.Message{ID: "7", Topic: "projects/" + project + "/topics/" + event.TopicFindings, Data: out.Data, Attributes: out.Attributes})
 }
 
 func found(id string, severity detect.Severity, count int) (event.Outgoing, error) {

@@ -63,20 +63,20 @@ func (e *env) failing(method string) {
 }
 
 func TestWhatCannotBeReadGoesToTheDeadLetterTopic(t *testing.T) {
-	notPubSub := wrapped(t, event.TopicLogs, nil, nil)
+	notPubSub := pushed(event.TopicLogs, nil, nil)
 	notPubSub.SetType("google.cloud.storage.object.v1.finalized")
 	for name, c := range map[string]struct {
 		event        cloudevents.Event
 		data, reason string
 	}{
 		"another event":     {notPubSub, string(notPubSub.Data()), "trigger the function by a topic"},
-		"no JSON":           {wrapped(t, event.TopicLogs, []byte("\xff%s hello"), nil), "\xff%s hello", "point the log sink"},
-		"no object":         {wrapped(t, event.TopicLogs, []byte("[]"), nil), "[]", "point the log sink"},
-		"no log entry":      {wrapped(t, event.TopicLogs, []byte(`{"a":1}`), nil), `{"a":1}`, "it is no log entry; point the log sink"},
-		"another command":   {wrapped(t, event.TopicAudit, []byte("{}"), map[string]string{"command": "scan"}), "{}", "send sweep"},
-		"no command":        {wrapped(t, event.TopicAudit, nil, map[string]string{"a": "b"}), "", "send sweep"},
-		"a broken command":  {wrapped(t, event.TopicAudit, []byte("sweep"), nil), "sweep", "send attribute command=sweep"},
-		"command of a kind": {wrapped(t, event.TopicAudit, []byte(`{"command":1}`), nil), `{"command":1}`, "send attribute command=sweep"},
+		"no JSON":           {pushed(event.TopicLogs, []byte("\xff%s hello"), nil), "\xff%s hello", "point the log sink"},
+		"no object":         {pushed(event.TopicLogs, []byte("[]"), nil), "[]", "point the log sink"},
+		"no log entry":      {pushed(event.TopicLogs, []byte(`{"a":1}`), nil), `{"a":1}`, "it is no log entry; point the log sink"},
+		"another command":   {pushed(event.TopicAudit, []byte("{}"), map[string]string{"command": "scan"}), "{}", "send sweep"},
+		"no command":        {pushed(event.TopicAudit, nil, map[string]string{"a": "b"}), "", "send sweep"},
+		"a broken command":  {pushed(event.TopicAudit, []byte("sweep"), nil), "sweep", "send attribute command=sweep"},
+		"command of a kind": {pushed(event.TopicAudit, []byte(`{"command":1}`), nil), `{"command":1}`, "send attribute command=sweep"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)
@@ -203,7 +203,7 @@ func TestASweepWithoutLogsDoesNothing(t *testing.T) {
 	if !strings.Contains(e.log.String(), "reading Cloud Logging is not configured") {
 		t.Errorf("log = %s", e.log.String())
 	}
-	must(t, New(Config{}).HandleEvent(t.Context(), wrapped(t, event.TopicAudit, nil, map[string]string{"command": "sweep"})))
+	must(t, New(Config{}).HandleEvent(t.Context(), pushed(event.TopicAudit, nil, map[string]string{"command": "sweep"})))
 }
 
 func TestASweepAnswersWhatWasHeldBack(t *testing.T) {

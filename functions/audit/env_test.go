@@ -2,7 +2,6 @@ package audit
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"example.com/keyturn/internal/localgcp/wire"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/event/eventtest"
 	"example.com/keyturn/shared/gcp"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	"google.golang.org/api/option"
@@ -119,19 +119,11 @@ func (e *env) findings() []detect.Finding {
 
 // deliver hands a message to the function as Eventarc does.
 func (e *env) deliver(topic string, data []byte, attributes map[string]string) error {
-	return e.f.HandleEvent(e.Context(), wrapped(e, topic, data, attributes))
+	return e.f.HandleEvent(e.Context(), pushed(topic, data, attributes))
 }
 
-func wrapped(t testing.TB, topic string, data []byte, attributes map[string]string) cloudevents.Event {
-	t.Helper()
-	body, err := json.Marshal(map[string]any{"message": map[string]any{"messageId": "7", "data": data, "attributes": attributes}})
-	must(t, err)
-	ce := cloudevents.New()
-	ce.SetID("7")
-	ce.SetType("google.cloud.pubsub.topic.v1.messagePublished")
-	ce.SetSource("//pubsub.googleapis.com/projects/" + project + "/topics/" + topic)
-	must(t, ce.SetData(cloudevents.ApplicationJSON, body))
-	return ce
+func pushed(topic string, data []byte, attributes map[string]string) cloudevents.Event {
+	return eventtest.Pushed(event.Message{ID: "7", Topic: "projects/" + project + "/topics/" + topic, Data: data, Attributes: attributes})
 }
 
 // denial is the entry of one denied call, in JSON.

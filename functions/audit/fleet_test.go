@@ -87,7 +87,7 @@ func (f *fleet) instance() *Function {
 // give delivers an entry. What it leads to is done when it is answered.
 func (f *fleet) give(to *Function, entry []byte) error {
 	f.Helper()
-	return to.HandleEvent(f.Context(), wrapped(f, event.TopicLogs, entry, nil))
+	return to.HandleEvent(f.Context(), pushed(event.TopicLogs, entry, nil))
 }
 
 func (f *fleet) mustGive(to *Function, entries ...[]byte) {

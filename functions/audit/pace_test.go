@@ -56,7 +56,7 @@ func TestADenialDuringAnExchangeSetsTheTimer(t *testing.T) {
 	f.mustGive(a, nothing)
 	f.wall.Advance(exchangeSoon)
 	a.exchanging.Lock()
-	must(t, a.HandleEvent(t.Context(), wrapped(t, event.TopicLogs, probe(1)[0], nil)))
+	must(t, a.HandleEvent(t.Context(), pushed(event.TopicLogs, probe(1)[0], nil)))
 	a.exchanging.Unlock()
 	before := f.store.writes
 	f.wall.Advance(exchangeEvery)

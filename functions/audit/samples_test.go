@@ -25,7 +25,7 @@ func TestPublicSamples(t *testing.T) {
 	for s, denied := range labels {
 		line := s.read(t)
 		must(t, e.deliver(event.TopicLogs, line, nil))
-		m, err := event.DecodeMessage(wrapped(t, event.TopicLogs, line, nil))
+		m, err := event.DecodeMessage(pushed(event.TopicLogs, line, nil))
 		must(t, err)
 		entry, err := event.DecodeLogEntry(m.Data)
 		must(t, err)

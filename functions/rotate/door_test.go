@@ -14,6 +14,7 @@ import (
 	"example.com/keyturn/functions/door"
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/event/eventtest"
 	"example.com/keyturn/shared/rotation"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	"google.golang.org/grpc/codes"
@@ -23,12 +24,9 @@ import (
 // deliver hands the function a message as the framework does.
 func (e *env) deliver(attributes map[string]string, data string) error {
 	e.Helper()
-	ce := cloudevents.New()
-	ce.SetID("m1")
-	ce.SetType("google.cloud.pubsub.topic.v1.messagePublished")
-	ce.SetSource("//pubsub.googleapis.com/projects/" + project + "/topics/" + event.TopicRotate)
-	must(e.T, ce.SetData("application/json", map[string]any{"subscription": "s", "message": map[string]any{"messageId": "m1", "attributes": attributes, "data": []byte(data)}}))
-	return e.f.HandleEvent(e.ctx, ce)
+	return e.f.HandleEvent(e.ctx, eventtest.Pushed(event.Message{
+		ID: "m1", Topic: "projects/" + project + "/topics/" + event.TopicRotate, Subscription: "s", Attributes: attributes, Data: []byte(data),
+	}))
 }
 
 func TestBadMessagesAreBuriedWithTheirReason(t *testing.T) {

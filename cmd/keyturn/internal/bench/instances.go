@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/event/eventtest"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
@@ -76,14 +76,7 @@ func (i *instances) handle(ctx context.Context, m *pubsubpb.ReceivedMessage) {
 
 // delivered is a message as Eventarc hands it to a function.
 func delivered(m *pubsubpb.PubsubMessage) cloudevents.Event {
-	ce := cloudevents.New()
-	ce.SetID(m.GetMessageId())
-	ce.SetType("google.cloud.pubsub.topic.v1.messagePublished")
-	ce.SetSource("//pubsub.googleapis.com/" + topicName(event.TopicRotate))
-	ce.DataEncoded, _ = json.Marshal(map[string]any{ // strings and bytes always encode
-		"message": map[string]any{"messageId": m.GetMessageId(), "data": m.GetData(), "attributes": m.GetAttributes()},
-	})
-	return ce
+	return eventtest.Pushed(event.Message{ID: m.GetMessageId(), Topic: topicName(event.TopicRotate), Data: m.GetData(), Attributes: m.GetAttributes()})
 }
 
 // idle waits until no message is waiting or at work.

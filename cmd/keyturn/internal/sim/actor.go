@@ -149,11 +149,7 @@ func (w *world) meet(a *actor, c call, f fault, do func() error) error {
 
 // deliver hands a message to the function as Pub/Sub does.
 func (w *world) deliver(ctx context.Context, m message) error {
-	ce, err := m.event()
-	if err != nil {
-		return err
-	}
-	return w.function.HandleEvent(ctx, ce)
+	return w.function.HandleEvent(ctx, m.event())
 }
 
 // again puts a message back into the queue.

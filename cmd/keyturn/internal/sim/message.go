@@ -7,6 +7,7 @@ import (
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/event/eventtest"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 )
 
@@ -29,13 +30,10 @@ func (m message) String() string {
 }
 
 // event is the message as the functions framework hands it over.
-func (m message) event() (cloudevents.Event, error) {
-	ce := cloudevents.New()
-	ce.SetID("m")
-	ce.SetType("google.cloud.pubsub.topic.v1.messagePublished")
-	ce.SetSource("//pubsub.googleapis.com/projects/" + project + "/topics/" + event.TopicRotate)
-	body := map[string]any{"subscription": "s", "message": map[string]any{"messageId": "m", "attributes": m.command.Attributes()}}
-	return ce, ce.SetData("application/json", body)
+func (m message) event() cloudevents.Event {
+	return eventtest.Pushed(event.Message{
+		ID: "m", Topic: "projects/" + project + "/topics/" + event.TopicRotate, Subscription: "s", Attributes: m.command.Attributes(),
+	})
 }
 
 // published takes what an actor published. Messages to the rotate function

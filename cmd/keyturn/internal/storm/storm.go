@@ -4,7 +4,6 @@ package storm
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/event/eventtest"
 	"example.com/keyturn/shared/state"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 )
@@ -175,13 +175,7 @@ func (s *storm) finding(i int) event.Outgoing {
 }
 
 func wrap(out event.Outgoing) cloudevents.Event {
-	body, _ := json.Marshal(map[string]any{"message": map[string]any{"messageId": "1", "data": out.Data, "attributes": out.Attributes}})
-	ce := cloudevents.New()
-	ce.SetID("1")
-	ce.SetType("google.cloud.pubsub.topic.v1.messagePublished")
-	ce.SetSource("//pubsub.googleapis.com/projects/acme/topics/" + event.TopicFindings)
-	_ = ce.SetData(cloudevents.ApplicationJSON, body)
-	return ce
+	return eventtest.Pushed(event.Message{ID: "1", Topic: "projects/acme/topics/" + event.TopicFindings, Data: out.Data, Attributes: out.Attributes})
 }
 
 // tend has the function do what only time brings about, as Cloud Scheduler does.
