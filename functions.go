@@ -90,33 +90,21 @@ func build(ctx context.Context, environ []string) (*services, error) {
 	}
 	return &services{
 		rotate: rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log, Timeout: env.Timeout}),
-		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: store(env, cloud), Secrets: cloud, Metrics: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log}),
-		alert:  alert.New(alert.Config{Publisher: cloud, Seals: cloud, Rules: rules, Channels: channels, Store: incidents(env, cloud), Now: Clock, Log: log}),
+		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: shared(env, cloud, "audit", ""), Secrets: cloud, Metrics: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log}),
+		alert:  alert.New(alert.Config{Publisher: cloud, Seals: cloud, Rules: rules, Channels: channels, Store: shared(env, cloud, "alert", "alert"), Now: Clock, Log: log}),
 	}, nil
 }
 
-// store is where instances of the audit function share what they know; nil is
-// nowhere.
-func store(env gcp.Environment, cloud *gcp.Cloud) audit.Store {
+// shared is where the instances of a function keep what they know in common: its
+// Firestore collection, or a folder of the state directory; nil is nowhere.
+func shared(env gcp.Environment, cloud *gcp.Cloud, function, folder string) alert.Store {
 	switch env.State {
 	case "":
 		return nil
 	case gcp.StateFirestore:
-		return cloud.Documents("keyturn-audit")
+		return cloud.Documents("keyturn-" + function)
 	}
-	return &state.Directory{Path: env.State}
-}
-
-// incidents are where instances of the alert function share what they have told;
-// nil is nowhere.
-func incidents(env gcp.Environment, cloud *gcp.Cloud) alert.Store {
-	switch env.State {
-	case "":
-		return nil
-	case gcp.StateFirestore:
-		return cloud.Documents("keyturn-alert")
-	}
-	return &state.Directory{Path: filepath.Join(env.State, "alert")}
+	return &state.Directory{Path: filepath.Join(env.State, folder)}
 }
 
 // logHandler writes the form that Cloud Logging reads from standard output.

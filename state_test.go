@@ -13,14 +13,16 @@ func TestWhereStateIsShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := store(gcp.Environment{}, cloud); s != nil {
+	if s := shared(gcp.Environment{}, cloud, "alert", "alert"); s != nil {
 		t.Errorf("without KEYTURN_STATE it is shared in %T", s)
 	}
-	if s, ok := store(gcp.Environment{State: gcp.StateFirestore}, cloud).(*gcp.Documents); !ok {
+	if s, ok := shared(gcp.Environment{State: gcp.StateFirestore}, cloud, "alert", "alert").(*gcp.Documents); !ok {
 		t.Errorf("for Firestore it is shared in %T", s)
 	}
-	if s, ok := store(gcp.Environment{State: "/state"}, cloud).(*state.Directory); !ok || s.Path != "/state" {
-		t.Errorf("for a directory it is shared in %+v", s)
+	for folder, want := range map[string]string{"": "/state", "alert": "/state/alert"} {
+		if s, ok := shared(gcp.Environment{State: "/state"}, cloud, "alert", folder).(*state.Directory); !ok || s.Path != want {
+			t.Errorf("for a directory it is shared in %+v, want %s", s, want)
+		}
 	}
 }
 
@@ -48,21 +50,5 @@ func TestWhatIsDeployedIsConfigured(t *testing.T) {
 		if _, err := gcp.ReadEnvironment(strings.Split(vars, ",")); err != nil {
 			t.Errorf("step %s: %v", step.GetId(), err)
 		}
-	}
-}
-
-func TestWhereTheAlertFunctionKeepsIncidents(t *testing.T) {
-	cloud, err := gcp.New(gcp.Config{Project: "acme"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := incidents(gcp.Environment{}, cloud); s != nil {
-		t.Errorf("without KEYTURN_STATE they are shared in %T", s)
-	}
-	if s, ok := incidents(gcp.Environment{State: gcp.StateFirestore}, cloud).(*gcp.Documents); !ok {
-		t.Errorf("for Firestore they are shared in %T", s)
-	}
-	if s, ok := incidents(gcp.Environment{State: "/state"}, cloud).(*state.Directory); !ok || s.Path != "/state/alert" {
-		t.Errorf("for a directory they are shared in %+v", s)
 	}
 }

@@ -1,6 +1,8 @@
 package alert
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -145,13 +147,47 @@ func TestAChannelThatFailsIsLeftAlone(t *testing.T) {
 	e := newEnv(t)
 	e.mail.cut = true
 	for i := range 10 {
-		f := finding(fmt.Sprint("f", i), detect.High, 8)
-		f.Subject = fmt.Sprint("thief ", i)
-		must(t, e.deliver(event.FindingEvent(f)))
+		must(t, e.take(about(fmt.Sprint("thief ", i), detect.High)))
 	}
 	if e.mail.calls != 3 || len(e.chat.got) != 10 {
 		t.Errorf("called mail %d times and chat %d times, want 3 and 10", e.mail.calls, len(e.chat.got))
 	}
+}
+
+// Only calls of a channel say whether it works: neither an alert that its limit
+// holds back nor a limit that cannot be looked up.
+func TestWhatIsNotSentSaysNothingOfAChannel(t *testing.T) {
+	e := newEnv(t)
+	e.f.config.Rules.Limits = map[string]alerting.Limit{"mail": {PerHour: 2}}
+	store := e.f.store
+	e.f.store = noMeters{store}
+	for i := range 3 {
+		must(t, e.take(about(fmt.Sprint("early ", i), detect.High)))
+	}
+	e.f.store, e.mail.cut = store, true
+	for i, severity := range []detect.Severity{detect.High, detect.High, detect.High, detect.Critical, detect.Critical} {
+		must(t, e.take(about(fmt.Sprint("thief ", i), severity)))
+	}
+	if e.mail.calls != 3 {
+		t.Errorf("called mail %d times, want 3: two of high, one of critical, and then none until it works again", e.mail.calls)
+	}
+}
+
+// about is a finding about somebody.
+func about(subject string, severity detect.Severity) detect.Finding {
+	f := finding("of "+subject, severity, 8)
+	f.Subject = subject
+	return f
+}
+
+// noMeters is a store that cannot say how often channels were called.
+type noMeters struct{ Store }
+
+func (s noMeters) Update(ctx context.Context, name string, change func([]byte) ([]byte, time.Time, error)) error {
+	if strings.HasPrefix(name, meterPrefix) {
+		return errors.New("the store is away")
+	}
+	return s.Store.Update(ctx, name, change)
 }
 
 // failing lets publishing fail for good, as far as the client is concerned.

@@ -9,7 +9,7 @@ import (
 )
 
 // change is what is done to an incident.
-type change = func(*alerting.Config, *alerting.Incident)
+type change = func(*alerting.Incident)
 
 // batches gather what happens to an incident at the same time, so that a storm
 // costs a few writes of it instead of one for each finding and each delivery.
@@ -94,16 +94,18 @@ func (f *Function) together(ctx context.Context, id string, notices []alerting.N
 
 // write takes a batch into its incident.
 func (f *Function) write(ctx context.Context, id string, b *batch) (claimed []alerting.Sending, err error) {
-	c, err := f.rules(ctx)
-	if err != nil {
-		return nil, err
+	take := func(*alerting.Incident) {}
+	if len(b.notices) > 0 {
+		c, err := f.rules(ctx)
+		if err != nil {
+			return nil, err
+		}
+		take = func(in *alerting.Incident) { c.Take(in, b.notices, f.now()) }
 	}
 	err = update(ctx, f, incidentPrefix+id, func(in *alerting.Incident) {
-		if len(b.notices) > 0 {
-			c.Take(in, b.notices, f.now())
-		}
+		take(in)
 		for _, change := range b.changes {
-			change(c, in)
+			change(in)
 		}
 		claimed = in.Outbox.Claim(f.wall(), lease)
 	})

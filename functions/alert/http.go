@@ -176,12 +176,12 @@ func (f *Function) one(ctx context.Context, c Command) (Line, error) {
 	if err != nil {
 		return Line{}, err
 	}
-	claimed, err := f.incident(ctx, id, func(rules *alerting.Config, in *alerting.Incident) {
+	claimed, err := f.incident(ctx, id, func(in *alerting.Incident) {
 		switch c.Verb {
 		case "ack":
-			rules.Acknowledge(in, c.By, f.now())
+			in.Acknowledge(c.By, f.now())
 		case "resolve":
-			rules.Resolve(in, c.By, c.Why, f.now())
+			in.Resolve(c.By, c.Why, f.now())
 		}
 	})
 	if err != nil {

@@ -90,14 +90,14 @@ func (f *Function) follow(ctx context.Context, n alerting.Notice) error {
 		if e.Key != path.Base(n.Key) {
 			continue
 		}
-		claimed, err := f.incident(ctx, e.Incident, func(c *alerting.Config, in *alerting.Incident) {
+		claimed, err := f.incident(ctx, e.Incident, func(in *alerting.Incident) {
 			outcome := fmt.Sprintf("key %s: %s at %s", e.Key, milestone, n.Time.UTC().Format("15:04:05"))
 			if milestone == event.Disabled || milestone == event.Retired {
 				in.Outcome = outcome
-				c.Resolve(in, "keyturn", "the key has stopped working", f.now())
+				in.Resolve("keyturn", "the key has stopped working", f.now())
 				return
 			}
-			c.Report(in, outcome, f.now())
+			in.Report(outcome, f.now())
 		})
 		if err != nil {
 			return err

@@ -54,10 +54,10 @@ func (f *Function) settle(ctx context.Context, incident string, r alerting.Resul
 	if r.Err != "" {
 		f.log.ErrorContext(ctx, "an alert is not delivered yet", "id", r.Alert.ID, "incident", incident, "channel", r.Channel, "error", r.Err)
 	}
-	claimed, err := f.incident(ctx, incident, func(c *alerting.Config, in *alerting.Incident) {
+	claimed, err := f.incident(ctx, incident, func(in *alerting.Incident) {
 		in.Outbox.Settle(r, f.config.Retry, f.wall(), 0.5+rand.Float64()/2)
 		if r.Outcome != "" {
-			c.Report(in, r.Outcome, f.now())
+			in.Report(r.Outcome, f.now())
 		}
 	})
 	if err != nil { // the lease ends, and the channel is told again, with the same id
@@ -84,11 +84,12 @@ func (f *Function) attempt(ctx context.Context, s alerting.Sending) alerting.Res
 	if wait := w.enter(f.wall()); wait > 0 {
 		return alerting.Result{Sending: s, Err: cmp.Or(s.Error, "it was busy with others"), After: wait, Untried: true}
 	}
+	defer w.leave()
 	admitted, err := f.admit(ctx, s)
-	if err == nil && admitted {
+	if admitted {
 		err = w.deliver(ctx, s.Alert)
+		w.record(err == nil, f.wall())
 	}
-	w.leave(err == nil, f.wall())
 	return result(s, err)
 }
 
@@ -138,10 +139,16 @@ func (w *way) enter(now time.Time) (wait time.Duration) {
 	return wait
 }
 
-func (w *way) leave(ok bool, now time.Time) {
+func (w *way) leave() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.busy--
+}
+
+// record takes in how a call of the channel ended.
+func (w *way) record(ok bool, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.breaker.Record(ok, now)
 }
 

@@ -17,11 +17,7 @@ const tended = 16 // incidents at once
 // take, escalates what nobody acknowledged, ends what is over, and tells the
 // digests of channels that have a limit.
 func (f *Function) tend(ctx context.Context) error {
-	c, err := f.rules(ctx)
-	if err != nil {
-		return err
-	}
-	due, err := f.due(ctx, c)
+	due, err := f.due(ctx)
 	if err != nil {
 		return err
 	}
@@ -32,7 +28,7 @@ func (f *Function) tend(ctx context.Context) error {
 		room <- struct{}{}
 		tending.Go(func() {
 			defer func() { <-room }()
-			claimed, err := f.incident(ctx, id, func(c *alerting.Config, in *alerting.Incident) { c.Tend(in, f.now()) })
+			claimed, err := f.incident(ctx, id, func(in *alerting.Incident) { f.config.Rules.Tend(in, f.now()) })
 			if err != nil {
 				errs.Store(id, err)
 			}
@@ -51,11 +47,11 @@ func joined(errs *sync.Map) (all error) {
 }
 
 // due are the incidents that Tend changes, or that owe what may be sent now.
-func (f *Function) due(ctx context.Context, c *alerting.Config) (due []string, err error) {
+func (f *Function) due(ctx context.Context) (due []string, err error) {
 	now, wall := f.now(), f.wall()
 	err = each(ctx, f, incidentPrefix, func(id string, in *alerting.Incident) {
 		alerts := in.Alerts
-		if c.Tend(in, now); in.Alerts > alerts || len(in.Outbox) > 0 && !in.Outbox.Next().After(wall) {
+		if f.config.Rules.Tend(in, now); in.Alerts > alerts || len(in.Outbox) > 0 && !in.Outbox.Next().After(wall) {
 			due = append(due, id)
 		}
 	})

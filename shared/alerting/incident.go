@@ -105,7 +105,7 @@ func (c *Config) Take(in *Incident, notices []Notice, now time.Time) {
 	}
 	in.Severity, in.Count = max(in.Severity, worst.Severity), max(in.Count, worst.Count)
 	a := in.alert(state)
-	c.owe(in, a, c.Route(worst, now), now)
+	in.owe(a, c.Route(worst, now), now)
 	c.react(in, a, now)
 	if worst.Only != "" {
 		in.Resolved = now // nobody has to take up a digest
@@ -147,7 +147,7 @@ func (in *Incident) alert(state State) Alert {
 }
 
 // owe puts an alert into the outbox.
-func (c *Config) owe(in *Incident, a Alert, channels []string, now time.Time) {
+func (in *Incident) owe(a Alert, channels []string, now time.Time) {
 	in.Told, in.Alerts = now, in.Alerts+1
 	for _, name := range channels {
 		if !slices.Contains(in.Channels, name) {
@@ -159,19 +159,19 @@ func (c *Config) owe(in *Incident, a Alert, channels []string, now time.Time) {
 
 // Acknowledge notes that somebody has taken an incident up, and tells those who
 // were told of it. It changes nothing unless the incident is open.
-func (c *Config) Acknowledge(in *Incident, by string, now time.Time) {
+func (in *Incident) Acknowledge(by string, now time.Time) {
 	if in.Status() != "open" {
 		return
 	}
 	in.Acked, in.AckedBy = now, by
 	a := in.alert(Acknowledged)
 	a.By = by
-	c.owe(in, a, in.Channels, now)
+	in.owe(a, in.Channels, now)
 }
 
 // Resolve notes that an incident is over, and tells those who were told of it. It
 // changes nothing where the incident is over already.
-func (c *Config) Resolve(in *Incident, by, why string, now time.Time) {
+func (in *Incident) Resolve(by, why string, now time.Time) {
 	if in.Opened.IsZero() || !in.Resolved.IsZero() {
 		return
 	}
@@ -181,16 +181,16 @@ func (c *Config) Resolve(in *Incident, by, why string, now time.Time) {
 	}
 	a := in.alert(Resolved)
 	a.By, a.Why = by, why
-	c.owe(in, a, in.Channels, now)
+	in.owe(a, in.Channels, now)
 }
 
 // Report tells those who were told of an incident what became of a response.
-func (c *Config) Report(in *Incident, outcome string, now time.Time) {
+func (in *Incident) Report(outcome string, now time.Time) {
 	if outcome == in.Outcome || in.Told.IsZero() {
 		return
 	}
 	in.Outcome = outcome
-	c.owe(in, in.alert(Update), in.Channels, now)
+	in.owe(in.alert(Update), in.Channels, now)
 }
 
 // Tend does with an incident what only time brings about: it escalates what
@@ -200,7 +200,7 @@ func (c *Config) Tend(in *Incident, now time.Time) {
 		return
 	}
 	if quiet := c.Policy.resolve(); now.Sub(in.Seen) >= quiet {
-		c.Resolve(in, "keyturn", fmt.Sprintf("nothing more was noticed for %v", quiet), now)
+		in.Resolve("keyturn", fmt.Sprintf("nothing more was noticed for %v", quiet), now)
 		return
 	}
 	if in.Status() != "open" {
@@ -212,6 +212,6 @@ func (c *Config) Tend(in *Incident, now time.Time) {
 		in.Escalated++
 		a := in.alert(Escalated)
 		a.Why = fmt.Sprintf("nobody acknowledged it within %v", step.After)
-		c.owe(in, a, step.To, now)
+		in.owe(a, slices.Concat(c.Always, step.To), now)
 	}
 }

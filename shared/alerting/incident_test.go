@@ -137,17 +137,17 @@ func TestAlertHoldsItsNotice(t *testing.T) {
 func TestAcknowledgeAndResolve(t *testing.T) {
 	c := Config{Channels: []string{"chat", "pager"}, Escalations: []Escalation{{Steps: []Step{{15 * time.Minute, []string{"boss"}}}}}}
 	var in Incident
-	c.Acknowledge(&in, "me", noon)
-	c.Resolve(&in, "me", "", noon)
+	in.Acknowledge("me", noon)
+	in.Resolve("me", "", noon)
 	if len(in.Outbox) > 0 {
 		t.Fatalf("told %q of what never was", told(in.Outbox))
 	}
 	c.Take(&in, []Notice{notice("1", High, 1)}, noon)
-	c.Acknowledge(&in, "me", noon.Add(time.Minute))
-	c.Acknowledge(&in, "you", noon.Add(2*time.Minute))
+	in.Acknowledge("me", noon.Add(time.Minute))
+	in.Acknowledge("you", noon.Add(2*time.Minute))
 	c.Tend(&in, noon.Add(time.Hour))
-	c.Resolve(&in, "me", "mended", noon.Add(2*time.Hour))
-	c.Resolve(&in, "you", "mended", noon.Add(2*time.Hour))
+	in.Resolve("me", "mended", noon.Add(2*time.Hour))
+	in.Resolve("you", "mended", noon.Add(2*time.Hour))
 	c.Tend(&in, noon.Add(100*time.Hour))
 	if got := told(in.Outbox); !slices.Equal(got, []State{Open, Acknowledged, Resolved}) {
 		t.Errorf("told %q", got)
@@ -162,7 +162,7 @@ func TestAcknowledgeAndResolve(t *testing.T) {
 }
 
 func TestTimeEscalatesAndResolves(t *testing.T) {
-	c := Config{Channels: []string{"chat"}, Escalations: []Escalation{
+	c := Config{Always: []string{"topic"}, Channels: []string{"chat"}, Escalations: []Escalation{
 		{Match: Match{Severity: Critical}, Steps: []Step{{time.Minute, []string{"everybody"}}}},
 		{Steps: []Step{{15 * time.Minute, []string{"boss"}}, {30 * time.Minute, []string{"owner"}}}},
 	}}
@@ -176,11 +176,13 @@ func TestTimeEscalatesAndResolves(t *testing.T) {
 	if got := told(in.Outbox); !slices.Equal(got, []State{Open, Escalated, Escalated}) {
 		t.Fatalf("told %q", got)
 	}
-	if in.Outbox[1].To[0].Channel != "boss" || in.Outbox[2].To[0].Channel != "owner" {
-		t.Errorf("escalated to %v, %v", in.Outbox[1].To, in.Outbox[2].To)
+	for i, want := range []string{"boss", "owner"} {
+		if to := in.Outbox[1+i].To; len(to) != 2 || to[0].Channel != "topic" || to[1].Channel != want {
+			t.Errorf("escalated to %v, want to the topic and %s", to, want)
+		}
 	}
 	c.Tend(&in, noon.Add(24*time.Hour))
-	if last := in.Outbox[3]; last.Alert.State != Resolved || len(last.To) != 3 {
+	if last := in.Outbox[3]; last.Alert.State != Resolved || len(last.To) != 4 {
 		t.Errorf("after a quiet day told %s to %v", last.Alert.State, last.To)
 	}
 }
@@ -198,7 +200,7 @@ func TestSilence(t *testing.T) {
 	}
 	var never Incident
 	c.Take(&never, []Notice{notice("1", High, 1)}, noon)
-	if c.Resolve(&never, "me", "", noon); len(never.Outbox) > 0 || never.Status() != "resolved" {
+	if never.Resolve("me", "", noon); len(never.Outbox) > 0 || never.Status() != "resolved" {
 		t.Error("told of the end of what nobody was told of")
 	}
 }

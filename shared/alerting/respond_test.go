@@ -89,13 +89,13 @@ func TestAResponseIsOwedOnce(t *testing.T) {
 		t.Errorf("%d responses are owed, want one for each key; told are %v", owed, in.Channels)
 	}
 	in.Outbox = nil
-	c.Report(&in, "revoke was asked for", noon)
-	c.Report(&in, "revoke was asked for", noon)
+	in.Report("revoke was asked for", noon)
+	in.Report("revoke was asked for", noon)
 	if got := told(in.Outbox); len(got) != 1 || in.Outbox[0].Alert.Outcome != "revoke was asked for" {
 		t.Errorf("told %q", got)
 	}
 	var unknown Incident
-	if c.Report(&unknown, "x", noon); len(unknown.Outbox) > 0 {
+	if unknown.Report("x", noon); len(unknown.Outbox) > 0 {
 		t.Error("told of what nobody knows")
 	}
 }
