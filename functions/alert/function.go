@@ -102,10 +102,11 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	return f.door.Redeliver(ctx, f.notice(ctx, n))
 }
 
-// notice follows up what was asked for, and takes in what people should know.
+// notice follows up what was asked for, ends what is over, and takes in what people
+// should know.
 func (f *Function) notice(ctx context.Context, n alerting.Notice) error {
-	if n.Proven && n.Rule == ruleRotation {
-		if err := f.follow(ctx, n); err != nil {
+	if n.Proven && n.Rule == alerting.RuleRotation {
+		if err := errors.Join(f.follow(ctx, n), f.end(ctx, n)); err != nil {
 			return err
 		}
 	}

@@ -13,12 +13,6 @@ import (
 	"example.com/keyturn/shared/event"
 )
 
-// What brings a notice here.
-const (
-	ruleFinding  = "finding"
-	ruleRotation = "rotation"
-)
-
 // decodeNotice reads a finding or a rotation event.
 func decodeNotice(m event.Message) (alerting.Notice, error) {
 	switch kind := m.Attributes["ce-type"]; kind {
@@ -46,7 +40,7 @@ func noticeOfFinding(f detect.Finding) (alerting.Notice, error) {
 		return alerting.Notice{}, fmt.Errorf("finding %s: %w", f.ID, err)
 	}
 	return alerting.Notice{
-		ID: f.ID, Rule: ruleFinding, Detector: f.Detector, Severity: severity,
+		ID: f.ID, Rule: alerting.RuleFinding, Detector: f.Detector, Severity: severity,
 		Subject: f.Subject, Project: f.Project, Credential: cmp.Or(f.Credential, f.Key), Key: f.Key, Technique: f.Technique, Runbook: f.Runbook, Count: f.Count,
 		Time: f.Time, Summary: f.Reason, Next: f.Advice, Link: f.Link,
 		Fields: fields(
@@ -69,7 +63,7 @@ func noticeOfRotation(r event.Rotation) (alerting.Notice, error) {
 		return alerting.Notice{}, fmt.Errorf("rotation event without id or secret: let nobody but keyturn publish to %s", event.TopicFindings)
 	}
 	return alerting.Notice{
-		ID: r.ID, Rule: ruleRotation, Detector: event.MilestonePrefix + string(r.Milestone), Severity: severity,
+		ID: r.ID, Rule: alerting.RuleRotation, Detector: event.MilestonePrefix + string(r.Milestone), Severity: severity,
 		Subject: r.Secret, Project: r.Project, Credential: r.Secret, Key: r.Key, Time: r.Time,
 		Summary: fmt.Sprintf("rotation %d of %s: %s", r.Rotation, r.Secret, r.Milestone),
 		Next:    nextOf(r),

@@ -54,9 +54,7 @@ func TestAPersonTakesAnIncidentUp(t *testing.T) {
 func TestWhichIncident(t *testing.T) {
 	e := newEnv(t)
 	for i := range 20 {
-		f := finding(fmt.Sprint("f", i), detect.High, 8)
-		f.Subject = fmt.Sprint(i)
-		must(t, e.take(f))
+		must(t, e.take(about(fmt.Sprint(i), detect.High)))
 	}
 	seen, shared := map[byte]bool{}, "" // of 20 ids in hexadecimal two begin alike
 	for _, a := range e.mail.got {
@@ -160,9 +158,7 @@ func TestADigestOfWhatIsHeldBack(t *testing.T) {
 	e := newEnv(t)
 	e.f.config.Rules.Limits = map[string]alerting.Limit{"chat": {PerHour: 2}}
 	for i := range 10 {
-		f := finding(fmt.Sprint("f", i), detect.High, 8)
-		f.Subject = fmt.Sprint(i)
-		must(t, e.take(f))
+		must(t, e.take(about(fmt.Sprint(i), detect.High)))
 	}
 	if len(e.chat.got) != 2 || len(e.mail.got) != 10 {
 		t.Fatalf("told chat %d and mail %d, want 2 and 10", len(e.chat.got), len(e.mail.got))

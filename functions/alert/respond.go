@@ -13,29 +13,43 @@ import (
 	"example.com/keyturn/shared/event"
 )
 
-// respond carries out what the rules say of an alert, unless the brake holds, and
-// returns what became of it, in one sentence.
-func (f *Function) respond(ctx context.Context, a alerting.Alert) (outcome string, err error) {
+// respond carries out what the rules say of an alert, unless the brake holds.
+func (f *Function) respond(ctx context.Context, s alerting.Sending) alerting.Result {
+	v, err := f.judge(ctx, s.Alert)
+	if err != nil || v.Held != "" {
+		r := result(s, err)
+		r.Outcome, r.Held = v.Why, v.Held
+		return r
+	}
+	command, ok := commandOf(v.Action, s.Alert.Notice)
+	if !ok { // the rules have changed since
+		return result(s, nil)
+	}
+	r := result(s, f.command(ctx, s.Alert, command))
+	if r.Err == "" {
+		r.Outcome = fmt.Sprintf("%s of key %s was asked for without waiting for anybody", v.Action, command.Key)
+	}
+	return r
+}
+
+func (f *Function) judge(ctx context.Context, a alerting.Alert) (v alerting.Verdict, err error) {
 	c, err := f.rules(ctx)
 	if err != nil {
-		return "", err
+		return v, err
 	}
-	var v alerting.Verdict
 	err = update(ctx, f, brakeDocument, func(spent *alerting.Spent) { v = c.Respond(a, spent, f.now()) })
-	if err != nil || v.Why != "" {
-		return v.Why, err
-	}
-	command, ok := commandOf(v.Action, a.Notice)
-	if !ok { // the rules have changed since
-		return "", nil
-	}
+	return v, err
+}
+
+// command asks the rotate function for what answers an alert.
+func (f *Function) command(ctx context.Context, a alerting.Alert, c event.Command) error {
 	if err := f.expect(ctx, a); err != nil {
-		return "", err
+		return err
 	}
-	if err := f.config.Publisher.Publish(ctx, command.Outgoing()); err != nil {
-		return "", fmt.Errorf("asking for %s of key %s: %w", v.Action, command.Key, err)
+	if err := f.config.Publisher.Publish(ctx, c.Outgoing()); err != nil {
+		return fmt.Errorf("asking for %s of key %s: %w", c.Verb, c.Key, err)
 	}
-	return fmt.Sprintf("%s of key %s was asked for without waiting for anybody", v.Action, command.Key), nil
+	return nil
 }
 
 // commandOf is what an action asks of the rotate function.
@@ -85,7 +99,7 @@ func (f *Function) follow(ctx context.Context, n alerting.Notice) error {
 	if err != nil {
 		return fmt.Errorf("looking who waits for news of %s: %w", n.Credential, err)
 	}
-	milestone := event.Milestone(strings.TrimPrefix(n.Detector, event.MilestonePrefix))
+	milestone := milestoneOf(n.Detector)
 	for _, e := range waiting {
 		if e.Key != path.Base(n.Key) {
 			continue
@@ -105,4 +119,38 @@ func (f *Function) follow(ctx context.Context, n alerting.Notice) error {
 		f.send(ctx, e.Incident, claimed)
 	}
 	return nil
+}
+
+func milestoneOf(detector string) event.Milestone {
+	return event.Milestone(strings.TrimPrefix(detector, event.MilestonePrefix))
+}
+
+// ends is what a milestone shows to be over: of the rotation, and of its key.
+var ends = map[event.Milestone]struct{ rotation, key []event.Milestone }{
+	event.Promoted:   {rotation: []event.Milestone{event.Failed, event.Refused, event.Overdue, event.Broken, event.RolledBack}},
+	event.Disabled:   {rotation: []event.Milestone{event.Failed}, key: []event.Milestone{event.Exposed, event.Straggler, event.Restored}},
+	event.Retired:    {rotation: []event.Milestone{event.Failed, event.Overdue}, key: []event.Milestone{event.Exposed, event.Straggler, event.Restored}},
+	event.Reinstated: {rotation: []event.Milestone{event.Suspended}},
+}
+
+// end takes out of the incident of a rotation what an event shows to be over.
+func (f *Function) end(ctx context.Context, n alerting.Notice) error {
+	milestone := milestoneOf(n.Detector)
+	over, ok := ends[milestone]
+	if !ok {
+		return nil
+	}
+	id := alerting.IncidentOf(n)
+	in, err := read[alerting.Incident](ctx, f, incidentPrefix+id)
+	if err != nil || in.Status() == "resolved" || len(in.Causes) == 0 {
+		return err
+	}
+	claimed, err := f.incident(ctx, id, func(in *alerting.Incident) {
+		in.End(func(c alerting.Cause) bool {
+			was := milestoneOf(c.Detector)
+			return slices.Contains(over.rotation, was) || c.Key == n.Key && slices.Contains(over.key, was)
+		}, "keyturn", n.Summary, f.now())
+	})
+	f.send(ctx, id, claimed)
+	return err
 }

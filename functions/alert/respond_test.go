@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -42,10 +43,10 @@ func respondingEnv(t *testing.T, action alerting.Action) (*env, *sealKey) {
 }
 
 // abuse is a sealed finding about a key.
-func (e *env) abuse(s *sealKey, id, subject string) error {
+func (e *env) abuse(s *sealKey, id, key string) error {
 	e.Helper()
 	f := finding(id, detect.High, 8)
-	f.Subject, f.Credential, f.Key = subject, secret, "//iam.googleapis.com/projects/acme/serviceAccounts/a@b/keys/"+key
+	f.Credential, f.Key = secret, "//iam.googleapis.com/projects/acme/serviceAccounts/a@b/keys/"+key
 	out, err := event.FindingEvent(f)
 	must(e.T, err)
 	return e.deliver(event.Seal(out, s.key, start.Add(time.Hour)), nil)
@@ -68,9 +69,9 @@ func TestAFindingClosesTheLoop(t *testing.T) {
 		alerting.KillTokens: {Verb: event.Revoke, Secret: secret, Key: key, KillTokens: true},
 	} {
 		e, s := respondingEnv(t, action)
-		must(t, e.abuse(s, "f1", "thief"))
-		must(t, e.abuse(s, "f1", "thief"))
-		must(t, e.abuse(s, "f2", "thief"))
+		must(t, e.abuse(s, "f1", key))
+		must(t, e.abuse(s, "f1", key))
+		must(t, e.abuse(s, "f2", key))
 		if got := e.commanded(); len(got) != 1 || got[0] != want {
 			t.Errorf("%s: commands %+v, want %+v once", action, got, want)
 		}
@@ -91,11 +92,11 @@ func TestAFindingClosesTheLoop(t *testing.T) {
 
 func TestWhatIsNotProvenIsToldAndNotActedUpon(t *testing.T) {
 	for name, forge := range map[string]func(e *env, s *sealKey) error{
-		"another key": func(e *env, s *sealKey) error { return e.abuse(&sealKey{key: []byte("forged")}, "f1", "thief") },
+		"another key": func(e *env, s *sealKey) error { return e.abuse(&sealKey{key: []byte("forged")}, "f1", key) },
 		"no seal":     func(e *env, s *sealKey) error { return e.abuseUnsealed() },
 		"no way to tell": func(e *env, s *sealKey) error {
 			e.f.config.Seals = nil
-			return e.abuse(s, "f1", "thief")
+			return e.abuse(s, "f1", key)
 		},
 	} {
 		e, s := respondingEnv(t, alerting.Revoke)
@@ -124,7 +125,7 @@ func (e *env) abuseUnsealed() error {
 func TestASealThatCannotBeCheckedIsCheckedLater(t *testing.T) {
 	e, s := respondingEnv(t, alerting.Revoke)
 	s.broken = true
-	if err := e.abuse(s, "f1", "thief"); err != door.ErrRedeliver {
+	if err := e.abuse(s, "f1", key); err != door.ErrRedeliver {
 		t.Errorf("error %v, want the fixed one", err)
 	}
 }
@@ -133,7 +134,7 @@ func TestTheBrakeHoldsInAFlood(t *testing.T) {
 	e, s := respondingEnv(t, alerting.Revoke)
 	e.f.config.Rules.Brake.PerHour = 4
 	for i := range 30 {
-		must(t, e.abuse(s, fmt.Sprint("f", i), fmt.Sprint("thief ", i)))
+		must(t, e.abuse(s, fmt.Sprint("f", i), fmt.Sprintf("%040x", i)))
 	}
 	held := 0
 	for _, a := range e.mail.got {
@@ -152,21 +153,90 @@ func TestTheStopSwitch(t *testing.T) {
 	if code != http.StatusOK {
 		t.Fatalf("%d %s", code, answer)
 	}
-	must(t, e.abuse(s, "f1", "thief"))
+	must(t, e.abuse(s, "f1", key))
 	if got := e.commanded(); len(got) > 0 || !strings.Contains(e.mail.got[1].Outcome, "stopped: false alarms (me)") {
 		t.Errorf("commanded %+v, told %+v", got, e.mail.got)
 	}
 	_, _, _ = ask(t, e.f, http.MethodPost, `{"command":"start"}`)
-	must(t, e.abuse(s, "f2", "another"))
+	must(t, e.abuse(s, "f2", key))
 	if got := e.commanded(); len(got) != 1 {
 		t.Errorf("commanded %+v after the start", got)
+	}
+}
+
+func TestWhatIsForgedHidesNothing(t *testing.T) {
+	e, s := respondingEnv(t, alerting.Revoke)
+	must(t, e.abuse(&sealKey{key: []byte("forged")}, "f1", key))
+	must(t, e.abuse(s, "f1", key))
+	if got := e.commanded(); len(got) != 1 {
+		t.Errorf("commanded %+v, want one revocation", got)
+	}
+	if all := list(e); len(all) != 2 {
+		t.Errorf("%d incidents, want the forged one and the true one", len(all))
+	}
+}
+
+func TestWhatIsFoundOfOneKeyIsOneIncident(t *testing.T) {
+	e, s := respondingEnv(t, alerting.Revoke)
+	for i, detector := range []string{detect.PermissionProbing, detect.UnreadKeyUsed, detect.OldKeyInUse} {
+		f := finding(fmt.Sprint("f", i), detect.High, 8)
+		f.Detector, f.Subject, f.Credential, f.Key = detector, detector, secret, "//iam.googleapis.com/"+key
+		out, err := event.FindingEvent(f)
+		must(t, err)
+		must(t, e.deliver(event.Seal(out, s.key, start.Add(time.Hour)), nil))
+	}
+	all := list(e)
+	if len(all) != 1 || len(all[0].Causes) != 3 || len(e.commanded()) != 1 {
+		t.Errorf("incidents %+v, want one with three causes and one command", all)
+	}
+	if got := states(e.mail.got); got != "open update update update" {
+		t.Errorf("told %s, want each cause and what was asked for", got)
+	}
+}
+
+// list returns all incidents.
+func list(e *env) []Line {
+	e.Helper()
+	_, _, answer := ask(e.T, e.f, http.MethodPost, `{"command":"list"}`)
+	var all Overview
+	must(e.T, json.Unmarshal(answer, &all))
+	return all.Incidents
+}
+
+func TestARotationThatGoesOnEndsItsIncident(t *testing.T) {
+	for name, c := range map[string]struct {
+		trouble, then []event.Milestone
+		key           string // of what comes then
+		want          string
+	}{
+		"a step that failed works":          {[]event.Milestone{event.Failed}, []event.Milestone{event.Started, event.Promoted}, key, "open resolved"},
+		"one of two is over":                {[]event.Milestone{event.Failed, event.Straggler}, []event.Milestone{event.Promoted}, key, "open update"},
+		"both are over":                     {[]event.Milestone{event.Failed, event.Straggler}, []event.Milestone{event.Disabled}, key, "open update resolved"},
+		"an exposed key is disabled":        {[]event.Milestone{event.Exposed}, []event.Milestone{event.Promoted, event.Disabled}, key, "open resolved"},
+		"another key than the exposed one":  {[]event.Milestone{event.Exposed}, []event.Milestone{event.Disabled}, "other", "open"},
+		"a suspended account is reinstated": {[]event.Milestone{event.Suspended}, []event.Milestone{event.Reinstated, event.Retired}, "", "open resolved"},
+		"nothing was wrong":                 {nil, []event.Milestone{event.Promoted, event.Retired}, key, ""},
+	} {
+		e, s := respondingEnv(t, alerting.Propose)
+		for i, m := range append(c.trouble, c.then...) {
+			r := event.Rotation{ID: fmt.Sprint(i), Milestone: m, Time: start, Project: project, Secret: secret, Key: key, Severity: m.SeverityOf()}
+			if i >= len(c.trouble) {
+				r.Key = c.key
+			}
+			out, err := event.RotationEvent(r)
+			must(t, err)
+			must(t, e.deliver(event.Seal(out, s.key, start.Add(time.Hour)), nil))
+		}
+		if got := states(e.mail.got); got != c.want {
+			t.Errorf("%s: told %q, want %q", name, got, c.want)
+		}
 	}
 }
 
 func TestAResponseThatCannotBeSentIsSentLater(t *testing.T) {
 	e, s := respondingEnv(t, alerting.Revoke)
 	e.failing()
-	must(t, e.abuse(s, "f1", "thief"))
+	must(t, e.abuse(s, "f1", key))
 	e.faults.Set(nil)
 	e.tendAfter(10 * time.Second)
 	if got := e.commanded(); len(got) != 1 {

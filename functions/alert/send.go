@@ -59,6 +59,9 @@ func (f *Function) settle(ctx context.Context, incident string, r alerting.Resul
 		if r.Outcome != "" {
 			in.Report(r.Outcome, f.now())
 		}
+		if r.Held != "" {
+			in.Unask(r.Held, r.Alert.Notice)
+		}
 	})
 	if err != nil { // the lease ends, and the channel is told again, with the same id
 		f.log.ErrorContext(ctx, "it is not noted what became of an alert", "id", r.Alert.ID, "channel", r.Channel, "error", err.Error())
@@ -72,10 +75,7 @@ func (f *Function) attempt(ctx context.Context, s alerting.Sending) alerting.Res
 		return result(s, f.bury(ctx, s, channel))
 	}
 	if s.Channel == alerting.Responder {
-		outcome, err := f.respond(ctx, s.Alert)
-		r := result(s, err)
-		r.Outcome = outcome
-		return r
+		return f.respond(ctx, s)
 	}
 	w, ok := f.ways[s.Channel]
 	if !ok {

@@ -30,7 +30,7 @@ type Incident struct {
 	Latest    Notice    `json:"latest"`   // that was told, or would have been but for a silence
 	Findings  int       `json:"findings"` // distinct notices since it was opened
 	Severity  Severity  `json:"severity"` // highest that was told
-	Count     int       `json:"count"`    // highest that was told
+	Causes    []Cause   `json:"causes"`   // what was noticed since it was opened, and is not over
 	Opened    time.Time `json:"opened"`
 	Told      time.Time `json:"told"` // when the latest alert was decided
 	Seen      time.Time `json:"seen"` // when the latest notice came
@@ -43,14 +43,23 @@ type Incident struct {
 	Outcome   string    `json:"outcome,omitempty"`   // of what was done without being asked
 	Channels  []string  `json:"channels,omitempty"`  // that were told since it was opened
 	Outbox    Outbox    `json:"outbox,omitempty"`    // what is still owed to channels
-	Alerts    int       `json:"alerts"`              // told so far, over all its openings
+	Alerts    int       `json:"alerts"`              // decided so far, over all its openings
 	Recent    Recent    `json:"recent"`              // what was noticed of late
 }
 
-// IncidentOf is the stable key of the incident that a notice belongs to: notices
-// of one detector about one subject in one project are one incident.
+// IncidentOf is the stable key of the incident that a notice belongs to. All that
+// is found about one key is one incident, and so is all that happens to the
+// rotation of one secret; of other findings, those of one detector about one
+// subject. What may be forged is an incident of its own: it hides nothing true.
 func IncidentOf(n Notice) string {
-	return digest("incident", n.Rule, n.Detector, n.Project, n.Subject)
+	kind, about := n.Detector, n.Subject
+	switch {
+	case n.Rule == RuleRotation:
+		kind = ""
+	case n.Key != "":
+		kind, about = "key", n.Key
+	}
+	return digest("incident", n.Rule, fmt.Sprint(n.Proven), kind, n.Project, about)
 }
 
 func digest(parts ...string) string {
@@ -73,9 +82,10 @@ func (in *Incident) Status() string {
 }
 
 // Take takes notices, all of one incident, into it and owes its channels what
-// they say: nothing if the incident was told within the window, unless one of the
-// notices is more severe or counts twice as much. A notice that came before
-// counts once, and several that come together lead to one alert.
+// they say: nothing if the incident was told within the window, unless a notice is
+// more severe, counts twice as much, has another cause that is as severe, or asks
+// for a response. A notice that came before counts once, and several of one cause
+// that come together lead to one alert.
 func (c *Config) Take(in *Incident, notices []Notice, now time.Time) {
 	fresh := notices[:0:0]
 	for _, n := range notices {
@@ -86,41 +96,14 @@ func (c *Config) Take(in *Incident, notices []Notice, now time.Time) {
 	if len(fresh) == 0 {
 		return
 	}
-	worst := slices.MaxFunc(fresh, worse)
 	again := !in.Resolved.IsZero() || !in.Seen.IsZero() && now.Sub(in.Seen) >= max(c.Policy.window(), c.Policy.resolve())
 	if in.Seen.IsZero() || again {
 		in.reopen(now)
 	}
 	in.Seen, in.Findings = now, in.Findings+len(fresh)
-	if !c.news(in, worst, now) {
-		return
+	for _, n := range worstOfEachCause(fresh) {
+		c.tell(in, n, now)
 	}
-	in.Latest = worst
-	if in.Silence = c.silence(worst, now); in.Silence != "" {
-		return
-	}
-	state := Update
-	if in.Told.IsZero() {
-		state = Open
-	}
-	in.Severity, in.Count = max(in.Severity, worst.Severity), max(in.Count, worst.Count)
-	a := in.alert(state)
-	in.owe(a, c.Route(worst, now), now)
-	c.react(in, a, now)
-	if worst.Only != "" {
-		in.Resolved = now // nobody has to take up a digest
-	}
-}
-
-// worse orders notices by what people should be told first.
-func worse(a, b Notice) int {
-	if a.Severity != b.Severity {
-		return int(a.Severity - b.Severity)
-	}
-	if a.Count != b.Count {
-		return a.Count - b.Count
-	}
-	return a.Time.Compare(b.Time)
 }
 
 // reopen begins an incident, or begins it again.
@@ -128,18 +111,52 @@ func (in *Incident) reopen(now time.Time) {
 	*in = Incident{Opened: now, Outbox: in.Outbox, Alerts: in.Alerts, Recent: in.Recent}
 }
 
-// news reports whether a notice tells something that was not told.
-func (c *Config) news(in *Incident, n Notice, now time.Time) bool {
-	return in.Told.IsZero() || n.Severity > in.Severity || in.Count > 0 && n.Count >= 2*in.Count ||
-		now.Sub(in.Told) >= c.Policy.window()
+// tell owes the channels what a notice says, if that is news, and the responder
+// what is to be done.
+func (c *Config) tell(in *Incident, n Notice, now time.Time) {
+	action, news := c.due(in, n, now), c.news(in, n, now)
+	silence := c.silence(n, now)
+	if in.Told.IsZero() && (in.Latest.ID == "" || worse(n, in.Latest) >= 0) {
+		in.Latest, in.Silence = n, silence
+	}
+	if silence != "" || !news && action == "" {
+		return
+	}
+	a := in.take(n, news)
+	if news {
+		in.owe(a, c.Route(n, now), now)
+	}
+	in.ask(a, action)
+	if n.Only != "" {
+		in.Resolved = now // nobody has to take up a digest
+	}
 }
 
-// alert is what is told of an incident now. Its id is another each time, and the
-// same in every attempt to tell it.
-func (in *Incident) alert(state State) Alert {
-	n := in.Latest
+// news reports whether a notice tells something that was not told.
+func (c *Config) news(in *Incident, n Notice, now time.Time) bool {
+	told, known := in.cause(n)
+	return in.Told.IsZero() || n.Severity > in.Severity || !known && n.Severity == in.Severity ||
+		told > 0 && n.Count >= 2*told || now.Sub(in.Told) >= c.Policy.window()
+}
+
+// take makes a notice an alert; one that is told is what the incident stands for.
+func (in *Incident) take(n Notice, told bool) Alert {
+	if told {
+		in.Latest, in.Silence, in.Severity = n, "", max(in.Severity, n.Severity)
+		in.note(n)
+	}
+	if in.Told.IsZero() {
+		return in.alert(n, Open)
+	}
+	return in.alert(n, Update)
+}
+
+// alert is what is told or done about an incident now. Its id is another each time,
+// and the same in every attempt.
+func (in *Incident) alert(n Notice, state State) Alert {
+	in.Alerts++
 	incident := IncidentOf(n)
-	n.Severity = in.Severity
+	n.Severity = max(n.Severity, in.Severity)
 	return Alert{
 		Notice: n, ID: digest("alert", incident, fmt.Sprint(in.Alerts), in.Opened.UTC().String()), Incident: incident, State: state,
 		Opened: in.Opened, Findings: in.Findings, Outcome: in.Outcome,
@@ -148,7 +165,7 @@ func (in *Incident) alert(state State) Alert {
 
 // owe puts an alert into the outbox.
 func (in *Incident) owe(a Alert, channels []string, now time.Time) {
-	in.Told, in.Alerts = now, in.Alerts+1
+	in.Told = now
 	for _, name := range channels {
 		if !slices.Contains(in.Channels, name) {
 			in.Channels = append(in.Channels, name)
@@ -164,7 +181,7 @@ func (in *Incident) Acknowledge(by string, now time.Time) {
 		return
 	}
 	in.Acked, in.AckedBy = now, by
-	a := in.alert(Acknowledged)
+	a := in.alert(in.Latest, Acknowledged)
 	a.By = by
 	in.owe(a, in.Channels, now)
 }
@@ -179,7 +196,7 @@ func (in *Incident) Resolve(by, why string, now time.Time) {
 	if in.Told.IsZero() {
 		return // nobody was told of it
 	}
-	a := in.alert(Resolved)
+	a := in.alert(in.Latest, Resolved)
 	a.By, a.Why = by, why
 	in.owe(a, in.Channels, now)
 }
@@ -190,7 +207,7 @@ func (in *Incident) Report(outcome string, now time.Time) {
 		return
 	}
 	in.Outcome = outcome
-	in.owe(in.alert(Update), in.Channels, now)
+	in.owe(in.alert(in.Latest, Update), in.Channels, now)
 }
 
 // Tend does with an incident what only time brings about: it escalates what
@@ -210,7 +227,7 @@ func (c *Config) Tend(in *Incident, now time.Time) {
 	for in.Escalated < len(steps) && now.Sub(in.Opened) >= steps[in.Escalated].After {
 		step := steps[in.Escalated]
 		in.Escalated++
-		a := in.alert(Escalated)
+		a := in.alert(in.Latest, Escalated)
 		a.Why = fmt.Sprintf("nobody acknowledged it within %v", step.After)
 		in.owe(a, slices.Concat(c.Always, step.To), now)
 	}

@@ -111,14 +111,87 @@ func TestIncidentOf(t *testing.T) {
 		t.Error("id, severity or count change the incident")
 	}
 	for _, change := range []func(*Notice){
-		func(n *Notice) { n.Rule = "x" }, func(n *Notice) { n.Detector = "x" },
+		func(n *Notice) { n.Rule = "x" }, func(n *Notice) { n.Detector = "x" }, func(n *Notice) { n.Proven = true },
 		func(n *Notice) { n.Project = "x" }, func(n *Notice) { n.Subject = "x" },
 		func(n *Notice) { n.Project, n.Subject = `p" "s`, "" },
 	} {
 		n := notice("1", High, 8)
+		n.Key = ""
+		base := IncidentOf(n)
 		if change(&n); IncidentOf(n) == base {
 			t.Errorf("%+v belongs to the same incident", n)
 		}
+	}
+	for what, change := range map[string]func(*Notice){
+		"of one key":    func(n *Notice) { n.Detector, n.Subject = "x", "x" },
+		"of a rotation": func(n *Notice) { n.Detector, n.Key = "x", "x" },
+	} {
+		n := notice("1", High, 8)
+		if what == "of a rotation" {
+			n.Rule = RuleRotation
+		}
+		base := IncidentOf(n)
+		if change(&n); IncidentOf(n) != base {
+			t.Errorf("what is found %s is more than one incident", what)
+		}
+	}
+}
+
+func TestCausesOfOneIncident(t *testing.T) {
+	of := func(id, detector string, severity Severity, count int) Notice {
+		n := notice(id, severity, count)
+		n.Detector = detector
+		return n
+	}
+	c := Config{Channels: []string{"chat"}, Responses: []Response{{Match{Detectors: []string{"worst"}}, Revoke}}}
+	var in Incident
+	for i, step := range []struct {
+		notices []Notice
+		want    []string // detectors of what is told, and "+" where something is to be done
+	}{
+		{[]Notice{of("1", "a", High, 8), of("2", "a", Warning, 9), of("3", "b", High, 1)}, []string{"a", "b"}},
+		{[]Notice{of("4", "c", Warning, 100)}, nil},                  // less severe
+		{[]Notice{of("5", "b", Warning, 2)}, []string{"b"}},          // twice as much as before of this cause
+		{[]Notice{of("6", "worst", Warning, 1)}, []string{"+"}},      // to be revoked, but nothing to tell
+		{[]Notice{of("7", "worst", Critical, 1)}, []string{"worst"}}, // asked for already
+	} {
+		in.Outbox = nil
+		c.Take(&in, step.notices, noon)
+		var got []string
+		for _, w := range in.Outbox {
+			if w.To[0].Channel == Responder {
+				got = append(got, "+")
+			} else {
+				got = append(got, w.Alert.Detector)
+			}
+		}
+		if !slices.Equal(got, step.want) {
+			t.Errorf("step %d told %q, want %q", i, got, step.want)
+		}
+	}
+}
+
+func TestCausesAreBounded(t *testing.T) {
+	c := Config{Channels: []string{"chat"}}
+	var in Incident
+	for i := range 3 * maxCauses {
+		n := notice(fmt.Sprint(i), High, 1)
+		n.Detector = fmt.Sprint(i)
+		c.Take(&in, []Notice{n}, noon)
+	}
+	if len(in.Causes) != maxCauses || len(in.Outbox) != maxCauses {
+		t.Errorf("%d causes, told %d times, want %d", len(in.Causes), len(in.Outbox), maxCauses)
+	}
+}
+
+func TestTheWorstOfWhatIsSilencedIsKept(t *testing.T) {
+	c := Config{Channels: []string{"chat"}, Silences: []Silence{{Until: noon.Add(time.Hour), Reason: "maintenance"}}}
+	var in Incident
+	low := notice("2", Warning, 1)
+	low.Detector = "other"
+	c.Take(&in, []Notice{low, notice("1", High, 1)}, noon)
+	if in.Latest.ID != "1" || in.Status() != "silenced" {
+		t.Errorf("%s stands for what is %s", in.Latest.ID, in.Status())
 	}
 }
 

@@ -108,7 +108,7 @@ func (m *Meter) Tend(channel string, l Limit, now time.Time) {
 func (m *Meter) digest(channel string, now time.Time) *Notice {
 	subject := fmt.Sprintf("%s, digest %d", channel, m.Told)
 	n := &Notice{
-		ID: digest(subject, m.Since.UTC().String()), Rule: "digest", Detector: "digest", Subject: subject, Only: channel, Count: m.Alerts, Time: now,
+		ID: digest(subject, m.Since.UTC().String()), Rule: RuleDigest, Detector: "digest", Subject: subject, Only: channel, Count: m.Alerts, Time: now,
 		Summary: fmt.Sprintf("%d alerts of %d incidents were held back here, because they came faster than this channel's limit", m.Alerts, len(m.Held)+m.More),
 		Next:    "keyturn alerts list",
 	}

@@ -8,10 +8,17 @@ type Field struct {
 	Value string `json:"value"`
 }
 
+// What brings a notice.
+const (
+	RuleFinding  = "finding"
+	RuleRotation = "rotation"
+	RuleDigest   = "digest" // of what a channel's limit held back
+)
+
 // Notice is something that may deserve an alert: a finding, or a milestone of a rotation.
 type Notice struct {
 	ID         string            `json:"notice"` // the same whenever the same thing is told
-	Rule       string            `json:"rule"`   // what brought it here: "finding" or "rotation"
+	Rule       string            `json:"rule"`   // what brought it here
 	Detector   string            `json:"detector"`
 	Severity   Severity          `json:"severity"`
 	Subject    string            `json:"subject"` // whom or what it is about: with Detector it makes the incident

@@ -44,6 +44,7 @@ type Result struct {
 	After   time.Duration // that the channel asked to wait; 0 is for keyturn to choose
 	Untried bool          // the channel was not called: this is no try
 	Outcome string        // of a response, in one sentence; empty of anything else
+	Held    Action        // that the brake held; empty of anything else
 }
 
 // Retry says how long a channel that fails is tried.

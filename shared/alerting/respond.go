@@ -38,16 +38,33 @@ type Brake struct {
 // Responder is the name in an outbox under which a response is owed.
 const Responder = "respond"
 
-// react owes what the responses say of an alert, once for each key.
-func (c *Config) react(in *Incident, a Alert, now time.Time) {
-	action := c.action(a.Notice, now)
-	asked := string(action) + " " + a.Key
-	if action == Observe || action == Propose || slices.Contains(in.Asked, asked) {
+// due is what the responses say of a notice that was not asked for yet; empty if
+// there is nothing. A notice is as severe as its incident.
+func (c *Config) due(in *Incident, n Notice, now time.Time) Action {
+	n.Severity = max(n.Severity, in.Severity)
+	action := c.action(n, now)
+	if action == Observe || action == Propose || slices.Contains(in.Asked, asked(action, n)) {
+		return ""
+	}
+	return action
+}
+
+// ask owes an action, once for each key.
+func (in *Incident) ask(a Alert, action Action) {
+	if action == "" {
 		return
 	}
-	in.Asked = append(in.Asked, asked)
+	in.Asked = append(in.Asked, asked(action, a.Notice))
 	in.Outbox.Add(a, []string{Responder})
 }
+
+// Unask has an action that the brake held asked for again, once there is another
+// reason to.
+func (in *Incident) Unask(action Action, n Notice) {
+	in.Asked = slices.DeleteFunc(in.Asked, func(a string) bool { return a == asked(action, n) })
+}
+
+func asked(action Action, n Notice) string { return string(action) + " " + n.Key }
 
 // Spent are the revocations of the last hour, the earliest first.
 type Spent []Revocation
@@ -61,7 +78,8 @@ type Revocation struct {
 // Verdict is what is done about an alert, and why not what the responses say.
 type Verdict struct {
 	Action Action
-	Why    string // the brake held; empty when it did not
+	Held   Action // what the brake held; empty when it did not
+	Why    string // it was held
 }
 
 // Respond says what is done about an alert. It counts a revocation as spent, once
@@ -74,7 +92,7 @@ func (c *Config) Respond(a Alert, spent *Spent, now time.Time) Verdict {
 	*spent = slices.DeleteFunc(*spent, func(r Revocation) bool { return now.Sub(r.At) >= time.Hour })
 	again := slices.ContainsFunc(*spent, func(r Revocation) bool { return r.Alert == a.ID })
 	if why := c.Brake.holds(a.Notice, action, len(*spent)); why != "" && !again {
-		return Verdict{Action: Propose, Why: fmt.Sprintf("%s was not done: %s", action, why)}
+		return Verdict{Action: Propose, Held: action, Why: fmt.Sprintf("%s was not done: %s", action, why)}
 	}
 	if action != Rotate && !again {
 		*spent = append(*spent, Revocation{a.ID, now})
