@@ -1,9 +1,9 @@
 package abuse
 
 import (
-	"math"
-	"slices"
 	"time"
+
+	"example.com/keyturn/cmd/keyturn/internal/quantile"
 )
 
 // Budget is how many false alerts per principal and week are bearable.
@@ -123,20 +123,18 @@ func classes(worlds []*World, outcomes []Outcome) []Class {
 			}
 		}
 		class.Recall = float64(len(delays)) / float64(max(class.Episodes, 1))
-		class.Median, class.P95 = quantile(delays, 0.5), quantile(delays, 0.95)
+		class.Median, class.P95 = secondsAt(delays, 0.5), secondsAt(delays, 0.95)
 		all = append(all, class)
 	}
 	return all
 }
 
-// quantile is the smallest delay in seconds that a share q of all do not exceed;
-// nil of none.
-func quantile(delays []time.Duration, q float64) *float64 {
+// secondsAt is a quantile of delays; nil of none.
+func secondsAt(delays []time.Duration, q float64) *float64 {
 	if len(delays) == 0 {
 		return nil
 	}
-	slices.Sort(delays)
-	s := delays[max(0, int(math.Ceil(q*float64(len(delays))))-1)].Seconds()
+	s := quantile.Of(delays, q).Seconds()
 	return &s
 }
 

@@ -3,12 +3,11 @@ package storm
 import (
 	"context"
 	"encoding/json"
-	"math"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"example.com/keyturn/cmd/keyturn/internal/quantile"
 	"example.com/keyturn/functions/alert"
 	"example.com/keyturn/shared/alerting"
 )
@@ -78,9 +77,5 @@ func (l *latencies) add(d time.Duration) {
 func (l *latencies) p99() float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.all) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(l.all))
-	return float64(sorted[int(math.Ceil(0.99*float64(len(sorted))))-1]) / float64(time.Millisecond)
+	return float64(quantile.Of(l.all, 0.99)) / float64(time.Millisecond)
 }

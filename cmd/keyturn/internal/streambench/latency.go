@@ -1,9 +1,9 @@
 package streambench
 
 import (
-	"math"
-	"slices"
 	"time"
+
+	"example.com/keyturn/cmd/keyturn/internal/quantile"
 )
 
 // Latency sums up how long something took, in milliseconds.
@@ -15,12 +15,8 @@ type Latency struct {
 
 // newLatency is the zero Latency if nothing was measured.
 func newLatency(took []time.Duration) Latency {
-	if len(took) == 0 {
-		return Latency{}
-	}
-	sorted := slices.Sorted(slices.Values(took))
-	rank := func(q float64) float64 { return milliseconds(sorted[int(math.Ceil(q*float64(len(sorted))))-1]) }
-	return Latency{P50: rank(0.5), P99: rank(0.99), Max: rank(1)}
+	of := func(q float64) float64 { return milliseconds(quantile.Of(took, q)) }
+	return Latency{P50: of(0.5), P99: of(0.99), Max: of(1)}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
