@@ -120,6 +120,9 @@ func TestPayloadsThatAreNoKeyFiles(t *testing.T) {
 		if _, err := (&stage{}).mint(t.Context(), []byte(payload)); err == nil || payload != "" && strings.Contains(err.Error(), payload) {
 			t.Errorf("mint: error %v", err)
 		}
+		if err := (&stage{}).dead(t.Context(), "it", []byte(payload)); err == nil {
+			t.Errorf("%q is held for a dead key", payload)
+		}
 		if _, err := keyID([]byte(payload)); err == nil || payload != "" && strings.Contains(err.Error(), payload) {
 			t.Errorf("keyID: error %v", err)
 		}

@@ -10,7 +10,6 @@ import (
 
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
-	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"example.com/keyturn/internal/localgcp/gemini/catalog"
 	"google.golang.org/api/iterator"
 )
@@ -44,12 +43,10 @@ func (s *stage) attack(ctx context.Context) error {
 }
 
 // steal takes the first credential's key file, as from a leaked backup.
-func (s *stage) steal(ctx context.Context) error {
-	v, err := s.secrets.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{Name: s.credentials[0].secret + "/versions/current"})
-	if err != nil {
+func (s *stage) steal(ctx context.Context) (err error) {
+	if s.seen.stolenFile, err = s.payload(ctx, s.credentials[0].secret, "current"); err != nil {
 		return err
 	}
-	s.seen.stolenFile = v.GetPayload().GetData()
 	s.seen.stolenKey, err = keyID(s.seen.stolenFile)
 	return err
 }

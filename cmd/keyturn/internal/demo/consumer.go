@@ -115,11 +115,10 @@ func (c *consumer) once(ctx context.Context, reread bool) error {
 // load reads the secret and turns it into a header.
 func (c *consumer) load(ctx context.Context) error {
 	now := c.world.clock.Now()
-	v, err := c.world.secrets.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{Name: c.secret + "/versions/" + c.version})
+	payload, err := c.world.payload(ctx, c.secret, c.version)
 	if err != nil {
 		return err
 	}
-	payload := v.GetPayload().GetData()
 	if c.isKey {
 		c.header = [2]string{"X-Goog-Api-Key", string(payload)}
 	} else {
@@ -131,6 +130,21 @@ func (c *consumer) load(ctx context.Context) error {
 		c.header = [2]string{"Authorization", "Bearer " + token}
 	}
 	c.fetched.Store(now.UnixNano())
+	return nil
+}
+
+// payload is what a version of a secret holds, by number or alias.
+func (s *stage) payload(ctx context.Context, secret, version string) ([]byte, error) {
+	v, err := s.secrets.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{Name: secret + "/versions/" + version})
+	return v.GetPayload().GetData(), err
+}
+
+// dead is an error, about what is called key, unless Google refuses the key file: that
+// a token could not be had for another reason proves nothing.
+func (s *stage) dead(ctx context.Context, key string, file []byte) error {
+	if _, err := s.mint(ctx, file); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
+		return fmt.Errorf("%s still mints tokens (error %v)", key, err)
+	}
 	return nil
 }
 

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"cloud.google.com/go/pubsub/v2"
-	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
@@ -110,8 +108,8 @@ func (s *stage) closeLoops(ctx context.Context) error {
 		return err
 	}
 	for _, file := range files {
-		if _, err := s.mint(ctx, file); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
-			return fmt.Errorf("a stolen key still mints tokens (error %v)", err)
+		if err := s.dead(ctx, "a stolen key", file); err != nil {
+			return err
 		}
 	}
 	s.seen.mark()
@@ -141,16 +139,12 @@ func (s *stage) closeLoop(ctx context.Context, file []byte) error {
 func (s *stage) supersede(ctx context.Context, victims []credential) (files [][]byte, err error) {
 	want := s.seen.milestones(event.Promoted) + len(victims)
 	for _, c := range victims {
-		v, err := s.secrets.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{Name: c.secret + "/versions/current"})
+		file, err := s.payload(ctx, c.secret, "current")
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, v.GetPayload().GetData())
-		body, err := json.Marshal(event.Command{Verb: event.Rotate, Secret: c.secret})
-		if err != nil {
-			return nil, err
-		}
-		if err := s.byHand(ctx, "RotateHTTP", string(body)); err != nil {
+		files = append(files, file)
+		if err := s.byHand(ctx, event.Command{Verb: event.Rotate, Secret: c.secret}); err != nil {
 			return nil, err
 		}
 	}
