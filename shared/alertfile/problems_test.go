@@ -3,6 +3,8 @@ package alertfile
 import (
 	"strings"
 	"testing"
+
+	"example.com/keyturn/shared/yamlfile/yamltest"
 )
 
 // TestProblemsAreTold has one mistake in each file, or several, each told once,
@@ -126,15 +128,7 @@ func TestProblemsAreTold(t *testing.T) {
 			if err == nil || f != nil {
 				t.Fatalf("no error, or a file: %+v", f)
 			}
-			got := strings.Split(err.Error(), "\n")
-			if len(got) != len(tt.want) {
-				t.Fatalf("%d problems, want %d:\n%v", len(got), len(tt.want), err)
-			}
-			for i, want := range tt.want {
-				if !strings.HasPrefix(got[i], want) {
-					t.Errorf("problem %d is %s\nwant %s…", i, got[i], want)
-				}
-			}
+			yamltest.Told(t, err, tt.want)
 			if strings.Contains(err.Error(), "CANARY") {
 				t.Errorf("what may be secret is repeated: %v", err)
 			}

@@ -3,6 +3,8 @@ package rule
 import (
 	"strings"
 	"testing"
+
+	"example.com/keyturn/shared/yamlfile/yamltest"
 )
 
 const (
@@ -90,15 +92,7 @@ func TestProblemsAreTold(t *testing.T) {
 			if err == nil || s != nil {
 				t.Fatalf("no error, or a set: %v", s)
 			}
-			got := strings.Split(err.Error(), "\n")
-			if len(got) != len(tt.want) {
-				t.Fatalf("%d problems, want %d:\n%v", len(got), len(tt.want), err)
-			}
-			for i, want := range tt.want {
-				if !strings.HasPrefix(got[i], want) {
-					t.Errorf("problem %d is %s\nwant %s…", i, got[i], want)
-				}
-			}
+			yamltest.Told(t, err, tt.want)
 		})
 	}
 }
