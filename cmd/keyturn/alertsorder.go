@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"example.com/keyturn/functions/alert"
@@ -121,12 +120,7 @@ func (f *alertFlags) test(ctx context.Context) error {
 	if len(answer.Receipts) == 0 {
 		return err
 	}
-	err = refusals(answer.Receipts)
-	if f.json {
-		return f.printWithError(answer, err)
-	}
-	_, printErr := fmt.Fprintln(f.stdout, receiptTable(answer.Receipts, columns(f.stdout)))
-	return errors.Join(err, printErr)
+	return f.printReport(answer, receiptTable(answer.Receipts, columns(f.stdout)), refusals(answer.Receipts))
 }
 
 // refusals is how many channels did not take a test alert; nil if all did.

@@ -94,15 +94,11 @@ func (a *app) benchDetect(ctx context.Context, c abuse.Config, explain bool) err
 	if err == nil && !r.Met() {
 		err = errors.New("keyturn's detection fell short of its goal; --explain lists what was missed and what was told wrongly")
 	}
-	if a.json {
-		return a.printWithError(r, err)
-	}
 	text := detectTable(r)
 	if explain {
 		text += "\n" + mistakes(r)
 	}
-	_, printErr := fmt.Fprintln(a.stdout, text)
-	return errors.Join(err, printErr)
+	return a.printReport(r, text, err)
 }
 
 // detectTable shows keyturn beside the others at as few false alerts.

@@ -45,11 +45,7 @@ func (a *app) benchDowntime(ctx context.Context, c bench.DowntimeConfig) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted: nothing was measured")
 	}
-	if a.json {
-		return a.printWithError(result, err)
-	}
-	_, printErr := fmt.Fprintln(a.stdout, downtimeTable(result))
-	return errors.Join(err, printErr)
+	return a.printReport(result, downtimeTable(result), err)
 }
 
 func downtimeTable(r bench.DowntimeResult) string {

@@ -50,11 +50,7 @@ func (a *app) benchStorm(ctx context.Context, c storm.Config) error {
 	if err == nil && !result.Met() {
 		err = errors.New("the goal was missed: a finding is not counted, or a channel did not get exactly what it should")
 	}
-	if a.json {
-		return a.printWithError(result, err)
-	}
-	_, printErr := fmt.Fprintln(a.stdout, stormTable(result))
-	return errors.Join(err, printErr)
+	return a.printReport(result, stormTable(result), err)
 }
 
 func stormTable(r storm.Result) string {

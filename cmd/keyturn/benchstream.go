@@ -54,11 +54,7 @@ func (a *app) benchStream(ctx context.Context, c streambench.Config) error {
 	if err == nil && !result.Met() {
 		err = fmt.Errorf("the goal was missed: %d entries a second, all %d findings, 99 of 100 of them within %v of delivery", c.Rate, result.Expected, streambench.Target)
 	}
-	if a.json {
-		return a.printWithError(result, err)
-	}
-	_, printErr := fmt.Fprintln(a.stdout, streamTable(result))
-	return errors.Join(err, printErr)
+	return a.printReport(result, streamTable(result), err)
 }
 
 func streamTable(r streambench.Result) string {

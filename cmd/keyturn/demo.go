@@ -36,11 +36,7 @@ func (a *app) demo(ctx context.Context) error {
 	if err != nil {
 		_, _ = a.stderr.Write(lastLines(logs.Bytes(), 20)) // a help, no result
 	}
-	if a.json {
-		return a.printWithError(result, err)
-	}
-	_, printErr := fmt.Fprintln(a.stdout, demoTable(result))
-	return errors.Join(err, printErr)
+	return a.printReport(result, demoTable(result), err)
 }
 
 func demoTable(r demo.Result) string {

@@ -105,6 +105,16 @@ type shown struct{ error }
 
 func (s shown) Unwrap() error { return s.error }
 
+// printReport prints a report, as text unless it is to be JSON, and returns the error
+// that it ended with.
+func (a *app) printReport(report any, text string, err error) error {
+	if a.json {
+		return a.printWithError(report, err)
+	}
+	_, printErr := fmt.Fprintln(a.stdout, text)
+	return errors.Join(err, printErr)
+}
+
 // printWithError prints a report with the error that it ended with.
 func (a *app) printWithError(report any, err error) error {
 	if err == nil {
