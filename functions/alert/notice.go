@@ -41,7 +41,7 @@ func noticeOfFinding(f detect.Finding) (alerting.Notice, error) {
 	}
 	return alerting.Notice{
 		ID: f.ID, Rule: alerting.RuleFinding, Detector: f.Detector, Severity: severity,
-		Subject: f.Subject, Project: f.Project, Credential: cmp.Or(f.Credential, f.Key), Key: f.Key, Technique: f.Technique, Runbook: f.Runbook, Count: f.Count,
+		Subject: f.Subject, Project: f.Project, Credential: cmp.Or(f.Credential, f.Key), Key: f.Key, Labels: f.Labels, Technique: f.Technique, Runbook: f.Runbook, Count: f.Count,
 		Time: f.Time, Summary: f.Reason, Next: f.Advice, Link: f.Link,
 		Fields: fields(
 			"first seen", f.FirstSeen.UTC().Format(time.RFC3339),
@@ -64,7 +64,7 @@ func noticeOfRotation(r event.Rotation) (alerting.Notice, error) {
 	}
 	return alerting.Notice{
 		ID: r.ID, Rule: alerting.RuleRotation, Detector: event.MilestonePrefix + string(r.Milestone), Severity: severity,
-		Subject: r.Secret, Project: r.Project, Credential: r.Secret, Key: r.Key, Time: r.Time,
+		Subject: r.Secret, Project: r.Project, Credential: r.Secret, Key: r.Key, Labels: r.Labels, Time: r.Time,
 		Summary: fmt.Sprintf("rotation %d of %s: %s", r.Rotation, r.Secret, r.Milestone),
 		Next:    nextOf(r),
 		Fields:  fields("kind", r.Kind, "key", r.Key, "step", r.Step, "reason", r.Reason),

@@ -43,7 +43,7 @@ func ReadLedger(ctx context.Context, from Secrets, now time.Time, rotators []str
 
 // enter writes one credential into the ledger.
 func enter(l *detect.Ledger, c rotation.Credential, target string) {
-	l.Secrets = append(l.Secrets, detect.LedgerSecret{Name: c.Secret, Target: target})
+	l.Secrets = append(l.Secrets, detect.LedgerSecret{Name: c.Secret, Target: target, Labels: c.Labels})
 	for _, k := range c.Journal.Keys() {
 		if k.ID != "" {
 			l.Keys = append(l.Keys, detect.LedgerKey{

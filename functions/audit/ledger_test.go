@@ -77,6 +77,7 @@ func twoKeys(t testing.TB) []gcp.Secret {
 
 func TestTheLedgerIsReadFromTheJournals(t *testing.T) {
 	secrets := append(twoKeys(t), gcp.Secret{Name: "projects/acme/secrets/broken", Labels: map[string]string{rotation.Label: rotation.Managed}})
+	secrets[0].Labels["team"] = "payments"
 	from := &listed{secrets: secrets}
 	var skipped []error
 	l, err := ReadLedger(t.Context(), from, start, Rotators("acme"), func(err error) { skipped = append(skipped, err) })
@@ -86,7 +87,7 @@ func TestTheLedgerIsReadFromTheJournals(t *testing.T) {
 	want := fmt.Sprintf(`{"at":"2030-01-01T12:00:00Z","keys":[`+
 		`{"id":%q,"secret":"projects/acme/secrets/billing","kind":"service-account-key","state":"overlapping","since":"2030-01-01T12:00:00Z","given":"2029-12-02T12:00:00Z","versions":["1"]},`+
 		`{"id":%q,"secret":"projects/acme/secrets/billing","kind":"service-account-key","state":"active","since":"2030-01-01T12:00:00Z","given":"2030-01-01T12:00:00Z","versions":["2"]}],`+
-		`"secrets":[{"name":"projects/acme/secrets/billing","target":"//iam.googleapis.com/projects/acme/serviceAccounts/%s"},{"name":"projects/acme/secrets/gemini","target":"//apikeys.googleapis.com/%s"}],`+
+		`"secrets":[{"name":"projects/acme/secrets/billing","target":"//iam.googleapis.com/projects/acme/serviceAccounts/%s","labels":{"team":"payments"}},{"name":"projects/acme/secrets/gemini","target":"//apikeys.googleapis.com/%s"}],`+
 		`"rotators":["keyturn-rotate@acme.iam.gserviceaccount.com"],`+
 		`"retired":[{"id":%q,"secret":"projects/acme/secrets/gemini","given":"2029-12-23T12:00:00Z","disabled":"2029-12-31T12:00:00Z","deleted":"2030-01-01T12:00:00Z","versions":["1"]}]}`, keyA, keyB, billing, apiKey, apiKey)
 	if string(got) != want {

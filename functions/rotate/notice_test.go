@@ -2,6 +2,8 @@ package rotate
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,7 @@ func TestLostNoticesAreTold(t *testing.T) {
 	e.edit(secret, "rotation.next_rotation_time", func(s *secretmanagerpb.Secret) {
 		s.Rotation.NextRotationTime = timestamppb.New(e.clock.Now().Add(time.Hour))
 	})
+	e.edit(secret, "labels", func(s *secretmanagerpb.Secret) { s.Labels["team"] = "payments" })
 	e.gcp.PubSub.Forbid("projects/"+project+"/topics/"+event.TopicRotate, true)
 	e.clock.Advance(90 * time.Minute)
 	e.gcp.PubSub.Forbid("projects/"+project+"/topics/"+event.TopicRotate, false)
@@ -29,8 +32,10 @@ func TestLostNoticesAreTold(t *testing.T) {
 	if r.Sent != 1 || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "TOPIC_PERMISSION_DENIED") {
 		t.Errorf("report %+v", r)
 	}
-	if got := e.milestones(); !strings.Contains(got, "overdue") {
-		t.Errorf("milestones %q", got)
+	all := e.events()
+	at := slices.IndexFunc(all, func(r event.Rotation) bool { return r.Milestone == event.Overdue })
+	if at < 0 || !maps.Equal(all[at].Labels, map[string]string{"team": "payments"}) {
+		t.Errorf("told %+v, want that the notices of a credential of payments are overdue", all)
 	}
 }
 

@@ -104,7 +104,7 @@ func (t *turn) milestone(m event.Milestone, s rotation.Step, reason string) even
 	return event.Rotation{
 		ID:        milestoneID(t.cred.Secret, t.cred.Journal.Rotation, m, s.Key.ID, s.Action),
 		Milestone: m, Time: t.now(), Project: t.cloud.Project(), Secret: t.cred.Secret, Kind: string(t.cred.Kind),
-		Rotation: t.cred.Journal.Rotation, Key: s.Key.ID, Step: string(s.Action), Reason: reason, Severity: m.SeverityOf(),
+		Rotation: t.cred.Journal.Rotation, Key: s.Key.ID, Step: string(s.Action), Reason: reason, Severity: m.SeverityOf(), Labels: t.cred.Labels,
 	}
 }
 

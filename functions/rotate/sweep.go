@@ -79,6 +79,6 @@ func (f *Function) refuse(ctx context.Context, secret gcp.Secret, cause error) {
 	f.announce(ctx, event.Rotation{
 		ID:        milestoneID(secret.Name, secret.Etag, event.Refused),
 		Milestone: event.Refused, Time: f.now(), Project: f.cloud.Project(), Secret: secret.Name,
-		Reason: cause.Error(), Severity: event.Refused.SeverityOf(),
+		Reason: cause.Error(), Severity: event.Refused.SeverityOf(), Labels: rotation.OwnerLabels(secret.Labels),
 	})
 }

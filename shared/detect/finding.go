@@ -43,6 +43,8 @@ type Finding struct {
 	Evidence    []string  `json:"evidence"`          // insertIds of entries, the first ones; empty where none shows it, as of a silence
 	Entries     int       `json:"entries"`           // that show it and have an insertId
 	Linked      int       `json:"linked,omitempty"`  // of Entries that Link opens, where those are not all
+
+	Labels map[string]string `json:"labels,omitempty"` // that the owner of the credential gave its secret
 }
 
 // Bounds of a finding.
@@ -62,6 +64,7 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 		Time: instant(v.last), FirstSeen: instant(v.start), LastSeen: instant(v.last), Count: v.count, Reason: v.reason() + s.attribution(v.seen),
 	}
 	f.Credential = cmp.Or(v.credential, g.ledger.credential(f.Key))
+	f.Labels = g.ledger.labels(f.Credential)
 	f.Subject = cmp.Or(visible(v.subject, maxSubject), f.Subject)
 	if from := s.notes[noteFrom].text; from != "" {
 		f.From = []string{from}

@@ -46,9 +46,10 @@ type RetiredKey struct {
 
 // LedgerSecret is one managed secret.
 type LedgerSecret struct {
-	Name    string   `json:"name"`              // projects/P/secrets/S
-	Target  string   `json:"target,omitempty"`  // full name of what its keys belong to, such as a service account
-	Readers []string `json:"readers,omitempty"` // principals known to read it; empty when not known
+	Name    string            `json:"name"`              // projects/P/secrets/S
+	Target  string            `json:"target,omitempty"`  // full name of what its keys belong to, such as a service account
+	Readers []string          `json:"readers,omitempty"` // principals known to read it; empty when not known
+	Labels  map[string]string `json:"labels,omitempty"`  // that its owner gave it: they end up in findings
 }
 
 // Validate reports what in the ledger, such as one from a file, nobody wrote who

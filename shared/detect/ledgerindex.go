@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ type secretRef struct{ project, id string }
 type ledgerSecret struct {
 	name, account string // the account's e-mail; "" if the target is none
 	readers       map[string]bool
+	labels        map[string]string // that Secret Manager takes
 	keys          []*ledgerKey
 	versions      map[string]bool // that hold keys; nil when not known
 }
@@ -33,6 +35,8 @@ type ledgerSecret struct {
 var (
 	managedSecret = regexp.MustCompile(`^projects/([a-z0-9.:-]+)/secrets/([A-Za-z0-9_-]+)$`)
 	managedKey    = regexp.MustCompile(`^([0-9a-f]{40}|projects/[a-z0-9.:-]+/locations/global/keys/[A-Za-z0-9_-]+)$`)
+	labelName     = regexp.MustCompile(`^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$`)
+	labelValue    = regexp.MustCompile(`^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`)
 	apiKeyName    = regexp.MustCompile(`^//apikeys\.googleapis\.com/projects/([a-z0-9.:-]+)/locations/global/keys/`)
 	accountName   = regexp.MustCompile(`/serviceAccounts/([A-Za-z0-9._-]+@[A-Za-z0-9._-]+)$`)
 )
@@ -96,6 +100,7 @@ func (x *ledgerIndex) secret(s LedgerSecret) *ledgerSecret {
 	for _, r := range s.Readers {
 		known.readers[r] = true
 	}
+	known.label(s.Labels)
 	if p := apiKeyName.FindStringSubmatch(s.Target); p != nil {
 		x.projects[p[1]] = true
 	}
@@ -106,6 +111,21 @@ func (x *ledgerIndex) secret(s LedgerSecret) *ledgerSecret {
 		}
 	}
 	return known
+}
+
+// maxLabels is how many a secret may have.
+const maxLabels = 64
+
+// label takes in labels, as far as a secret can have them.
+func (s *ledgerSecret) label(labels map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		if len(s.labels) < maxLabels && labelName.MatchString(name) && labelValue.MatchString(labels[name]) {
+			if s.labels == nil {
+				s.labels = make(map[string]string)
+			}
+			s.labels[name] = labels[name]
+		}
+	}
 }
 
 func (x *ledgerIndex) add(secret string, k *ledgerKey, versions []string) {
@@ -203,6 +223,14 @@ func (x *ledgerIndex) credential(keyName string) string {
 		return k.secret.name
 	}
 	return ""
+}
+
+// labels are those of the secret of a name; nil if it is not managed or has none.
+func (x *ledgerIndex) labels(secret string) map[string]string {
+	if s := x.named(secret); s != nil {
+		return maps.Clone(s.labels)
+	}
+	return nil
 }
 
 // lastPart is what follows the last slash.

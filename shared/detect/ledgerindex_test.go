@@ -50,7 +50,11 @@ func TestLedgersThatCannotBeTrusted(t *testing.T) {
 		LedgerSecret{Name: "projects/p/secrets/ok", Target: "//iam.googleapis.com/projects/p/serviceAccounts/" + evil + "@x"})
 	l.Keys = append(l.Keys, LedgerKey{ID: evil, Secret: billing}, LedgerKey{ID: otherKey, Secret: evil})
 	l.Rotators = append(l.Rotators, "")
+	l.Secrets[0].Labels = map[string]string{"team": "payments", "büro": "köln-1", "empty": "", "Team": "x", "a b": "x", "": "x", "evil": evil, "long": strings.Repeat("x", 64), "esc": "\x1b"}
 	x := l.index()
+	if got := x.labels(billing); !reflect.DeepEqual(got, map[string]string{"team": "payments", "büro": "köln-1", "empty": ""}) {
+		t.Errorf("labels = %q", got)
+	}
 	if len(x.secrets) != 2 || len(x.keys) != 2 || len(x.accounts) != 1 || x.rotators[""] {
 		t.Errorf("index = %+v", x)
 	}

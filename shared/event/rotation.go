@@ -51,6 +51,8 @@ type Rotation struct {
 	Step      string    `json:"step,omitempty"`     // the step that failed
 	Reason    string    `json:"reason,omitempty"`   // RotationEvent cuts it to 1 KiB
 	Severity  string    `json:"severity"`           // info, warning, high or critical
+
+	Labels map[string]string `json:"labels,omitempty"` // that the owner gave the secret
 }
 
 // SeverityOf is how urgent a milestone is: what goes as planned is info.

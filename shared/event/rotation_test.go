@@ -5,11 +5,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var rotationEvent = Rotation{
 	ID: "r1", Milestone: Failed, Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Project: "p", Secret: "projects/p/secrets/s",
-	Kind: "api-key", Rotation: 3, Key: "k", Step: "verify", Reason: "reason", Severity: "warning",
+	Kind: "api-key", Rotation: 3, Key: "k", Step: "verify", Reason: "reason", Severity: "warning", Labels: map[string]string{"team": "payments"},
 }
 
 func TestRotationEvent(t *testing.T) {
@@ -26,7 +29,7 @@ func TestRotationEvent(t *testing.T) {
 		t.Errorf("topic %q, attributes %v\nwant %v", out.Topic, out.Attributes, want)
 	}
 	back, err := DecodeRotation(Message{Data: out.Data})
-	if err != nil || back != rotationEvent {
+	if err != nil || !reflect.DeepEqual(back, rotationEvent) {
 		t.Errorf("decoded %+v, %v\nwant %+v", back, err, rotationEvent)
 	}
 }
@@ -37,7 +40,7 @@ func TestRotationEventsRefuse(t *testing.T) {
 	}
 	for _, data := range []string{"", "{", "null", "{}", `{"id":"1"}`, `{"milestone":"failed"}`, `{"id":1,"milestone":"failed"}`, `{"id":"1","milestone":"failed","time":"soon"}`} {
 		r, err := DecodeRotation(Message{Data: []byte(data)})
-		if err == nil || !strings.Contains(err.Error(), "decoding a rotation event") || r != (Rotation{}) {
+		if err == nil || !strings.Contains(err.Error(), "decoding a rotation event") || !reflect.DeepEqual(r, Rotation{}) {
 			t.Errorf("DecodeRotation of %s: %+v, error %v", data, r, err)
 		}
 	}
@@ -71,13 +74,13 @@ func FuzzDecodeRotation(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(out.Data)
-	for _, data := range []string{"{}", "null", `{"id":"1","milestone":"x","time":"9999-12-31T23:59:59-12:00"}`, `{"ID":"1","milestone":"x","reason":"\ud800"}`} {
+	for _, data := range []string{"{}", "null", `{"id":"1","milestone":"x","time":"9999-12-31T23:59:59-12:00"}`, `{"ID":"1","milestone":"x","reason":"\ud800"}`, `{"id":"1","milestone":"x","labels":{}}`} {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := DecodeRotation(Message{Data: data})
 		if err != nil {
-			if r != (Rotation{}) {
+			if !reflect.DeepEqual(r, Rotation{}) {
 				t.Errorf("an error and %+v", r)
 			}
 			return
@@ -94,7 +97,7 @@ func FuzzDecodeRotation(f *testing.F) {
 			t.Errorf("%+v came back as %+v", r, back)
 		}
 		back.Reason, back.Time = r.Reason, r.Time
-		if back != r {
+		if !cmp.Equal(back, r, cmpopts.EquateEmpty()) {
 			t.Errorf("%+v came back as %+v", r, back)
 		}
 	})

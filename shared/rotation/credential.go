@@ -46,6 +46,7 @@ type Credential struct {
 	Target  string // full resource name, without the leading //service/: projects/P/serviceAccounts/E or projects/P/locations/global/keys/K
 	Policy  Policy
 	Journal Journal
+	Labels  map[string]string // that the owner gave the secret; nil is none
 }
 
 // services maps a kind to the service that its full resource names begin with.
@@ -58,7 +59,7 @@ var services = map[Kind]string{
 // The error joins all that is wrong with them; it is ErrUnmanaged when the
 // label is missing.
 func ParseCredential(secret string, labels, annotations map[string]string) (Credential, error) {
-	c := Credential{Secret: secret, Kind: Kind(annotations[AnnotationKind])}
+	c := Credential{Secret: secret, Kind: Kind(annotations[AnnotationKind]), Labels: OwnerLabels(labels)}
 	if labels[Label] != Managed {
 		return c, fmt.Errorf("%w: %s lacks the label %s=%s; register it with 'keyturn adopt'", ErrUnmanaged, secret, Label, Managed)
 	}
@@ -72,7 +73,24 @@ func ParseCredential(secret string, labels, annotations map[string]string) (Cred
 	return c, nil
 }
 
-// Annotations is the inverse of ParseCredential.
+// OwnerLabels are a secret's labels without keyturn's own, which all credentials
+// have; nil if there are no others.
+func OwnerLabels(labels map[string]string) map[string]string {
+	var own map[string]string
+	for name, value := range labels {
+		if name == Label {
+			continue
+		}
+		if own == nil {
+			own = make(map[string]string)
+		}
+		own[name] = value
+	}
+	return own
+}
+
+// Annotations is the inverse of ParseCredential, but for the labels, which are the
+// owner's.
 func (c Credential) Annotations() (map[string]string, error) {
 	policy, err := c.Policy.Encode()
 	if err != nil {

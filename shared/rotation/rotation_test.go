@@ -284,12 +284,12 @@ func TestPolicyReportsEveryProblem(t *testing.T) {
 }
 
 func TestParseCredential(t *testing.T) {
-	good := Credential{Secret: "projects/p/secrets/s", Kind: ServiceAccountKey, Target: "projects/p/serviceAccounts/e@p.iam.gserviceaccount.com", Policy: policy, Journal: holding(key("k", "1", Active, 0))}
+	good := Credential{Secret: "projects/p/secrets/s", Kind: ServiceAccountKey, Target: "projects/p/serviceAccounts/e@p.iam.gserviceaccount.com", Policy: policy, Journal: holding(key("k", "1", Active, 0)), Labels: map[string]string{"team": "payments"}}
 	annotations, err := good.Annotations()
 	if err != nil {
 		t.Fatal(err)
 	}
-	labels := map[string]string{Label: Managed}
+	labels := map[string]string{Label: Managed, "team": "payments"}
 	got, err := ParseCredential(good.Secret, labels, annotations)
 	if err != nil {
 		t.Fatal(err)
@@ -299,6 +299,9 @@ func TestParseCredential(t *testing.T) {
 	}
 	if got.Project() != "p" || got.StagingSecret() != "projects/p/secrets/s-keyturn-staging" {
 		t.Errorf("project %q, staging secret %q", got.Project(), got.StagingSecret())
+	}
+	if bare, err := ParseCredential(good.Secret, map[string]string{Label: Managed}, annotations); err != nil || bare.Labels != nil {
+		t.Errorf("labels %v, error %v, want none", bare.Labels, err)
 	}
 	if _, err := ParseCredential(good.Secret, nil, annotations); !errors.Is(err, ErrUnmanaged) {
 		t.Errorf("without the label: %v", err)
