@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/fault"
-	localpubsub "example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/internal/localgcp/pubsub/inbox"
 	"example.com/keyturn/internal/localgcp/wire"
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/detect"
@@ -21,9 +21,7 @@ import (
 	"example.com/keyturn/shared/event/eventtest"
 	"example.com/keyturn/shared/gcp"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
-	"google.golang.org/api/option"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 )
 
 const project = "acme"
@@ -58,7 +56,7 @@ type env struct {
 	*testing.T
 	faults     fault.Injector
 	clock      *clock.Clock
-	pull       *pubsub.SubscriptionAdminClient
+	inbox      *inbox.Inbox
 	mail, chat *line
 	f          *Function
 	log        bytes.Buffer
@@ -67,7 +65,7 @@ type env struct {
 func newEnv(t *testing.T) *env {
 	t.Helper()
 	e := &env{T: t, clock: clock.NewFrozen(start), mail: &line{name: "mail"}, chat: &line{name: "chat"}}
-	messages := localpubsub.New(localpubsub.Config{PullWait: 10 * time.Millisecond})
+	messages := pubsub.New(pubsub.Config{PullWait: 10 * time.Millisecond})
 	t.Cleanup(func() { must(t, messages.Close()) })
 	handler, err := wire.NewHandler(messages.Register, nil, grpc.ChainUnaryInterceptor(e.faults.Unary()))
 	must(t, err)
@@ -77,20 +75,7 @@ func newEnv(t *testing.T) *env {
 	adapter, err := gcp.New(gcp.Config{Project: project, Endpoint: server.Addr})
 	must(t, err)
 	t.Cleanup(func() { must(t, adapter.Close()) })
-	opts := []option.ClientOption{option.WithEndpoint(server.Addr), option.WithoutAuthentication(), option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))}
-	e.pull, err = pubsub.NewSubscriptionAdminClient(t.Context(), opts...)
-	must(t, err)
-	t.Cleanup(func() { e.pull.Close() })
-	topics, err := pubsub.NewTopicAdminClient(t.Context(), opts...)
-	must(t, err)
-	defer topics.Close()
-	for _, id := range []string{event.TopicAlerts, event.TopicDead, event.TopicRotate} {
-		topic := "projects/" + project + "/topics/" + id
-		_, err := topics.CreateTopic(t.Context(), &pubsubpb.Topic{Name: topic})
-		must(t, err)
-		_, err = e.pull.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: "projects/" + project + "/subscriptions/" + id, Topic: topic})
-		must(t, err)
-	}
+	e.inbox = inbox.Open(t, server.Addr, project, event.TopicAlerts, event.TopicDead, event.TopicRotate)
 	e.f = New(Config{
 		Publisher: adapter, Channels: []Channel{e.mail, e.chat}, Now: e.clock.Now, Wall: e.clock.Now, Log: slog.New(slog.NewTextHandler(&e.log, nil)),
 	})
@@ -107,19 +92,7 @@ func must(t testing.TB, err error) {
 // published takes what was published to a topic.
 func (e *env) published(topic string) []*pubsubpb.PubsubMessage {
 	e.Helper()
-	name := "projects/" + project + "/subscriptions/" + topic
-	resp, err := e.pull.Pull(e.Context(), &pubsubpb.PullRequest{Subscription: name, MaxMessages: 1000})
-	must(e.T, err)
-	var messages []*pubsubpb.PubsubMessage
-	ack := &pubsubpb.AcknowledgeRequest{Subscription: name}
-	for _, r := range resp.GetReceivedMessages() {
-		messages = append(messages, r.GetMessage())
-		ack.AckIds = append(ack.AckIds, r.GetAckId())
-	}
-	if len(messages) > 0 {
-		must(e.T, e.pull.Acknowledge(e.Context(), ack))
-	}
-	return messages
+	return e.inbox.Take(e, topic)
 }
 
 // told returns how many alerts came by each way since it was asked last.

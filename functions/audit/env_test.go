@@ -7,22 +7,20 @@ import (
 	"testing"
 	"time"
 
-	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/internal/localgcp/logging"
 	"example.com/keyturn/internal/localgcp/monitoring"
-	localpubsub "example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/internal/localgcp/pubsub/inbox"
 	"example.com/keyturn/internal/localgcp/wire"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/event/eventtest"
 	"example.com/keyturn/shared/gcp"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
-	"google.golang.org/api/option"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 )
 
 const project = "acme"
@@ -36,7 +34,7 @@ type env struct {
 	logs   *logging.Service
 	counts *monitoring.Service
 	clock  *clock.Clock
-	pull   *pubsub.SubscriptionAdminClient
+	inbox  *inbox.Inbox
 	f      *Function
 	log    bytes.Buffer
 }
@@ -44,7 +42,7 @@ type env struct {
 func newEnv(t *testing.T) *env {
 	t.Helper()
 	e := &env{T: t, clock: clock.NewFrozen(start)}
-	messages := localpubsub.New(localpubsub.Config{PullWait: 10 * time.Millisecond})
+	messages := pubsub.New(pubsub.Config{PullWait: 10 * time.Millisecond})
 	t.Cleanup(func() { must(t, messages.Close()) })
 	e.logs = logging.New(logging.Config{Clock: e.clock, Publisher: messages})
 	e.counts = monitoring.New(monitoring.Config{Clock: e.clock})
@@ -60,20 +58,7 @@ func newEnv(t *testing.T) *env {
 	adapter, err := gcp.New(gcp.Config{Project: project, Endpoint: server.Addr})
 	must(t, err)
 	t.Cleanup(func() { must(t, adapter.Close()) })
-	opts := []option.ClientOption{option.WithEndpoint(server.Addr), option.WithoutAuthentication(), option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))}
-	e.pull, err = pubsub.NewSubscriptionAdminClient(t.Context(), opts...)
-	must(t, err)
-	t.Cleanup(func() { e.pull.Close() })
-	topics, err := pubsub.NewTopicAdminClient(t.Context(), opts...)
-	must(t, err)
-	defer topics.Close()
-	for _, id := range []string{event.TopicFindings, event.TopicDead} {
-		topic := "projects/" + project + "/topics/" + id
-		_, err := topics.CreateTopic(t.Context(), &pubsubpb.Topic{Name: topic})
-		must(t, err)
-		_, err = e.pull.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: "projects/" + project + "/subscriptions/" + id, Topic: topic})
-		must(t, err)
-	}
+	e.inbox = inbox.Open(t, server.Addr, project, event.TopicFindings, event.TopicDead)
 	e.f = New(Config{Publisher: adapter, Logs: adapter, Metrics: adapter, Project: project, Now: e.clock.Now, Log: slog.New(slog.NewTextHandler(&e.log, nil))})
 	return e
 }
@@ -88,19 +73,7 @@ func must(t testing.TB, err error) {
 // published takes what was published to a topic.
 func (e *env) published(topic string) []*pubsubpb.PubsubMessage {
 	e.Helper()
-	name := "projects/" + project + "/subscriptions/" + topic
-	resp, err := e.pull.Pull(e.Context(), &pubsubpb.PullRequest{Subscription: name, MaxMessages: 1000})
-	must(e.T, err)
-	var messages []*pubsubpb.PubsubMessage
-	ack := &pubsubpb.AcknowledgeRequest{Subscription: name}
-	for _, r := range resp.GetReceivedMessages() {
-		messages = append(messages, r.GetMessage())
-		ack.AckIds = append(ack.AckIds, r.GetAckId())
-	}
-	if len(messages) > 0 {
-		must(e.T, e.pull.Acknowledge(e.Context(), ack))
-	}
-	return messages
+	return e.inbox.Take(e, topic)
 }
 
 func (e *env) findings() []detect.Finding {
