@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"example.com/keyturn/functions/alert"
 	"example.com/keyturn/shared/alertfile"
@@ -36,7 +37,17 @@ func alerts(ctx context.Context, env gcp.Environment, cloud *gcp.Cloud, log *slo
 	for _, c := range channel.New(file.Channels, config) {
 		channels = append(channels, c)
 	}
+	file.Config.Brake.Spare = slices.Concat(file.Config.Brake.Spare, own(env.Project))
 	return file.Config, channels, nil
+}
+
+// own are the accounts that keyturn's functions run as when they are deployed by
+// cloudbuild.yaml: without one of them nothing is rotated, found or told.
+func own(project string) (accounts []string) {
+	for _, function := range []string{"rotate", "audit", "alert"} {
+		accounts = append(accounts, "keyturn-"+function+"@"+project+".iam.gserviceaccount.com")
+	}
+	return accounts
 }
 
 // readAlerts reads a file, or the payload of a secret version.

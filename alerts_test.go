@@ -68,6 +68,9 @@ func TestAlertsOfAFile(t *testing.T) {
 	name := write(t, goodAlerts)
 	rules, names, log, err := readWith(t, gcp.Environment{Alerts: name})
 	must(t, err)
+	if spared := rules.Brake.Spare; !slices.Contains(spared, "keyturn-rotate@acme.iam.gserviceaccount.com") {
+		t.Errorf("spared are %q, want keyturn's own accounts among them", spared)
+	}
 	if !slices.Equal(names, []string{"console", "on-call", "mail"}) || len(rules.Routes) != 1 || rules.Limits["on-call"].PerHour != 30 {
 		t.Errorf("channels %v, rules %+v", names, rules)
 	}

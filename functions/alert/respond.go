@@ -2,8 +2,6 @@ package alert
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"path"
 	"slices"
@@ -25,7 +23,7 @@ func (f *Function) respond(ctx context.Context, s alerting.Sending) alerting.Res
 	if !ok { // the rules have changed since
 		return result(s, nil)
 	}
-	r := result(s, f.command(ctx, s.Alert, command))
+	r := result(s, f.command(ctx, command))
 	if r.Err == "" {
 		r.Outcome = fmt.Sprintf("%s of key %s was asked for without waiting for anybody", v.Action, command.Key)
 	}
@@ -41,11 +39,8 @@ func (f *Function) judge(ctx context.Context, a alerting.Alert) (v alerting.Verd
 	return v, err
 }
 
-// command asks the rotate function for what answers an alert.
-func (f *Function) command(ctx context.Context, a alerting.Alert, c event.Command) error {
-	if err := f.expect(ctx, a); err != nil {
-		return err
-	}
+// command asks the rotate function for something.
+func (f *Function) command(ctx context.Context, c event.Command) error {
 	if err := f.config.Publisher.Publish(ctx, c.Outgoing()); err != nil {
 		return fmt.Errorf("asking for %s of key %s: %w", c.Verb, c.Key, err)
 	}
@@ -68,57 +63,37 @@ func commandOf(action alerting.Action, n alerting.Notice) (event.Command, bool) 
 	return c, true
 }
 
-// maxExpected is how many incidents wait for news of one credential.
-const maxExpected = 32
-
-// expected is an incident that waits for news of a key.
-type expected struct {
-	Incident string `json:"incident"`
-	Key      string `json:"key"` // its short id
-}
-
-// expect has news of the key of an alert told in its incident.
-func (f *Function) expect(ctx context.Context, a alerting.Alert) error {
-	e := expected{a.Incident, path.Base(a.Key)}
-	return update(ctx, f, askedFor(a.Credential), func(all *[]expected) {
-		if !slices.Contains(*all, e) {
-			*all = append((*all)[max(0, len(*all)+1-maxExpected):], e)
+// follow tells what a rotation event says of a key in the incident of what was
+// found about that key. It is over when the key has stopped working.
+func (f *Function) follow(ctx context.Context, n alerting.Notice) error {
+	if n.Key == "" {
+		return nil
+	}
+	milestone := milestoneOf(n.Detector)
+	return f.open(ctx, alerting.IncidentOfKey(n), func(in *alerting.Incident) {
+		if n.Time.Before(in.Opened) || !in.Recent.Add(n.ID) {
+			return
 		}
+		outcome := fmt.Sprintf("key %s: %s at %s", path.Base(n.Key), milestone, n.Time.UTC().Format("15:04:05"))
+		if milestone == event.Disabled || milestone == event.Retired {
+			in.Outcome = outcome
+			in.Resolve("keyturn", "the key has stopped working", f.now())
+			return
+		}
+		in.Report(outcome, f.now())
 	})
 }
 
-func askedFor(credential string) string {
-	sum := sha256.Sum256([]byte(credential))
-	return askedPrefix + hex.EncodeToString(sum[:16])
-}
-
-// follow tells what a rotation event says of a key in the incidents in which it
-// was asked for. One whose key has stopped working is over.
-func (f *Function) follow(ctx context.Context, n alerting.Notice) error {
-	waiting, err := read[[]expected](ctx, f, askedFor(n.Credential))
-	if err != nil {
-		return fmt.Errorf("looking who waits for news of %s: %w", n.Credential, err)
+// open changes an incident if there is one that is not resolved, and sends what
+// that brings about.
+func (f *Function) open(ctx context.Context, id string, c change) error {
+	in, err := read[alerting.Incident](ctx, f, incidentPrefix+id)
+	if err != nil || in.Opened.IsZero() || in.Status() == "resolved" {
+		return err
 	}
-	milestone := milestoneOf(n.Detector)
-	for _, e := range waiting {
-		if e.Key != path.Base(n.Key) {
-			continue
-		}
-		claimed, err := f.incident(ctx, e.Incident, func(in *alerting.Incident) {
-			outcome := fmt.Sprintf("key %s: %s at %s", e.Key, milestone, n.Time.UTC().Format("15:04:05"))
-			if milestone == event.Disabled || milestone == event.Retired {
-				in.Outcome = outcome
-				in.Resolve("keyturn", "the key has stopped working", f.now())
-				return
-			}
-			in.Report(outcome, f.now())
-		})
-		if err != nil {
-			return err
-		}
-		f.send(ctx, e.Incident, claimed)
-	}
-	return nil
+	claimed, err := f.incident(ctx, id, c)
+	f.send(ctx, id, claimed)
+	return err
 }
 
 func milestoneOf(detector string) event.Milestone {
@@ -140,17 +115,10 @@ func (f *Function) end(ctx context.Context, n alerting.Notice) error {
 	if !ok {
 		return nil
 	}
-	id := alerting.IncidentOf(n)
-	in, err := read[alerting.Incident](ctx, f, incidentPrefix+id)
-	if err != nil || in.Status() == "resolved" || len(in.Causes) == 0 {
-		return err
-	}
-	claimed, err := f.incident(ctx, id, func(in *alerting.Incident) {
+	return f.open(ctx, alerting.IncidentOf(n), func(in *alerting.Incident) {
 		in.End(func(c alerting.Cause) bool {
 			was := milestoneOf(c.Detector)
 			return slices.Contains(over.rotation, was) || c.Key == n.Key && slices.Contains(over.key, was)
 		}, "keyturn", n.Summary, f.now())
 	})
-	f.send(ctx, id, claimed)
-	return err
 }

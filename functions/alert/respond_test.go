@@ -52,6 +52,34 @@ func (e *env) abuse(s *sealKey, id, key string) error {
 	return e.deliver(event.Seal(out, s.key, start.Add(time.Hour)), nil)
 }
 
+// milestone is a sealed rotation event.
+func (e *env) milestone(s *sealKey, id string, m event.Milestone, key string, at time.Time) error {
+	e.Helper()
+	out, err := event.RotationEvent(event.Rotation{ID: id, Milestone: m, Time: at, Project: project, Secret: secret, Key: key, Severity: m.SeverityOf()})
+	must(e.T, err)
+	return e.deliver(event.Seal(out, s.key, start.Add(time.Hour)), nil)
+}
+
+func TestARevocationByHandEndsTheIncidentOfTheKey(t *testing.T) {
+	e, s := respondingEnv(t, alerting.Propose)
+	must(t, e.abuse(s, "f1", key))
+	must(t, e.milestone(s, "of before", event.Disabled, key, start.Add(-time.Second)))
+	must(t, e.milestone(s, "of another", event.Disabled, "another", start))
+	for range 3 {
+		must(t, e.milestone(s, "m1", event.Straggler, key, start))
+		must(t, e.milestone(s, "m2", event.Suspended, key, start))
+	}
+	if got := states(e.mail.got); got != "open update open update update" { // of the key, and of the rotation
+		t.Errorf("told %s", got)
+	}
+	e.mail.got = nil
+	must(t, e.milestone(s, "m3", event.Disabled, key, start))
+	must(t, e.milestone(s, "m1", event.Straggler, key, start))
+	if in := e.mail.got[0]; len(e.mail.got) != 1 || in.State != alerting.Resolved || !strings.Contains(in.Outcome, "disabled at") {
+		t.Errorf("told %+v", e.mail.got)
+	}
+}
+
 func (e *env) commanded() (all []event.Command) {
 	e.Helper()
 	for _, m := range e.published(event.TopicRotate) {
@@ -75,11 +103,8 @@ func TestAFindingClosesTheLoop(t *testing.T) {
 		if got := e.commanded(); len(got) != 1 || got[0] != want {
 			t.Errorf("%s: commands %+v, want %+v once", action, got, want)
 		}
-		done := event.Rotation{ID: "m1", Milestone: event.Disabled, Time: start, Project: project, Secret: secret, Key: key, Severity: "info"}
-		for _, r := range []event.Rotation{done, done} {
-			out, err := event.RotationEvent(r)
-			must(t, err)
-			must(t, e.deliver(event.Seal(out, s.key, start.Add(time.Hour)), nil))
+		for range 2 {
+			must(t, e.milestone(s, "m1", event.Disabled, key, start))
 		}
 		if got := states(e.mail.got); got != "open update resolved" {
 			t.Fatalf("%s: told %s", action, got)
@@ -138,7 +163,7 @@ func TestTheBrakeHoldsInAFlood(t *testing.T) {
 	}
 	held := 0
 	for _, a := range e.mail.got {
-		if strings.Contains(a.Outcome, "4 keys were revoked within an hour") {
+		if strings.Contains(a.Outcome, "after 4 automatic revocations within an hour") {
 			held++
 		}
 	}
@@ -219,13 +244,11 @@ func TestARotationThatGoesOnEndsItsIncident(t *testing.T) {
 	} {
 		e, s := respondingEnv(t, alerting.Propose)
 		for i, m := range append(c.trouble, c.then...) {
-			r := event.Rotation{ID: fmt.Sprint(i), Milestone: m, Time: start, Project: project, Secret: secret, Key: key, Severity: m.SeverityOf()}
+			of := key
 			if i >= len(c.trouble) {
-				r.Key = c.key
+				of = c.key
 			}
-			out, err := event.RotationEvent(r)
-			must(t, err)
-			must(t, e.deliver(event.Seal(out, s.key, start.Add(time.Hour)), nil))
+			must(t, e.milestone(s, fmt.Sprint(i), m, of, start))
 		}
 		if got := states(e.mail.got); got != c.want {
 			t.Errorf("%s: told %q, want %q", name, got, c.want)

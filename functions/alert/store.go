@@ -26,7 +26,6 @@ type Store interface {
 const (
 	incidentPrefix = "incident-"
 	meterPrefix    = "channel-"
-	askedPrefix    = "asked-"
 	ordersDocument = "orders"
 	brakeDocument  = "brake"
 )

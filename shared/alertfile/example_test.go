@@ -69,7 +69,7 @@ func TestTheDocumentedExampleLoads(t *testing.T) {
 			{Match: alerting.Match{Detectors: []string{"old-key-in-use"}}, Action: alerting.Observe},
 		},
 		Limits: map[string]alerting.Limit{"security": {PerHour: 30, Burst: 10, Digest: 15 * time.Minute, Always: alerting.Critical}},
-		Brake:  alerting.Brake{PerHour: 3, Spare: []string{"keyturn-rotate@acme.iam.gserviceaccount.com"}},
+		Brake:  alerting.Brake{PerHour: 3, Spare: []string{"break-glass@acme.iam.gserviceaccount.com"}},
 	}
 	if diff := cmp.Diff(want, f.Config, cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)

@@ -26,6 +26,7 @@ type Alert struct {
 	Incident string    `json:"incident"` // the same for every alert of one incident
 	State    State     `json:"state"`
 	Opened   time.Time `json:"opened"`            // when the incident was
+	Decided  time.Time `json:"decided,omitzero"`  // when this was
 	Findings int       `json:"findings"`          // how many notices it has had since
 	By       string    `json:"by,omitempty"`      // who acknowledged or resolved it
 	Why      string    `json:"why,omitempty"`     // it was escalated or resolved

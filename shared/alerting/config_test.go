@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -140,5 +141,51 @@ func TestNoLimit(t *testing.T) {
 		if !m.Admit(Limit{}, alertNo("1"), noon) {
 			t.Fatal("held back without a limit")
 		}
+	}
+}
+
+func TestALimitAndWhatIsOver(t *testing.T) {
+	l := Limit{PerHour: 1}
+	var m Meter
+	of := func(incident string, state State) Alert {
+		return Alert{ID: incident + string(state), Incident: incident, State: state}
+	}
+	if !m.Admit(l, of("told", Open), noon) || m.Admit(l, of("held", Open), noon) {
+		t.Fatal("want the first let through, and the second held back")
+	}
+	for incident, want := range map[string]bool{"told": true, "held": false} {
+		for _, state := range []State{Acknowledged, Resolved} {
+			if got := m.Admit(l, of(incident, state), noon); got != want {
+				t.Errorf("an incident whose opening was %s: %s let through: %v", incident, state, got)
+			}
+		}
+	}
+}
+
+func TestARetryIsNoOtherCall(t *testing.T) {
+	l := Limit{PerHour: 2}
+	var m Meter
+	for range 5 {
+		if !m.Admit(l, alertNo("1"), noon) {
+			t.Fatal("held back what was let through before")
+		}
+	}
+	if !m.Admit(l, alertNo("2"), noon) {
+		t.Error("retries used the limit up")
+	}
+}
+
+func TestALimitOfAClockThatWasAhead(t *testing.T) {
+	l := Limit{PerHour: 2}
+	m := Meter{Used: 2, At: noon.Add(24 * time.Hour)}
+	admitted := 0
+	for i := range 20 {
+		if m.Admit(l, alertNo(fmt.Sprint(i)), noon.Add(time.Duration(i)*time.Hour)) {
+			admitted++
+		}
+		m.Held, m.Since = nil, time.Time{}
+	}
+	if admitted < 19 {
+		t.Errorf("%d of 20 alerts admitted, one an hour", admitted)
 	}
 }

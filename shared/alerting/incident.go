@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path"
 	"slices"
 	"time"
 )
@@ -52,14 +53,25 @@ type Incident struct {
 // rotation of one secret; of other findings, those of one detector about one
 // subject. What may be forged is an incident of its own: it hides nothing true.
 func IncidentOf(n Notice) string {
-	kind, about := n.Detector, n.Subject
 	switch {
 	case n.Rule == RuleRotation:
-		kind = ""
+		return digest("incident", n.Rule, fmt.Sprint(n.Proven), n.Project, n.Subject)
 	case n.Key != "":
-		kind, about = "key", n.Key
+		return incidentOfKey(n)
 	}
-	return digest("incident", n.Rule, fmt.Sprint(n.Proven), kind, n.Project, about)
+	return digest("incident", n.Rule, fmt.Sprint(n.Proven), n.Detector, n.Project, n.Subject)
+}
+
+// IncidentOfKey is the incident of what is found about the key of a notice of
+// another rule.
+func IncidentOfKey(n Notice) string {
+	n.Rule = RuleFinding
+	return incidentOfKey(n)
+}
+
+// incidentOfKey goes by the short id, which is all that some know of a key.
+func incidentOfKey(n Notice) string {
+	return digest("incident", n.Rule, fmt.Sprint(n.Proven), "key", n.Credential, path.Base(n.Key))
 }
 
 func digest(parts ...string) string {
@@ -108,6 +120,7 @@ func (c *Config) Take(in *Incident, notices []Notice, now time.Time) {
 
 // reopen begins an incident, or begins it again.
 func (in *Incident) reopen(now time.Time) {
+	in.Outbox.drop(Responder)
 	*in = Incident{Opened: now, Outbox: in.Outbox, Alerts: in.Alerts, Recent: in.Recent}
 }
 
@@ -115,14 +128,16 @@ func (in *Incident) reopen(now time.Time) {
 // what is to be done.
 func (c *Config) tell(in *Incident, n Notice, now time.Time) {
 	action, news := c.due(in, n, now), c.news(in, n, now)
-	silence := c.silence(n, now)
-	if in.Told.IsZero() && (in.Latest.ID == "" || worse(n, in.Latest) >= 0) {
-		in.Latest, in.Silence = n, silence
+	silence := ""
+	if n.Only == "" {
+		silence = c.silence(n, now)
 	}
+	in.update(n, silence)
 	if silence != "" || !news && action == "" {
 		return
 	}
 	a := in.take(n, news)
+	a.Decided = now
 	if news {
 		in.owe(a, c.Route(n, now), now)
 	}
@@ -132,11 +147,27 @@ func (c *Config) tell(in *Incident, n Notice, now time.Time) {
 	}
 }
 
+// update has an incident stand for the worst that was noticed, and of that for what
+// came last.
+func (in *Incident) update(n Notice, silence string) {
+	switch same := (Cause{Detector: in.Latest.Detector, Key: in.Latest.Key}).of(n); {
+	case in.Latest.ID == "", worse(n, in.Latest) >= 0:
+		in.Latest = n
+	case same && !n.Time.Before(in.Latest.Time):
+		in.Latest = n
+	default:
+		return
+	}
+	if in.Told.IsZero() {
+		in.Silence = silence
+	}
+}
+
 // news reports whether a notice tells something that was not told.
 func (c *Config) news(in *Incident, n Notice, now time.Time) bool {
 	told, known := in.cause(n)
 	return in.Told.IsZero() || n.Severity > in.Severity || !known && n.Severity == in.Severity ||
-		told > 0 && n.Count >= 2*told || now.Sub(in.Told) >= c.Policy.window()
+		told > 0 && n.Count/2 >= told || now.Sub(in.Told) >= c.Policy.window()
 }
 
 // take makes a notice an alert; one that is told is what the incident stands for.
@@ -193,6 +224,7 @@ func (in *Incident) Resolve(by, why string, now time.Time) {
 		return
 	}
 	in.Resolved = now
+	in.Outbox.drop(Responder) // nothing is done any more about what is over
 	if in.Told.IsZero() {
 		return // nobody was told of it
 	}
@@ -203,10 +235,11 @@ func (in *Incident) Resolve(by, why string, now time.Time) {
 
 // Report tells those who were told of an incident what became of a response.
 func (in *Incident) Report(outcome string, now time.Time) {
-	if outcome == in.Outcome || in.Told.IsZero() {
+	told := outcome == in.Outcome || in.Told.IsZero()
+	in.Outcome = outcome
+	if told || !in.Resolved.IsZero() {
 		return
 	}
-	in.Outcome = outcome
 	in.owe(in.alert(in.Latest, Update), in.Channels, now)
 }
 

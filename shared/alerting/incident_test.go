@@ -184,6 +184,50 @@ func TestCausesAreBounded(t *testing.T) {
 	}
 }
 
+func TestAnIncidentStandsForTheLatestOfTheWorst(t *testing.T) {
+	c := Config{Channels: []string{"chat"}}
+	var in Incident
+	at := func(id string, s Severity, count int, after time.Duration, detector string) Notice {
+		n := notice(id, s, count)
+		n.Time, n.Detector = noon.Add(after), detector
+		return n
+	}
+	for _, step := range []struct {
+		n    Notice
+		want string
+	}{
+		{at("1", High, 8, 0, "d"), "1"},
+		{at("2", High, 9, time.Minute, "d"), "2"},       // not told, but known
+		{at("3", High, 5, 2*time.Minute, "d"), "3"},     // begins again
+		{at("late", High, 5, time.Minute, "d"), "3"},    // of before
+		{at("4", Warning, 99, 3*time.Minute, "e"), "3"}, // less severe
+		{at("5", Critical, 1, 4*time.Minute, "e"), "5"}, // worse
+		{at("6", Critical, 1<<62, 5*time.Minute, "e"), "6"},
+	} {
+		c.Take(&in, []Notice{step.n}, noon.Add(5*time.Minute))
+		if in.Latest.ID != step.want {
+			t.Errorf("after %s it stands for %s, want %s", step.n.ID, in.Latest.ID, step.want)
+		}
+	}
+	before := len(in.Outbox)
+	for i := range 10 {
+		c.Take(&in, []Notice{at(fmt.Sprint("x", i), Critical, 1<<62, 0, "e")}, noon.Add(5*time.Minute))
+	}
+	if len(in.Outbox) != before {
+		t.Errorf("told %d times of a count as great as before", len(in.Outbox)-before)
+	}
+}
+
+func TestADigestIsNotSilenced(t *testing.T) {
+	c := Config{Silences: []Silence{{Until: noon.Add(time.Hour), Reason: "all"}}}
+	n := notice("1", High, 1)
+	n.Only = "chat"
+	var in Incident
+	if c.Take(&in, []Notice{n}, noon); len(in.Outbox) != 1 {
+		t.Errorf("owed %+v", in.Outbox)
+	}
+}
+
 func TestTheWorstOfWhatIsSilencedIsKept(t *testing.T) {
 	c := Config{Channels: []string{"chat"}, Silences: []Silence{{Until: noon.Add(time.Hour), Reason: "maintenance"}}}
 	var in Incident
@@ -201,7 +245,7 @@ func TestAlertHoldsItsNotice(t *testing.T) {
 	var in Incident
 	c.Take(&in, []Notice{n}, noon)
 	got := in.Outbox[0].Alert
-	want := Alert{Notice: n, ID: got.ID, Incident: IncidentOf(n), State: Open, Opened: noon, Findings: 1}
+	want := Alert{Notice: n, ID: got.ID, Incident: IncidentOf(n), State: Open, Opened: noon, Decided: noon, Findings: 1}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("alert = %+v, want %+v", got, want)
 	}

@@ -27,6 +27,7 @@ type Meter struct {
 	More   int       `json:"more,omitempty"`   // incidents that were held back and are not in Held
 	Alerts int       `json:"alerts,omitempty"` // that were held back
 	Recent Recent    `json:"recent"`           // alerts that were held back
+	Let    Recent    `json:"let"`              // alerts that were let through
 	Told   int       `json:"told"`             // digests so far
 	Digest *Notice   `json:"digest,omitempty"` // that is to be told
 }
@@ -43,7 +44,7 @@ type Held struct {
 // Admit reports whether an alert may be sent now, and counts it; if not, the
 // alert will be in the digest.
 func (m *Meter) Admit(l Limit, a Alert, now time.Time) bool {
-	if l.PerHour <= 0 || a.Only != "" {
+	if l.PerHour <= 0 || a.Only != "" || m.closes(a) {
 		return true
 	}
 	always := l.Always
@@ -51,14 +52,25 @@ func (m *Meter) Admit(l Limit, a Alert, now time.Time) bool {
 		always = Critical
 	}
 	m.refill(l, now)
-	if a.Severity >= always || m.Used+1 <= float64(l.burst()) && len(m.Held) == 0 {
+	switch {
+	case m.Let.Has(a.ID): // it is tried again
+		return true
+	case a.Severity >= always, m.Used+1 <= float64(l.burst()) && len(m.Held) == 0:
 		m.Used = min(m.Used+1, float64(l.burst()))
+		m.Let.Add(a.ID)
 		return true
 	}
 	if m.Recent.Add(a.ID) {
 		m.hold(a, now)
 	}
 	return false
+}
+
+// closes reports whether an alert ends what the channel was told of: whoever was
+// called must hear that it is over, and PagerDuty closes by it.
+func (m *Meter) closes(a Alert) bool {
+	over := a.State == Acknowledged || a.State == Resolved
+	return over && !slices.ContainsFunc(m.Held, func(h Held) bool { return h.Incident == a.Incident })
 }
 
 func (l Limit) burst() int {
@@ -72,8 +84,8 @@ func (l Limit) burst() int {
 func (m *Meter) refill(l Limit, now time.Time) {
 	if now.After(m.At) {
 		m.Used = max(0, m.Used-now.Sub(m.At).Hours()*float64(l.PerHour))
-		m.At = now
 	}
+	m.At = now // another instance's clock may be ahead
 }
 
 func (m *Meter) hold(a Alert, now time.Time) {

@@ -65,6 +65,14 @@ func (o *Outbox) Add(a Alert, channels []string) {
 	}
 }
 
+// drop takes away what is owed to a channel.
+func (o *Outbox) drop(channel string) {
+	for i := range *o {
+		(*o)[i].To = slices.DeleteFunc((*o)[i].To, func(t Attempt) bool { return t.Channel == channel })
+	}
+	*o = slices.DeleteFunc(*o, func(w Owed) bool { return len(w.To) == 0 })
+}
+
 // Claim returns what is to be sent now: of each channel the oldest alert, unless it
 // is to be tried later. Until the lease is over nobody else gets it. The time is
 // that of the machines, as that of Settle.

@@ -32,7 +32,7 @@ type Response struct {
 type Brake struct {
 	PerHour int      // revocations that are carried out without being asked, at most; 0 is 3
 	Stop    string   // why nothing is done without being asked; empty when it is
-	Spare   []string // service accounts whose keys are never revoked without being asked: keyturn's own
+	Spare   []string // e-mail addresses of service accounts whose keys are never revoked without being asked: keyturn's own
 }
 
 // Responder is the name in an outbox under which a response is owed.
@@ -82,6 +82,10 @@ type Verdict struct {
 	Why    string // it was held
 }
 
+// inTime is how long after an alert something may be done about it without being
+// asked. It is what the seal of a finding is good for.
+const inTime = time.Hour
+
 // Respond says what is done about an alert. It counts a revocation as spent, once
 // however often the same alert comes.
 func (c *Config) Respond(a Alert, spent *Spent, now time.Time) Verdict {
@@ -90,12 +94,16 @@ func (c *Config) Respond(a Alert, spent *Spent, now time.Time) Verdict {
 		return Verdict{Action: action}
 	}
 	*spent = slices.DeleteFunc(*spent, func(r Revocation) bool { return now.Sub(r.At) >= time.Hour })
-	again := slices.ContainsFunc(*spent, func(r Revocation) bool { return r.Alert == a.ID })
-	if why := c.Brake.holds(a.Notice, action, len(*spent)); why != "" && !again {
+	others := slices.DeleteFunc(slices.Clone(*spent), func(r Revocation) bool { return r.Alert == a.ID })
+	why := c.Brake.holds(a.Notice, action, len(others))
+	if now.Sub(a.Decided) >= inTime {
+		why = "it could not be asked for in time"
+	}
+	if why != "" {
 		return Verdict{Action: Propose, Held: action, Why: fmt.Sprintf("%s was not done: %s", action, why)}
 	}
-	if action != Rotate && !again {
-		*spent = append(*spent, Revocation{a.ID, now})
+	if action != Rotate {
+		*spent = append(others, Revocation{a.ID, now})
 	}
 	return Verdict{Action: action}
 }
@@ -118,17 +126,23 @@ func (b Brake) holds(n Notice, action Action, spent int) string {
 	revokes := action != Rotate
 	switch {
 	case b.Stop != "":
-		return "automatic responses are stopped: " + b.Stop
+		return "automatic responses are stopped: " + b.Stop + "; the next finding after 'keyturn alerts start' asks again"
 	case !n.Proven:
 		return "it is not known to come from keyturn itself: its seal is missing, broken or too old"
 	case !strings.Contains(n.Credential, "/secrets/"):
 		return "it is not known which credential it is about"
 	case n.Key == "":
 		return "it is not known which key it is about"
-	case revokes && slices.Contains(b.Spare, n.Subject):
+	case revokes && b.spares(n):
 		return "the key is of an account that keyturn itself works with"
 	case revokes && spent >= most:
-		return fmt.Sprintf("%d keys were revoked within an hour, as many as are without being asked: look whether these alerts are true", spent)
+		return fmt.Sprintf("the brake holds after %d automatic revocations within an hour: look whether these alerts are true; the next finding asks again", spent)
 	}
 	return ""
+}
+
+// spares reports whether a key is of an account that is spared.
+func (b Brake) spares(n Notice) bool {
+	parts := strings.Split(n.Key, "/")
+	return slices.ContainsFunc(b.Spare, func(account string) bool { return account == n.Subject || slices.Contains(parts, account) })
 }

@@ -13,6 +13,7 @@ func TestRespond(t *testing.T) {
 	for name, c := range map[string]struct {
 		responses []Response
 		brake     Brake
+		late      time.Duration // since it was decided
 		change    func(*Notice)
 		want      Action
 		why       string
@@ -26,6 +27,9 @@ func TestRespond(t *testing.T) {
 		"perhaps forged":            {responses: revoke, change: func(n *Notice) { n.Proven = false }, want: Propose, why: "not known to come from keyturn"},
 		"unknown key":               {responses: revoke, change: func(n *Notice) { n.Key = "" }, want: Propose, why: "which key"},
 		"keyturn's own":             {responses: revoke, brake: Brake{Spare: []string{"s"}}, want: Propose, why: "keyturn itself"},
+		"keyturn's own by its key":  {responses: revoke, brake: Brake{Spare: []string{"a@b"}}, change: func(n *Notice) { n.Key = "//iam/projects/p/serviceAccounts/a@b/keys/k" }, want: Propose, why: "keyturn itself"},
+		"almost too late":           {responses: revoke, late: inTime - 1, want: Revoke},
+		"too late":                  {responses: revoke, late: inTime, want: Propose, why: "in time"},
 		"stopped":                   {responses: revoke, brake: Brake{Stop: "an exercise"}, want: Propose, why: "an exercise"},
 		"stopped, and only watched": {responses: revoke, brake: Brake{Stop: "an exercise"}, change: func(n *Notice) { n.Detector = "quiet" }, want: Observe},
 	} {
@@ -35,7 +39,7 @@ func TestRespond(t *testing.T) {
 			c.change(&n)
 		}
 		config := Config{Responses: c.responses, Brake: c.brake}
-		v := config.Respond(Alert{ID: "a", Notice: n}, new(Spent), noon)
+		v := config.Respond(Alert{ID: "a", Notice: n, Decided: noon.Add(-c.late)}, new(Spent), noon)
 		if v.Action != c.want || !strings.Contains(v.Why, c.why) || (v.Why == "") != (c.why == "") {
 			t.Errorf("%s: %+v, want %s because %q", name, v, c.want, c.why)
 		}
@@ -48,14 +52,14 @@ func TestTheBrakeHolds(t *testing.T) {
 	abused := func(i int) Alert {
 		n := notice(fmt.Sprint(i), Critical, 1)
 		n.Proven, n.Credential = true, "projects/p/secrets/s"
-		return Alert{ID: fmt.Sprint(i), Notice: n}
+		return Alert{ID: fmt.Sprint(i), Notice: n, Decided: noon.Add(time.Duration(i) * time.Second)}
 	}
 	revoked := 0
 	for i := range 1000 {
 		v := c.Respond(abused(i), &spent, noon.Add(time.Duration(i)*time.Second))
 		if v.Action == Revoke {
 			revoked++
-		} else if !strings.Contains(v.Why, "5 keys were revoked within an hour") {
+		} else if !strings.Contains(v.Why, "after 5 automatic revocations within an hour") {
 			t.Fatalf("held because %q", v.Why)
 		}
 	}
@@ -65,7 +69,14 @@ func TestTheBrakeHolds(t *testing.T) {
 	if v := c.Respond(abused(4), &spent, noon.Add(30*time.Minute)); v.Action != Revoke || len(spent) != 5 {
 		t.Errorf("one that was asked for already: %+v, %d spent", v, len(spent))
 	}
-	if v := c.Respond(abused(2000), &spent, noon.Add(time.Hour)); v.Action != Revoke || len(spent) != 5 {
+	c.Brake.Stop = "an exercise"
+	if v := c.Respond(abused(4), &spent, noon.Add(30*time.Minute)); v.Held != Revoke {
+		t.Errorf("one that was asked for before the stop: %+v", v)
+	}
+	c.Brake.Stop = ""
+	late := abused(2000)
+	late.Decided = noon.Add(time.Hour)
+	if v := c.Respond(late, &spent, noon.Add(time.Hour)); v.Action != Revoke || len(spent) != 5 {
 		t.Errorf("an hour after the first: %+v, %d spent", v, len(spent))
 	}
 }
@@ -97,5 +108,42 @@ func TestAResponseIsOwedOnce(t *testing.T) {
 	var unknown Incident
 	if unknown.Report("x", noon); len(unknown.Outbox) > 0 {
 		t.Error("told of what nobody knows")
+	}
+}
+
+func TestNothingIsDoneAboutWhatIsOver(t *testing.T) {
+	c := Config{Channels: []string{"chat"}, Responses: []Response{{Action: Revoke}}}
+	for name, over := range map[string]func(*Incident){
+		"resolved": func(in *Incident) { in.Resolve("me", "false alarm", noon) },
+		"reopened": func(in *Incident) { in.reopen(noon) },
+	} {
+		var in Incident
+		c.Take(&in, []Notice{notice("1", High, 1)}, noon)
+		over(&in)
+		if slices.ContainsFunc(in.Outbox, func(w Owed) bool { return w.to(Responder) >= 0 }) {
+			t.Errorf("a response is owed by an incident that is %s", name)
+		}
+	}
+}
+
+func TestAnOutcomeAfterTheEndIsKeptAndNotTold(t *testing.T) {
+	c := Config{Channels: []string{"chat"}}
+	var in Incident
+	c.Take(&in, []Notice{notice("1", High, 1)}, noon)
+	in.Resolve("me", "", noon)
+	in.Report("revoke was asked for", noon)
+	if got := told(in.Outbox); !slices.Equal(got, []State{Open, Resolved}) || in.Outcome == "" {
+		t.Errorf("told %q, outcome %q", got, in.Outcome)
+	}
+}
+
+func TestWhatTheBrakeHeldIsAskedForAgain(t *testing.T) {
+	c := Config{Channels: []string{"chat"}, Responses: []Response{{Action: Revoke}}}
+	var in Incident
+	c.Take(&in, []Notice{notice("1", High, 1)}, noon)
+	in.Unask(Revoke, in.Latest)
+	c.Take(&in, []Notice{notice("2", High, 1)}, noon)
+	if last := in.Outbox[len(in.Outbox)-1]; last.to(Responder) < 0 || len(last.To) != 1 {
+		t.Errorf("owed %+v, want the response and nothing else", last)
 	}
 }
