@@ -3,12 +3,13 @@
 package yamlfile
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -33,16 +34,20 @@ func (p Problem) Error() string {
 // Read returns the content of a file of at most that many bytes. what is the
 // file's kind, as in "rules".
 func Read(name, what string, most int64) ([]byte, error) {
-	info, err := os.Stat(name)
+	file, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", what, err)
 	}
-	if info.IsDir() || info.Size() > most {
-		return nil, Problem{File: name, Reason: fmt.Sprintf("not a file of %s: it is a directory, or longer than %d bytes", what, most)}
+	defer file.Close() // it was only read
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return nil, Problem{File: name, Reason: fmt.Sprintf("not a file of %s: it is a directory", what)}
 	}
-	data, err := os.ReadFile(name)
+	data, err := io.ReadAll(io.LimitReader(file, most+1)) // a device has no end, and no size before it
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	if int64(len(data)) > most {
+		return nil, Problem{File: name, Reason: fmt.Sprintf("not a file of %s: it is longer than %d bytes", what, most)}
 	}
 	return data, nil
 }
@@ -90,9 +95,13 @@ func (f *File) Err() error {
 	return errors.Join(errs...)
 }
 
+// byteOrderMark begins what some editors write.
+var byteOrderMark = []byte("\ufeff")
+
 // Root returns what the one document of a file consists of; nil with a problem.
 // want says what should stand there, as in "want 'rules:'".
 func (f *File) Root(data []byte, want string) ast.Node {
+	data = bytes.TrimPrefix(data, byteOrderMark)
 	if where, ok := deep(data); ok {
 		f.Problem(where, "nested more than %d deep, or brackets that are never closed", maxNesting)
 		return nil
@@ -118,11 +127,7 @@ func (f *File) Root(data []byte, want string) ast.Node {
 func (f *File) Failed(err error, node ast.Node) {
 	var e yaml.Error
 	if errors.As(err, &e) && e.GetToken() != nil {
-		message := e.GetMessage()
-		if !tellable(e.GetToken().Value) {
-			message = strings.ReplaceAll(message, fmt.Sprintf("%q", e.GetToken().Value), "…")
-		}
-		where := At(e.GetToken())
+		where, message := At(e.GetToken()), complaint(e.GetMessage())
 		if f.Explain != nil {
 			where, message = f.Explain(where, message)
 		}
@@ -133,5 +138,5 @@ func (f *File) Failed(err error, node ast.Node) {
 	if node != nil {
 		where = At(node.GetToken())
 	}
-	f.Problem(where, "%v", err)
+	f.Problem(where, "%s", complaint(err.Error()))
 }

@@ -149,6 +149,8 @@ func TestFilesWithoutARoot(t *testing.T) {
 		"a: {same: 1, same: 2}":         `f:1:14: mapping key "same" already defined`,
 		"a: " + strings.Repeat("[", 65): "f:1:68: nested more than 64 deep",
 		strings.Repeat("- ", 70):        "f:1:1: nested more than 64 deep",
+		"a:\n\tb: 1\n":                  "f:2:1: a tab stands where YAML wants spaces",
+		"\ta: 1\n":                      "f:1:2: a tab stands where YAML wants spaces",
 	} {
 		f := &File{Name: "f"}
 		if root := f.Root([]byte(text), "want keys"); root != nil || !strings.HasPrefix(f.Err().Error(), want) {
@@ -187,14 +189,65 @@ func TestRead(t *testing.T) {
 	if data, err := Read(name, "rules", 5); err != nil || string(data) != "12345" {
 		t.Errorf("%q, %v", data, err)
 	}
-	if runtime.GOOS == "linux" { // where this is a file that nobody can read
+	if runtime.GOOS == "linux" { // where these are a file without an end, and one that nobody can read
+		if _, err := Read("/dev/zero", "rules", 4); err == nil || !strings.Contains(err.Error(), "longer than 4 bytes") {
+			t.Errorf("a file without an end: %v", err)
+		}
 		if _, err := Read("/proc/self/mem", "rules", 4); err == nil || !strings.Contains(err.Error(), "reading rules: ") {
 			t.Errorf("a file that cannot be read: %v", err)
 		}
 	}
-	for name, want := range map[string]string{name: "f: not a file of rules: it is a directory, or longer than 4 bytes", name + "x": "reading rules: ", filepath.Dir(name): "directory"} {
+	for name, want := range map[string]string{name: "f: not a file of rules: it is longer than 4 bytes", name + "x": "reading rules: ", filepath.Dir(name): "not a file of rules: it is a directory"} {
 		if _, err := Read(name, "rules", 4); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
+}
+
+func TestByteOrderMark(t *testing.T) {
+	f, root := body(t, "\ufeffone: 1\n")
+	var s shapes
+	if !f.Decode(f.Mapping(root, "file"), &s) || s.One.Text != "1" || s.One.At() != (Position{1, 6}) {
+		t.Errorf("decoded %+v, %v", s, f.Err())
+	}
+}
+
+// canary is what no message may repeat: it is no word.
+const canary = "s3cr3t-CANARY"
+
+// TestComplaintsRepeatNothing has a secret where the YAML library looks for something
+// else.
+func TestComplaintsRepeatNothing(t *testing.T) {
+	for _, text := range []string{
+		"a: >" + canary, "a: |" + canary, "a: >-" + canary + "\n  b", `a: >x"` + canary + `\"` + canary, "%YAML " + canary + "\n---\na: 1",
+		"a: !<" + canary + "{> x", "a: !!map " + canary, "a: !!int " + canary + ": 1\n b", "a: !" + canary + "{", `a: "` + canary, `a: "\` + canary, "a: @" + canary, "a: `" + canary,
+		"a: {" + canary, "a: [" + canary, "a: [" + canary + ": b", canary + "\n  b: 1\n c: 2", "a: b\n" + canary, "a: *" + canary + " b: c", "a: &" + canary + "\n&" + canary + " b",
+		canary + ": 1\n" + canary + ": 2\n", "{" + canary + ": 1, " + canary + ": 2}", "? [" + canary + "]\n: b", "a: 1\n\t" + canary + ": 2",
+	} {
+		f := &File{Name: "f"}
+		root := f.Root([]byte(text), "")
+		if root != nil {
+			f.Mapping(root, "file")
+		}
+		if err := f.Err(); err != nil && strings.Contains(err.Error(), canary) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// FuzzComplaints puts a secret anywhere into any file.
+func FuzzComplaints(f *testing.F) {
+	for _, text := range []string{"a: >x\n", "a: |\n  b\n", "%YAML 1.2\n---\na: [b, {c: d}]\n", "a: \"b\\n\"\n'c': !!str d\n", "? a\n: &b c\nd: *b\n", "{a: 1, a: 2}", "\ta: 1"} {
+		for at := range len(text) + 1 {
+			f.Add(text, uint(at))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string, at uint) {
+		i := int(at % uint(len(text)+1))
+		file := &File{Name: "f"}
+		file.Root([]byte(text[:i]+canary+text[i:]), "")
+		if err := file.Err(); err != nil && strings.Contains(err.Error(), canary) {
+			t.Errorf("%v", err)
+		}
+	})
 }
