@@ -38,7 +38,19 @@ func alerts(ctx context.Context, env gcp.Environment, cloud *gcp.Cloud, log *slo
 		channels = append(channels, c)
 	}
 	file.Config.Brake.Spare = slices.Concat(file.Config.Brake.Spare, own(env.Project))
-	return file.Config, channels, nil
+	return file.Config, channels, distinct(channels)
+}
+
+// distinct refuses channels of one name: one of them would be told of all twice.
+func distinct(channels []alert.Channel) error {
+	known := make(map[string]bool, len(channels))
+	for _, c := range channels {
+		if known[c.Name()] {
+			return fmt.Errorf("two channels are named %s: name one of them otherwise", c.Name())
+		}
+		known[c.Name()] = true
+	}
+	return nil
 }
 
 // own are the accounts that keyturn's functions run as when they are deployed by

@@ -16,6 +16,7 @@ import (
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/notify"
 )
 
 const goodAlerts = `channels:
@@ -61,6 +62,22 @@ func TestAlertsWithoutAFile(t *testing.T) {
 		if err != nil || !slices.Equal(names, want) || rules.Routes != nil {
 			t.Errorf("channels for webhook %q: %v, want %v; rules %+v, %v", url, names, want, rules, err)
 		}
+	}
+}
+
+// TestChannelNamesAreDistinct has a file, and whoever adds a channel besides it, take
+// no name that is taken.
+func TestChannelNamesAreDistinct(t *testing.T) {
+	_, names, _, err := readWith(t, gcp.Environment{WebhookURL: "https://hooks.example/x"})
+	must(t, err)
+	for _, name := range names {
+		file := write(t, "channels: {"+name+": {webhook: {url: 'https://mail.example.com/x'}}}\n")
+		if _, _, _, err := readWith(t, gcp.Environment{Alerts: file, WebhookURL: "https://hooks.example/x"}); err == nil || !strings.Contains(err.Error(), name+" is a name of keyturn's own") {
+			t.Errorf("a channel %s of a file: %v", name, err)
+		}
+	}
+	if err := distinct([]alert.Channel{&notify.Console{}, &notify.Webhook{ID: "a"}, &notify.Webhook{ID: "a"}}); err == nil || !strings.Contains(err.Error(), "two channels are named a") {
+		t.Errorf("two of one name: %v", err)
 	}
 }
 

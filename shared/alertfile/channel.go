@@ -110,7 +110,7 @@ type channelSpec struct {
 }
 
 func (l *loader) readChannels(m yamlfile.Mapping) named[Channel] {
-	reserved := append([]string{alerting.Responder}, builtin...)
+	reserved := append([]string{alerting.Responder, ofEnvironment}, builtin...)
 	return define(l, m, "channel", reserved, func(m yamlfile.Mapping, name string) Channel {
 		var s channelSpec
 		sec := l.section(m, &s)

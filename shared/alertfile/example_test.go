@@ -57,8 +57,8 @@ func TestTheDocumentedExampleLoads(t *testing.T) {
 			{To: []string{"security", "console"}},
 		},
 		Silences: []alerting.Silence{{
-			ID: "alerts.yaml:80", By: "alerts.yaml", Match: alerting.Match{Projects: []string{"acme-sandbox"}},
-			Until: time.Date(2099, 1, 31, 8, 0, 0, 0, time.UTC), Reason: "load test, ask ada@example.com",
+			ID: "alerts.yaml:81", By: "alerts.yaml", Match: alerting.Match{Projects: []string{"acme-sandbox"}},
+			Until: time.Date(2026, 3, 31, 8, 0, 0, 0, time.UTC), Reason: "load test, ask ada@example.com",
 		}},
 		Escalations: []alerting.Escalation{{
 			Match: alerting.Match{Severity: alerting.Critical},

@@ -23,6 +23,9 @@ const Console = "console"
 // builtin are the names of channels that are there without being defined.
 var builtin = []string{Console, event.TopicAlerts}
 
+// ofEnvironment is the channel to KEYTURN_WEBHOOK_URL.
+const ofEnvironment = "webhook"
+
 // File is what a file says.
 type File struct {
 	Config   alerting.Config // Always and Channels are left to who knows all channels

@@ -8,8 +8,6 @@ import (
 	_ "time/tzdata" // for schedules, on machines that know no time zones
 
 	"example.com/keyturn/shared/alerting"
-	"example.com/keyturn/shared/detect"
-	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/yamlfile"
 )
 
@@ -40,9 +38,6 @@ func (l *loader) match(m yamlfile.Mapping) alerting.Match {
 	}
 }
 
-// everything reports whether a match leaves nothing out.
-func everything(m yamlfile.Mapping) bool { return len(m.Entries) == 0 }
-
 // texts checks each value of a list, which is not empty.
 func (l *loader) texts(values yamlfile.Scalars, key string, in yamlfile.Mapping, check func(v yamlfile.Scalar, key string)) []string {
 	if values != nil && len(values) == 0 {
@@ -61,43 +56,22 @@ func (l *loader) rule(v yamlfile.Scalar, key string) {
 }
 
 // pattern checks what may end with "*".
-func (l *loader) pattern(v yamlfile.Scalar, key string) {
-	switch {
-	case strings.TrimSpace(v.Text) != v.Text || v.Text == "":
-		l.Problem(v.At(), "%s: %.80q is empty, or has spaces around it", key, v.Text)
-	case strings.Contains(strings.TrimSuffix(v.Text, "*"), "*"):
-		l.Problem(v.At(), "%s: %.80q: a * stands only at the end, for whatever follows", key, v.Text)
-	}
-}
+func (l *loader) pattern(v yamlfile.Scalar, key string) { l.check(v, key, CheckPattern) }
 
 // detector checks the name of one, or what some names begin with.
-func (l *loader) detector(v yamlfile.Scalar, key string) {
-	known := detectors()
-	prefix, wild := strings.CutSuffix(v.Text, "*")
-	switch {
-	case v.Text == "" || strings.Contains(prefix, "*"):
-		l.pattern(v, key)
-	case !wild && !slices.Contains(known, v.Text):
-		l.Problem(v.At(), "%s: there is no %.80q%s; docs/alerts.md lists them", key, v.Text, yamlfile.Meant(v.Text, known))
-	case wild && !slices.ContainsFunc(known, func(name string) bool { return strings.HasPrefix(name, prefix) }):
-		l.Problem(v.At(), "%s: no name begins with %.80q; docs/alerts.md lists them", key, prefix)
-	}
-}
+func (l *loader) detector(v yamlfile.Scalar, key string) { l.check(v, key, CheckDetector) }
 
-// detectors are the names that notices have for what brought them about.
-func detectors() []string {
-	var names []string
-	for _, d := range detect.Detectors() {
-		names = append(names, d.Name)
+func (l *loader) check(v yamlfile.Scalar, key string, check func(text string) error) {
+	if err := check(v.Text); err != nil {
+		l.Problem(v.At(), "%s: %v", key, err)
 	}
-	for _, m := range event.Milestones {
-		names = append(names, event.MilestonePrefix+string(m))
-	}
-	return names
 }
 
 func (l *loader) labels(m yamlfile.Mapping) map[string]string {
 	var labels map[string]string
+	if m.Given() && len(m.Entries) == 0 {
+		l.Problem(m.At(), "labels names none: leave it out to match any")
+	}
 	for _, e := range m.Entries {
 		if labels == nil {
 			labels = make(map[string]string)
@@ -133,6 +107,9 @@ func (l *loader) readSchedules(m yamlfile.Mapping) named[*alerting.Schedule] {
 		var s scheduleSpec
 		sec := l.section(m, &s)
 		schedule := &alerting.Schedule{From: l.clock(s.From, "from", 0), To: l.clock(s.To, "to", 24*time.Hour), Zone: sec.zone(s.Zone)}
+		if s.Days != nil && len(s.Days) == 0 {
+			l.Problem(sec.at, "days is an empty list, on which it never is: leave it out for every day")
+		}
 		for _, v := range s.Days {
 			schedule.Days = append(schedule.Days, l.days(v)...)
 		}

@@ -13,6 +13,9 @@ func TestProblemsAreTold(t *testing.T) {
 	const ref = "projects/acme/secrets/s/versions/1"
 	channel := func(settings string) string { return "channels:\n  a:\n    " + settings + "\n" }
 	route := func(match string) string { return "routes:\n  - match: " + match + "\n    to: [console]\n" }
+	silence := func(match string) string {
+		return "silences:\n  - {match: " + match + ", until: 2026-03-03T00:00:00Z, reason: quiet}\n"
+	}
 	for _, tt := range []struct {
 		name, file string
 		want       []string // position and what is said there
@@ -40,6 +43,7 @@ func TestProblemsAreTold(t *testing.T) {
 		{"channel's name", "channels: {My Channel: {slack: {webhook: " + ref + "}}}\n", []string{"f:1:12: want as the name of a channel"}},
 		{"channel of a reserved name", "channels: {console: {slack: {webhook: " + ref + "}}}\n", []string{"f:1:12: console is a name of keyturn's own"}},
 		{"channel of the responder's name", "channels: {respond: {slack: {webhook: " + ref + "}}}\n", []string{"f:1:12: respond is a name of keyturn's own"}},
+		{"channel of the environment's name", "channels: {webhook: {slack: {webhook: " + ref + "}}}\n", []string{"f:1:12: webhook is a name of keyturn's own"}},
 		{"channel without body", "channels:\n  a:\n", []string{"f:2:6: this channel: want keys with values, and this is nothing"}},
 		{"channel without kind", channel("limit: {per-hour: 1}"), []string{`f:3:5: channel "a" has no kind`}},
 		{"unknown kind", channel("slak: {webhook: " + ref + "}"), []string{`f:3:5: unknown field "slak"; did you mean slack?`}},
@@ -52,7 +56,8 @@ func TestProblemsAreTold(t *testing.T) {
 		{"no space after the colon", channel("slack:\n      webhook:https://hooks.slack.com/CANARY"), []string{"f:4:7: slack: want keys with values, and this is one value"}},
 		{"setting in place of settings", channel("slack: " + ref), []string{"f:3:12: slack: want keys with values, and this is one value"}},
 		{"literal secret", channel("slack: {webhook: https://hooks.slack.com/services/T0/B0/x}"), []string{"f:3:22: webhook is no reference to a secret, and is not repeated here"}},
-		{"secret without version", channel("chat: {webhook: projects/acme/secrets/s}"), []string{"f:3:21: webhook is no reference"}},
+		{"secret without version", channel("chat: {webhook: projects/acme/secrets/s}"), []string{"f:3:21: webhook names a secret without its version: add /versions/latest"}},
+		{"secret with half a version", channel("chat: {webhook: projects/acme/secrets/s/versions}"), []string{"f:3:21: webhook names a secret without its version"}},
 		{"literal routing key", channel("pagerduty: {routing-key: 0123456789abcdef0123456789abcdef}"), []string{"f:3:30: routing-key is no reference"}},
 		{"mail without host", channel("email: {from: a@example.com, to: b@example.com}"), []string{"f:3:13: host is missing"}},
 		{"mail from nobody", channel("email: {host: smtp.example.com, to: b@example.com}"), []string{"f:3:13: from is missing"}},
@@ -74,6 +79,10 @@ func TestProblemsAreTold(t *testing.T) {
 		{"webhook with a query", channel("webhook: {url: 'https://hooks.example.com/x?token=CANARY'}"), []string{"f:3:20: url has a user, a query or a fragment"}},
 		{"webhook with a user", channel("webhook: {url: 'https://u:CANARY@hooks.example.com/x'}"), []string{"f:3:20: url has a user, a query or a fragment"}},
 		{"webhook of another scheme", channel("webhook: {url: 'ftp://CANARY@hooks.example.com'}"), []string{"f:3:20: url is no https URL"}},
+		{"webhook of Slack", channel("webhook: {url: 'https://hooks.slack.com/services/T0/B0/CANARY'}"), []string{"f:3:20: url is a secret, as whoever knows its path"}},
+		{"webhook of Chat", channel("webhook: {url: 'https://chat.googleapis.com/v1/spaces/A/messages?key=CANARY'}"), []string{"f:3:20: url is a secret"}},
+		{"webhook of Teams", channel("ocsf: {url: 'https://ACME.webhook.office.com./webhookb2/CANARY'}"), []string{"f:3:17: url is a secret"}},
+		{"webhook of Discord", channel("alertmanager: {url: 'https://discord.com/api/webhooks/1/CANARY'}"), []string{"f:3:25: url is a secret"}},
 		{"webhook's reference", channel("webhook: {url: projects/acme/secrets/s/versions/}"), []string{"f:3:20: url is no reference to a secret"}},
 		{"webhook's key", channel("webhook: {url: 'https://hooks.example.com/x', key: CANARY}"), []string{"f:3:56: key is no reference"}},
 		{"source", channel("scc: {source: organizations/1}"), []string{"f:3:19: source: want one such as"}},
@@ -83,6 +92,7 @@ func TestProblemsAreTold(t *testing.T) {
 		{"limit's numbers", channel("slack: {webhook: " + ref + "}\n    limit: {per-hour: 0, burst: many, digest: 2d}"), []string{`f:4:23: per-hour is "0"`, `f:4:33: burst is "many"`, `f:4:47: digest is "2d"`}},
 
 		{"days", "schedules: {s: {days: [mon-fry, montag]}}\n", []string{`f:1:24: days: "mon-fry" is none of`, `f:1:33: days: "montag"`}},
+		{"no day", "schedules: {s: {days: []}}\n", []string{"f:1:17: days is an empty list"}},
 		{"times of day", "schedules: {s: {from: 9, to: '25:00'}}\n", []string{`f:1:23: from is "9"`, `f:1:30: to is "25:00"`}},
 		{"no time between", "schedules: {s: {from: '09:00', to: '09:00'}}\n", []string{"f:1:23: from and to are the same"}},
 		{"zone", "schedules: {s: {zone: Berlin}}\n", []string{`f:1:23: zone: there is no "Berlin"`}},
@@ -97,6 +107,7 @@ func TestProblemsAreTold(t *testing.T) {
 		{"wildcards", route("{projects: 'a**'}"), []string{`f:2:23: projects: "a**": a * stands only at the end`}},
 		{"nothing to match", route("{credentials: [' a', '']}"), []string{`f:2:27: credentials: " a" is empty`, `f:2:33: credentials: "" is empty`}},
 		{"empty list", route("{projects: []}"), []string{"f:2:13: projects is an empty list"}},
+		{"no label", route("{labels: {}}"), []string{"f:2:21: labels names none"}},
 		{"label's value", route("{labels: {team: [a]}}"), []string{"f:2:28: the label's value: want one value, and this is a list"}},
 		{"schedule", "schedules: {office: {days: mon}}\n" + route("{schedule: offices, not-schedule: office}"), []string{`f:3:23: schedule: there is no schedule "offices"; did you mean office?`}},
 		{"match misspelt", route("{severty: high}"), []string{`f:2:13: unknown field "severty"; did you mean severity?`}},
@@ -109,12 +120,16 @@ func TestProblemsAreTold(t *testing.T) {
 		{"route twice", "routes:\n  - to: [console, console]\n", []string{"f:2:19: to: console is named twice"}},
 		{"continue", "routes:\n  - {to: console, continue: yes}\n", []string{`f:2:29: continue is "yes": want true or false`}},
 		{"silence of everything", "silences:\n  - {until: 2099-01-01T00:00:00Z, reason: quiet}\n", []string{"f:2:6: this would silence everything"}},
+		{"silence of a severity that all have", silence("{severity: warning}"), []string{"f:2:6: this would silence everything"}},
+		{"silence of all rules", silence("{rules: [rotation, finding], detectors: '*'}"), []string{"f:2:6: this would silence everything"}},
+		{"silence of all projects", silence("{projects: [acme, '*'], credentials: '*'}"), []string{"f:2:6: this would silence everything"}},
+		{"silence of what is misspelt", silence("{severity: hihg}"), []string{`f:2:24: severity: there is no "hihg"`}},
 		{"silence without reason", "silences:\n  - {match: {projects: a}, until: 2099-01-01T00:00:00Z}\n", []string{"f:2:6: reason is missing"}},
 		{"silence without end", "silences:\n  - {match: {projects: a}, reason: ' '}\n", []string{"f:2:6: until is missing", "f:2:36: reason is empty"}},
 		{"silence until no time", "silences:\n  - {match: {projects: a}, until: tomorrow, reason: b}\n", []string{`f:2:35: until is "tomorrow"`}},
 		{"no steps", "escalations:\n  - match: {severity: high}\n", []string{"f:2:5: steps is missing"}},
-		{"falling steps", "escalations:\n  - steps:\n    - {after: 1h, to: console}\n    - {after: 15m, to: console}\n", []string{"f:4:15: after is 15m, and the step before it comes after 60m"}},
-		{"steps at once", "escalations:\n  - steps: [{after: 60m, to: console}, {after: 1h, to: []}]\n", []string{"f:2:41: to is an empty list", "f:2:48: after is 1h, and the step before it comes after 60m"}},
+		{"falling steps", "escalations:\n  - steps:\n    - {after: 1h, to: console}\n    - {after: 15m, to: console}\n", []string{"f:4:15: after is 15m, and the step before it comes after 1h"}},
+		{"steps at once", "escalations:\n  - steps: [{after: 60m, to: console}, {after: 1h, to: []}]\n", []string{"f:2:41: to is an empty list", "f:2:48: after is 1h, and the step before it comes after 1h"}},
 		{"step that tells nobody", "escalations:\n  - steps: [{after: 1h, to: []}, {to: console}]\n", []string{"f:2:14: to is an empty list", "f:2:35: after is missing"}},
 		{"action", "responses:\n  - action: revoke+kill-token\n", []string{`f:2:13: action: there is no "revoke+kill-token"; did you mean revoke+kill-tokens?`}},
 		{"no action", "responses:\n  - match: {severity: high}\n", []string{"f:2:5: action is missing"}},
@@ -147,7 +162,10 @@ func TestWarnings(t *testing.T) {
 		{"used by an escalation", channels + "routes:\n  - to: [console]\nescalations:\n  - steps: [{after: 5m, to: a}]\n", nil},
 		{"unused schedule", "schedules:\n  s: {days: sat-sun}\n", []string{"f:2:3: schedule s is not used"}},
 		{"silence is over", "silences:\n  - {match: {projects: a}, until: 2026-03-02T12:00:00Z, reason: r}\n", []string{"f:2:35: this silence is over since 2026-03-02T12:00:00Z"}},
+		{"silence that is long", "silences:\n  - {match: {projects: a}, until: 2026-06-01T12:00:00Z, reason: r}\n", []string{"f:2:35: this silence lasts for more than 90d"}},
+		{"silence that is not long", "silences:\n  - {match: {projects: a}, until: 2026-05-31T12:00:00Z, reason: r}\n", nil},
 		{"route after the last", "routes:\n  - to: [console]\n  - {match: {severity: high}, to: []}\n", []string{"f:3:6: this route is never reached: the one on line 2 matches everything"}},
+		{"route after one of all projects", "routes:\n  - {match: {projects: '*', severity: warning}, to: [console]}\n  - {match: {severity: high}, to: []}\n", []string{"f:3:6: this route is never reached"}},
 		{"route after one that continues", "routes:\n  - {to: [console], continue: true}\n  - {match: {severity: high}, to: []}\n", nil},
 		{"all is revoked", "responses:\n  - action: revoke\n", []string{"f:2:13: whatever is noticed of a credential leads to revoke"}},
 		{"all is proposed", "responses:\n  - action: propose\n", nil},

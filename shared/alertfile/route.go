@@ -52,7 +52,7 @@ func (l *loader) routes(list yamlfile.List) []alerting.Route {
 		}
 		sec := l.section(m, &s)
 		r := alerting.Route{Match: l.match(s.Match), To: sec.to(s.To, "to: [] is nobody but subscribers of the topic keyturn-alerts"), Continue: l.truth(s.Continue, "continue")}
-		return r, everything(s.Match) && !r.Continue
+		return r, r.Match.Everything() && !r.Continue
 	})
 }
 
@@ -86,15 +86,26 @@ func (l *loader) silences(list yamlfile.List) []alerting.Silence {
 			Reason yamlfile.Scalar  `yaml:"reason"`
 		}
 		sec := l.section(m, &s)
-		if sec.whole && everything(s.Match) {
-			l.Problem(sec.at, "this would silence everything: say under 'match:' what is to be silent")
-		}
 		return alerting.Silence{
 			ID: fmt.Sprintf("%s:%d", l.Name, sec.at.Line), By: l.Name,
-			Match: l.match(s.Match), Until: sec.until(s.Until), Reason: sec.text(s.Reason, "reason"),
+			Match: sec.silent(s.Match), Until: sec.until(s.Until), Reason: sec.text(s.Reason, "reason"),
 		}, false
 	})
 }
+
+// silent reads what a silence is about.
+func (s section) silent(m yamlfile.Mapping) alerting.Match {
+	before := len(s.Problems)
+	match := s.match(m)
+	if s.whole && len(s.Problems) == before && match.Everything() {
+		s.Problem(s.at, "this would silence everything: say under 'match:' what is to be silent, and leave something out")
+	}
+	return match
+}
+
+// longSilence is for how long a silence may last until that is odd: what it hides is
+// forgotten.
+const longSilence = 90 * day
 
 // until reads when a silence ends.
 func (s section) until(v yamlfile.Scalar) time.Time {
@@ -107,6 +118,8 @@ func (s section) until(v yamlfile.Scalar) time.Time {
 		s.Problem(v.At(), "until is %.40q: want a time with its zone, such as 2026-01-31T08:00:00Z", v.Text)
 	case !s.now.Before(until):
 		s.warn(v.At(), "this silence is over since %s: take it out", until.Format(time.RFC3339))
+	case until.Sub(s.now) > longSilence:
+		s.warn(v.At(), "this silence lasts for more than %s from now: let it end earlier, and look again then", brief(longSilence))
 	}
 	return until
 }
@@ -127,7 +140,7 @@ func (l *loader) escalations(list yamlfile.List) []alerting.Escalation {
 				e.Steps = append(e.Steps, l.step(step, e.Steps))
 			}
 		}
-		return e, everything(s.Match)
+		return e, e.Match.Everything()
 	})
 }
 
@@ -163,10 +176,10 @@ func (l *loader) responses(list yamlfile.List) []alerting.Response {
 		}
 		sec := l.section(m, &s)
 		r := alerting.Response{Match: l.match(s.Match), Action: alerting.Action(s.Action.Text)}
-		if sec.has(s.Action, "action") && l.oneOf(s.Action, "action", actions) && everything(s.Match) && r.Action != alerting.Observe && r.Action != alerting.Propose {
-			l.warn(s.Action.At(), "whatever is noticed of a credential leads to %s, of any severity: say under 'match:' what should", r.Action)
+		if sec.has(s.Action, "action") && l.oneOf(s.Action, "action", actions) && r.Match.Everything() && r.Action != alerting.Observe && r.Action != alerting.Propose {
+			l.warn(s.Action.At(), "whatever is noticed of a credential leads to %s: say under 'match:' what should", r.Action)
 		}
-		return r, everything(s.Match)
+		return r, r.Match.Everything()
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"strings"
 
 	"example.com/keyturn/shared/yamlfile"
 )
@@ -17,7 +18,11 @@ func (s section) secret(v yamlfile.Scalar, key string) SecretVersion {
 	if !v.Given() {
 		return ""
 	}
-	if !secretVersion.MatchString(v.Text) {
+	switch {
+	case secretVersion.MatchString(v.Text):
+	case secretVersion.MatchString(strings.TrimSuffix(v.Text, "/versions") + "/versions/latest"):
+		s.Problem(v.At(), "%s names a secret without its version: add /versions/latest, or the number of one", key)
+	default:
 		s.Problem(v.At(), "%s is no reference to a secret, and is not repeated here in case it is the secret: put that into Secret Manager, and here projects/PROJECT/secrets/SECRET/versions/latest", key)
 	}
 	return SecretVersion(v.Text)
@@ -40,6 +45,8 @@ func (s section) url(v yamlfile.Scalar, private bool) string {
 	switch {
 	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
 		s.Problem(v.At(), "url is no https URL, and is not repeated here in case it is a secret")
+	case inPath(u.Hostname()) != "":
+		s.Problem(v.At(), "url is a secret, as whoever knows its path may post there, and is not repeated here: put it into Secret Manager, and its reference, projects/PROJECT/secrets/SECRET/versions/latest, %s", inPath(u.Hostname()))
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		s.Problem(v.At(), "url has a user, a query or a fragment, which may be secret: put it into Secret Manager, and leave here what is before it, or a reference where a secret is taken")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
@@ -48,6 +55,34 @@ func (s section) url(v yamlfile.Scalar, private bool) string {
 		s.reachable(v, u.Hostname(), private)
 	}
 	return v.Text
+}
+
+// incomings are domains whose URLs are secret by their paths, and where the
+// reference to such a URL stands.
+var incomings = []struct{ domain, stands string }{
+	{"hooks.slack.com", "into slack: {webhook: …}"},
+	{"hooks.slack-gov.com", "into slack: {webhook: …}"},
+	{"chat.googleapis.com", "into chat: {webhook: …}"},
+	{"discord.com", "into webhook: {url: …}"},
+	{"discordapp.com", "into webhook: {url: …}"},
+	{"webhook.office.com", "into webhook: {url: …}"},
+	{"outlook.office.com", "into webhook: {url: …}"},
+	{"logic.azure.com", "into webhook: {url: …}"},
+	{"api.powerplatform.com", "into webhook: {url: …}"},
+	{"api.telegram.org", "into webhook: {url: …}"},
+	{"hooks.zapier.com", "into webhook: {url: …}"},
+}
+
+// inPath is where the reference to a URL of a host stands that is secret by its
+// path; "" where it need not be.
+func inPath(host string) string {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	for _, in := range incomings {
+		if host == in.domain || strings.HasSuffix(host, "."+in.domain) {
+			return in.stands
+		}
+	}
+	return ""
 }
 
 // reachable has a private address called so, lest a mistake or another's name

@@ -45,10 +45,13 @@ func (l *loader) duration(v yamlfile.Scalar, key string, least, most time.Durati
 	return d
 }
 
-// brief is a duration in days, or in minutes.
+// brief is a duration in days, hours or minutes.
 func brief(d time.Duration) string {
-	if d%day == 0 {
+	switch {
+	case d%day == 0:
 		return strconv.Itoa(int(d/day)) + "d"
+	case d%time.Hour == 0:
+		return strconv.Itoa(int(d/time.Hour)) + "h"
 	}
 	return strconv.Itoa(int(d/time.Minute)) + "m"
 }

@@ -26,6 +26,14 @@ func (m Match) Matches(n Notice, now time.Time) bool {
 		labelled(m.Labels, n.Labels) && (m.Schedule == nil || m.Schedule.Covers(now)) && (m.Outside == nil || !m.Outside.Covers(now))
 }
 
+// Everything reports whether nothing that is told is left out: nothing less severe
+// than a warning is.
+func (m Match) Everything() bool {
+	all := func(patterns []string) bool { return len(patterns) == 0 || slices.Contains(patterns, "*") }
+	return m.Severity <= Warning && (len(m.Rules) == 0 || slices.Contains(m.Rules, RuleFinding) && slices.Contains(m.Rules, RuleRotation)) &&
+		all(m.Detectors) && all(m.Projects) && all(m.Credentials) && len(m.Labels) == 0 && m.Schedule == nil && m.Outside == nil
+}
+
 func oneOf(patterns []string, s string) bool {
 	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool {
 		if prefix, ok := strings.CutSuffix(p, "*"); ok {
