@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"example.com/keyturn/functions/alert"
@@ -69,8 +67,8 @@ func selected(m alerting.Match) string {
 			parts = append(parts, strings.Join(p, " or "))
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.Labels)) {
-		parts = append(parts, name+"="+m.Labels[name])
+	if len(m.Labels) > 0 {
+		parts = append(parts, notify.Labels(m.Labels))
 	}
 	if m.Severity > alerting.Info {
 		parts = append(parts, m.Severity.String()+" or worse")

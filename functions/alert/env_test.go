@@ -123,7 +123,7 @@ func finding(id string, severity detect.Severity, count int) detect.Finding {
 		ID: id, Time: start, Detector: detect.PermissionProbing, Severity: severity, Subject: "thief", Project: project, Count: count,
 		Key: "//iam.googleapis.com/k", Permissions: []string{"a.b.c"}, FirstSeen: start, LastSeen: start,
 		Reason: "thief probes", Advice: "keyturn revoke SECRET", Link: "https://link", Evidence: []string{"i1", "i2"},
-		From: []string{"192.0.2.7 curl", "192.0.2.8"}, Runbook: "1. Look.",
+		From: []string{"192.0.2.7 curl", "192.0.2.8"}, Runbook: "1. Look.", Standing: detect.Standing{State: "unmanaged", At: start},
 	}
 }
 

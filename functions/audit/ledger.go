@@ -43,17 +43,26 @@ func ReadLedger(ctx context.Context, from Secrets, now time.Time, rotators []str
 
 // enter writes one credential into the ledger.
 func enter(l *detect.Ledger, c rotation.Credential, target string) {
-	l.Secrets = append(l.Secrets, detect.LedgerSecret{Name: c.Secret, Target: target, Labels: c.Labels})
+	l.Secrets = append(l.Secrets, detect.LedgerSecret{Name: c.Secret, Target: target, Labels: c.Labels, Rotation: c.Journal.Rotation})
 	for _, k := range c.Journal.Keys() {
 		if k.ID != "" {
 			l.Keys = append(l.Keys, detect.LedgerKey{
-				ID: k.ID, Secret: c.Secret, Kind: string(c.Kind), State: string(k.Phase), Since: k.Since, Given: k.Given, Versions: k.Versions(),
+				ID: k.ID, Secret: c.Secret, Kind: string(c.Kind), State: string(k.Phase), Since: k.Since, Given: k.Given, Until: until(k, c.Policy), Versions: k.Versions(),
 			})
 		}
 	}
 	for _, k := range c.Journal.Retired {
 		l.Retired = append(l.Retired, detect.RetiredKey{ID: k.ID, Secret: c.Secret, Given: k.Given, Disabled: k.Disabled, Deleted: k.Deleted, Versions: k.Versions})
 	}
+}
+
+// until is when a key leaves its phase, should nobody use it; zero if only a rotation
+// ends that.
+func until(k rotation.Key, p rotation.Policy) time.Time {
+	if k.Phase != rotation.Overlapping && k.Phase != rotation.Quarantined {
+		return time.Time{}
+	}
+	return k.Due(p)
 }
 
 // unhurried is how long apart the journals are read.

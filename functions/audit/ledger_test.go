@@ -65,6 +65,7 @@ func twoKeys(t testing.TB) []gcp.Secret {
 	t.Helper()
 	return []gcp.Secret{
 		credential(t, "projects/acme/secrets/billing", rotation.ServiceAccountKey, "projects/acme/serviceAccounts/"+billing, rotation.Journal{
+			Rotation: 7,
 			Incoming: &rotation.Key{Phase: rotation.Intended, Since: start},
 			Current:  &rotation.Key{ID: keyB, Version: "2", Phase: rotation.Active, Since: start, Given: start},
 			Retiring: []rotation.Key{{ID: keyA, Version: "1", Phase: rotation.Overlapping, Since: start, Given: start.AddDate(0, 0, -30)}},
@@ -85,9 +86,9 @@ func TestTheLedgerIsReadFromTheJournals(t *testing.T) {
 	got, err := json.Marshal(l)
 	must(t, err)
 	want := fmt.Sprintf(`{"at":"2030-01-01T12:00:00Z","keys":[`+
-		`{"id":%q,"secret":"projects/acme/secrets/billing","kind":"service-account-key","state":"overlapping","since":"2030-01-01T12:00:00Z","given":"2029-12-02T12:00:00Z","versions":["1"]},`+
+		`{"id":%q,"secret":"projects/acme/secrets/billing","kind":"service-account-key","state":"overlapping","since":"2030-01-01T12:00:00Z","given":"2029-12-02T12:00:00Z","until":"2030-01-02T12:00:00Z","versions":["1"]},`+
 		`{"id":%q,"secret":"projects/acme/secrets/billing","kind":"service-account-key","state":"active","since":"2030-01-01T12:00:00Z","given":"2030-01-01T12:00:00Z","versions":["2"]}],`+
-		`"secrets":[{"name":"projects/acme/secrets/billing","target":"//iam.googleapis.com/projects/acme/serviceAccounts/%s","labels":{"team":"payments"}},{"name":"projects/acme/secrets/gemini","target":"//apikeys.googleapis.com/%s"}],`+
+		`"secrets":[{"name":"projects/acme/secrets/billing","target":"//iam.googleapis.com/projects/acme/serviceAccounts/%s","labels":{"team":"payments"},"rotation":7},{"name":"projects/acme/secrets/gemini","target":"//apikeys.googleapis.com/%s"}],`+
 		`"rotators":["keyturn-rotate@acme.iam.gserviceaccount.com"],`+
 		`"retired":[{"id":%q,"secret":"projects/acme/secrets/gemini","given":"2029-12-23T12:00:00Z","disabled":"2029-12-31T12:00:00Z","deleted":"2030-01-01T12:00:00Z","versions":["1"]}]}`, keyA, keyB, billing, apiKey, apiKey)
 	if string(got) != want {

@@ -23,10 +23,11 @@ type Notice struct {
 	Severity   Severity          `json:"severity"`
 	Subject    string            `json:"subject"` // whom or what it is about: with Detector it makes the incident
 	Project    string            `json:"project,omitempty"`
-	Credential string            `json:"credential,omitempty"` // projects/P/secrets/S, or the key's name, when known
-	Key        string            `json:"key,omitempty"`        // id of the key that is abused, when known
-	Labels     map[string]string `json:"labels,omitempty"`     // of the credential, when known
-	Count      int               `json:"count,omitempty"`      // how much of it; 0 where there is nothing to count
+	Credential string            `json:"credential,omitempty"`     // projects/P/secrets/S, or the key's name, when known
+	Key        string            `json:"key,omitempty"`            // id of the key that is abused, when known
+	Standing   string            `json:"rotation_state,omitempty"` // what the key is in the rotation of its credential, in a line, when known
+	Labels     map[string]string `json:"labels,omitempty"`         // of the credential's secret, when known
+	Count      int               `json:"count,omitempty"`          // how much of it; 0 where there is nothing to count
 	Time       time.Time         `json:"time"`
 	Summary    string            `json:"summary"`             // one sentence
 	Technique  string            `json:"technique,omitempty"` // of MITRE ATT&CK

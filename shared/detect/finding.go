@@ -45,6 +45,8 @@ type Finding struct {
 	Linked      int       `json:"linked,omitempty"`  // of Entries that Link opens, where those are not all
 
 	Labels map[string]string `json:"labels,omitempty"` // that the owner of the credential gave its secret
+
+	Standing Standing `json:"standing,omitzero"` // what Key is now in the rotation of its credential
 }
 
 // Bounds of a finding.
@@ -63,8 +65,10 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 		Subject: visible(s.shown(), maxSubject), Project: s.notes[noteProject].text, Key: s.notes[noteKey].text,
 		Time: instant(v.last), FirstSeen: instant(v.start), LastSeen: instant(v.last), Count: v.count, Reason: v.reason() + s.attribution(v.seen),
 	}
+	f.Key = g.ledger.fullName(v.key, f.Key)
 	f.Credential = cmp.Or(v.credential, g.ledger.credential(f.Key))
 	f.Labels = g.ledger.labels(f.Credential)
+	f.Standing = g.standing(f.Key)
 	f.Subject = cmp.Or(visible(v.subject, maxSubject), f.Subject)
 	if from := s.notes[noteFrom].text; from != "" {
 		f.From = []string{from}

@@ -16,6 +16,7 @@ const (
 type about struct {
 	subject    string   // who is told as the subject; "" is the subject's own name
 	credential string   // projects/P/secrets/S
+	key        string   // id of the key that it is about; "" is the one that the subject used last
 	from       []string // what its sightings are called after
 	advice     string   // "" is the general one
 	query      string   // of entries that the link opens; "" is the evidence
@@ -98,7 +99,7 @@ func verdictOf(by *Detector, severity Severity, uses []sighting) verdict {
 
 // ofKey says whose the key is.
 func (v *verdict) ofKey(k *ledgerKey) {
-	v.credential, v.subject = k.secret.name, k.secret.account
+	v.credential, v.key, v.subject = k.secret.name, k.id, k.secret.account
 	if v.subject == "" {
 		v.subject = k.id
 	}

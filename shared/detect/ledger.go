@@ -30,6 +30,7 @@ type LedgerKey struct {
 	Given      time.Time `json:"given,omitzero"`      // when consumers were first given it; zero while they were not
 	Superseded time.Time `json:"superseded,omitzero"` // when they were given the next one; zero is when the next key of the secret was given
 	Disabled   time.Time `json:"disabled,omitzero"`   // zero is Since of a quarantined key, and else not yet
+	Until      time.Time `json:"until,omitzero"`      // when it is disabled, or deleted if it is quarantined, should nobody use it; zero when not known
 	Versions   []string  `json:"versions,omitempty"`  // numbers of the secret's versions that hold it; empty when not known
 }
 
@@ -50,6 +51,8 @@ type LedgerSecret struct {
 	Target  string            `json:"target,omitempty"`  // full name of what its keys belong to, such as a service account
 	Readers []string          `json:"readers,omitempty"` // principals known to read it; empty when not known
 	Labels  map[string]string `json:"labels,omitempty"`  // that its owner gave it: they end up in findings
+
+	Rotation int `json:"rotation,omitempty"` // number of the latest rotation that was begun; 0 when not known
 }
 
 // Validate reports what in the ledger, such as one from a file, nobody wrote who

@@ -13,6 +13,7 @@ import (
 type ledgerIndex struct {
 	at       int64 // up to when it knows, in milliseconds of Unix time
 	empty    bool  // nothing is managed
+	missing  bool  // there is no ledger
 	keys     map[string]*ledgerKey
 	secrets  map[secretRef]*ledgerSecret
 	accounts map[string]*ledgerSecret // by the e-mail of the target
@@ -26,6 +27,8 @@ type secretRef struct{ project, id string }
 // ledgerSecret is a managed secret with its keys.
 type ledgerSecret struct {
 	name, account string // the account's e-mail; "" if the target is none
+	rotation      int    // the latest
+	keysAre       string // what the names of an account's keys begin with; "" when not known
 	readers       map[string]bool
 	labels        map[string]string // that Secret Manager takes
 	keys          []*ledgerKey
@@ -37,7 +40,9 @@ var (
 	managedKey    = regexp.MustCompile(`^([0-9a-f]{40}|projects/[a-z0-9.:-]+/locations/global/keys/[A-Za-z0-9_-]+)$`)
 	labelName     = regexp.MustCompile(`^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$`)
 	labelValue    = regexp.MustCompile(`^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`)
+	versionNumber = regexp.MustCompile(`^[0-9]{1,9}$`)
 	apiKeyName    = regexp.MustCompile(`^//apikeys\.googleapis\.com/projects/([a-z0-9.:-]+)/locations/global/keys/`)
+	accountFull   = regexp.MustCompile(`^//iam\.googleapis\.com/projects/[a-z0-9.:-]+/serviceAccounts/[A-Za-z0-9._-]+@[A-Za-z0-9._-]+$`)
 	accountName   = regexp.MustCompile(`/serviceAccounts/([A-Za-z0-9._-]+@[A-Za-z0-9._-]+)$`)
 )
 
@@ -46,7 +51,7 @@ var (
 func (l *Ledger) index() *ledgerIndex {
 	x := &ledgerIndex{at: latestTime, keys: make(map[string]*ledgerKey), secrets: make(map[secretRef]*ledgerSecret), accounts: make(map[string]*ledgerSecret), projects: make(map[string]bool), rotators: make(map[string]bool)}
 	if l == nil {
-		x.empty = true
+		x.empty, x.missing = true, true
 		return x
 	}
 	if !l.At.IsZero() {
@@ -101,11 +106,15 @@ func (x *ledgerIndex) secret(s LedgerSecret) *ledgerSecret {
 		known.readers[r] = true
 	}
 	known.label(s.Labels)
+	known.rotation = max(known.rotation, s.Rotation)
 	if p := apiKeyName.FindStringSubmatch(s.Target); p != nil {
 		x.projects[p[1]] = true
 	}
 	if a := accountName.FindStringSubmatch(s.Target); a != nil {
 		known.account = a[1]
+		if accountFull.MatchString(s.Target) {
+			known.keysAre = s.Target + "/keys/"
+		}
 		if other := x.accounts[a[1]]; other == nil || other.name > s.Name {
 			x.accounts[a[1]] = known
 		}
@@ -137,6 +146,9 @@ func (x *ledgerIndex) add(secret string, k *ledgerKey, versions []string) {
 	s.keys = append(s.keys, k)
 	x.keys[lastPart(k.id)] = k
 	for _, v := range versions {
+		if versionNumber.MatchString(v) && len(k.versions) < maxListed {
+			k.versions = append(k.versions, v)
+		}
 		if s.versions == nil {
 			s.versions = make(map[string]bool)
 		}
@@ -231,6 +243,21 @@ func (x *ledgerIndex) labels(secret string) map[string]string {
 		return maps.Clone(s.labels)
 	}
 	return nil
+}
+
+// fullName is that of the key of an id, and else what it is called.
+func (x *ledgerIndex) fullName(id, called string) string {
+	k := x.keys[lastPart(id)]
+	switch {
+	case id == "" || lastPart(called) == lastPart(id) || k == nil:
+	case k.id != lastPart(k.id):
+		return "//apikeys.googleapis.com/" + k.id
+	case k.secret.keysAre != "":
+		return k.secret.keysAre + k.id
+	default:
+		return k.id
+	}
+	return called
 }
 
 // lastPart is what follows the last slash.

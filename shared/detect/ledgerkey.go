@@ -6,9 +6,11 @@ type ledgerKey struct {
 	id                                   string
 	secret                               *ledgerSecret
 	given, superseded, disabled, deleted int64
-	left                                 int64 // by when it was superseded, at the latest
-	active                               bool  // consumers are given it
-	waiting                              bool  // consumers were not given it yet
+	since, until                         int64    // when it entered the state of the ledger, and when it leaves that
+	left                                 int64    // by when it was superseded, at the latest
+	active                               bool     // consumers are given it
+	waiting                              bool     // consumers were not given it yet
+	versions                             []string // of the secret, that hold it
 }
 
 // keyState is in which part of its life a key is.
@@ -36,8 +38,8 @@ var phases = []string{"intended", "staged", "published", "verified", activePhase
 
 // indexed takes from State and Since what the key does not say itself.
 func (k LedgerKey) indexed() *ledgerKey {
-	l := &ledgerKey{id: k.ID, given: milli(k.Given), superseded: milli(k.Superseded), disabled: milli(k.Disabled)}
-	since := milli(k.Since)
+	l := &ledgerKey{id: k.ID, given: milli(k.Given), superseded: milli(k.Superseded), disabled: milli(k.Disabled), since: milli(k.Since), until: milli(k.Until)}
+	since := l.since
 	switch k.State {
 	case activePhase:
 		l.active = true

@@ -24,11 +24,13 @@ func stolenKey(state alerting.State) alerting.Alert {
 			Time:      noon.Add(4 * time.Minute),
 			Summary:   "key 9f86d081 of projects/acme/secrets/billing-key was disabled at 2026-03-01T10:00:00Z, and used about 12 times since, from 203.0.113.7, first 2 h later; its last tokens had died after 1 h 5 min",
 			Technique: "T1078.004",
+			Standing:  "quarantined: disabled since 2026-03-01T10:00:00Z, to be deleted from 2026-03-08T10:00:00Z; version 3; the latest rotation is 4; as of 2026-03-01T12:00:00Z",
+			Labels:    map[string]string{"team": "payments", "env": "prod"},
 			Runbook:   "1. Revoke the key with its tokens. 2. Look in the log for EnableServiceAccountKey or UndeleteKey, and who did it.",
 			Fields: []alerting.Field{
 				{Name: "first seen", Value: "2026-03-01T12:00:00Z"}, {Name: "last seen", Value: "2026-03-01T12:04:00Z"},
 				{Name: "from", Value: "203.0.113.7 curl/8.5.0"}, {Name: "permissions", Value: "secretmanager.versions.access"},
-				{Name: "targets", Value: "projects/acme/secrets/db, projects/acme/secrets/mail"}, {Name: "rotation state", Value: "disabled since 2026-03-01T10:00:00Z, rotation 4"},
+				{Name: "targets", Value: "projects/acme/secrets/db, projects/acme/secrets/mail"},
 				{Name: "evidence", Value: "1x2y3z"},
 			},
 			Next: "keyturn revoke projects/acme/secrets/billing-key --key " + keyID + " --kill-tokens",
@@ -69,6 +71,7 @@ func hostile(text string) alerting.Alert {
 	a := stolenKey(alerting.Open)
 	a.Detector, a.Subject, a.Project, a.Credential, a.Key, a.Summary, a.Runbook, a.Next, a.Link, a.Technique = text, text, text, text, text, text, text, text, text, text
 	a.By, a.Why, a.Outcome, a.Rule = text, text, text, text
+	a.Standing, a.Labels = text, map[string]string{text: text, "": text, text + "2": ""}
 	a.Fields = nil
 	for range 60 {
 		a.Fields = append(a.Fields, alerting.Field{Name: text, Value: text})

@@ -32,7 +32,7 @@ func (c *Console) Deliver(_ context.Context, a alerting.Alert) error {
 		fact{"next", m.Next}, fact{"by gcloud", m.Call}, fact{"take it up", m.Ack},
 		fact{"runbook", m.Runbook}, fact{"technique", m.Technique}, fact{"entries", m.Logs},
 	)) {
-		fmt.Fprintf(&b, "  %-12s %s\n", f.Name, f.Value)
+		fmt.Fprintf(&b, "  %-14s %s\n", f.Name, f.Value)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

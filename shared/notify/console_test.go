@@ -27,16 +27,16 @@ func TestConsolePrintsForPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `ALERT HIGH (open) thief was denied tokens
-  who          thief
-  project      p
-  credential   c
-  when         2026-03-01T12:00:00Z
-  targets      a, b
-  opened       2026-03-01T12:00:00Z
-  findings     3
-  incident     i1
-  next         keyturn revoke SECRET
-  entries      https://console.cloud.google.com/
+  who            thief
+  project        p
+  credential     c
+  when           2026-03-01T12:00:00Z
+  targets        a, b
+  opened         2026-03-01T12:00:00Z
+  findings       3
+  incident       i1
+  next           keyturn revoke SECRET
+  entries        https://console.cloud.google.com/
 `
 	if b.String() != want {
 		t.Errorf("printed\n%swant\n%s", b.String(), want)

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -115,6 +116,7 @@ func progress(a alerting.Alert) string {
 // facts lists what is known: of the finding, its own fields, of the incident.
 func facts(a alerting.Alert) []fact {
 	told := printed(fact{"who", a.Subject}, fact{"project", a.Project}, fact{"credential", a.Credential}, fact{"key", a.Key},
+		fact{"rotation state", a.Standing}, fact{"labels", Labels(a.Labels)},
 		fact{"when", stamp(a.Time)}, fact{"count", number(a.Count)})
 	incident := printed(fact{"opened", stamp(a.Opened)}, fact{"findings", number(a.Findings)}, fact{"incident", a.Incident})
 	for i, f := range a.Fields {
@@ -128,6 +130,15 @@ func facts(a alerting.Alert) []fact {
 		told = append(told, printed(fact(f))...)
 	}
 	return append(told, incident...)
+}
+
+// Labels are labels in a line, in the order of their names.
+func Labels(labels map[string]string) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		parts = append(parts, name+"="+labels[name])
+	}
+	return strings.Join(parts, ", ")
 }
 
 // printed are the facts that are known, in a form that prints.

@@ -116,7 +116,7 @@ func weighDisabled(now time.Time, p Policy, k Key, s Sightings) Evidence {
 		}
 	}
 	enough := latest(k.settled(p).Add(interval), now.Add(-dataLate))
-	if due := k.due(p); !now.Before(due) { // it has been watched for the whole of its quarantine
+	if due := k.Due(p); !now.Before(due) { // it has been watched for the whole of its quarantine
 		enough = latest(enough, due)
 	}
 	if s.Through.Before(enough) {
@@ -145,7 +145,7 @@ func (s Sightings) cadence(given time.Time) (last time.Time, pause time.Duration
 // k is due to go and the record is so old that nothing shows whether it goes on.
 // A test that is still to show up in it is not repeated.
 func (s Sightings) WantsTest(now time.Time, p Policy, k Key, current *Key) bool {
-	if s.Missing != "" || now.Before(k.due(p)) || !s.Through.Before(now.Add(-dataLag/2)) {
+	if s.Missing != "" || now.Before(k.Due(p)) || !s.Through.Before(now.Add(-dataLag/2)) {
 		return false
 	}
 	if current == nil || len(current.Tests) == 0 {

@@ -14,9 +14,9 @@ func retire(now time.Time, p Policy, k Key, want Intent) (Step, bool) {
 		return step(Disable, k, "revoked")
 	case k.broke(p):
 		return step(Restore, k, k.Evidence.Reason)
-	case k.Phase == Overlapping && !now.Before(k.due(p)):
+	case k.Phase == Overlapping && !now.Before(k.Due(p)):
 		return takeOut(now, p, k, Disable, "the overlap has passed")
-	case k.Phase == Quarantined && !now.Before(k.due(p)):
+	case k.Phase == Quarantined && !now.Before(k.Due(p)):
 		return takeOut(now, p, k, Delete, "the quarantine has passed")
 	case k.Phase == Quarantined && k.watched(p) && k.unseen(now) && now.After(k.settled(p)):
 		return step(Examine, k, "the key was disabled: does anybody miss it?")
@@ -72,8 +72,8 @@ func (k Key) broke(p Policy) bool {
 	return k.watched(p) || k.Evidence.Handed
 }
 
-// due is when a key takes its next step on the way out, should nobody use it.
-func (k Key) due(p Policy) time.Time {
+// Due is when a superseded key takes its next step on the way out, should nobody use it.
+func (k Key) Due(p Policy) time.Time {
 	if k.Phase == Quarantined {
 		return k.Since.Add(p.quarantine())
 	}
@@ -88,16 +88,16 @@ func (k Key) Held(now time.Time, p Policy) bool {
 	}
 	switch k.Evidence.Use {
 	case Used:
-		return !now.Before(k.due(p))
+		return !now.Before(k.Due(p))
 	case Unknown:
-		return !now.Before(k.due(p).Add(dataLate))
+		return !now.Before(k.Due(p).Add(dataLate))
 	}
 	return false
 }
 
 // leaves is when a key takes its next step on the way out, and which.
 func (k Key) leaves(p Policy) (time.Time, string) {
-	at, what := k.due(p), "key "+k.ID+" is disabled"
+	at, what := k.Due(p), "key "+k.ID+" is disabled"
 	if k.Phase == Quarantined {
 		what = "key " + k.ID + " is deleted"
 	}
