@@ -1,13 +1,8 @@
 package gcp
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"path"
-	"strings"
 	"time"
 
 	"cloud.google.com/go/firestore/apiv1/firestorepb"
@@ -19,7 +14,8 @@ import (
 
 // Documents are small documents in one collection of the project's default
 // Firestore database. A document's field data has its bytes; field expires, the one
-// for a policy of time to live, until when it is needed.
+// for a policy of time to live, until when it is needed; field due, which is indexed,
+// when it is due.
 type Documents struct {
 	cloud    *Cloud
 	database string // full name
@@ -35,23 +31,29 @@ func (c *Cloud) Documents(collection string) *Documents {
 const (
 	fieldData    = "data"
 	fieldExpires = "expires"
+	fieldDue     = "due"
 
 	maxRaces    = 10                     // that one update may lose against others
 	raceBackoff = 200 * time.Millisecond // first pause after one; it grows by as much
 )
 
-// Update replaces a document by what change makes of it, as state.Memory does. It
-// reads, and writes on condition that the document is still the one read: of two
-// updates one wins and the other begins anew. That is as safe as Firestore's
-// transactions, and no instance that is frozen in between locks others out. So
-// change is called again after a write of which it is not known whether it worked,
-// and may be given what it has made itself.
+// Update replaces the data of a document by what change makes of it, as Replace
+// does, and leaves when it is due as it is.
 func (d *Documents) Update(ctx context.Context, name string, change state.Change) error {
+	return d.Replace(ctx, name, state.Undated(change))
+}
+
+// Replace replaces a document by what its replacement makes of it. It reads, and writes on condition that the document is still the one read: of two
+// updates one wins and the other begins anew. That is as safe as Firestore's
+// transactions, and no instance that is frozen in between locks others out. So the
+// replacement is called again after a write of which it is not known whether it
+// worked, and may be given what it has made itself.
+func (d *Documents) Replace(ctx context.Context, name string, replacement state.Replacement) error {
 	if err := state.Check(ctx, name); err != nil {
 		return err
 	}
 	for n := 1; ; n++ {
-		err := d.try(ctx, name, change)
+		err := d.try(ctx, name, replacement)
 		if err == nil || n == maxRaces || !lostRace(err) || d.cloud.calls.pause(ctx, d.cloud.calls.jitter(time.Duration(n)*raceBackoff)) != nil {
 			return err
 		}
@@ -67,7 +69,7 @@ func lostRace(err error) bool {
 	return false
 }
 
-func (d *Documents) try(ctx context.Context, name string, change state.Change) error {
+func (d *Documents) try(ctx context.Context, name string, replacement state.Replacement) error {
 	client, err := d.cloud.firestore(ctx)
 	if err != nil {
 		return err
@@ -76,20 +78,16 @@ func (d *Documents) try(ctx context.Context, name string, change state.Change) e
 	if err != nil && !IsNotFound(err) {
 		return fmt.Errorf("reading document %s: %w", name, err)
 	}
-	old := found.GetFields()[fieldData].GetBytesValue()
-	data, expires, err := change(bytes.Clone(old))
+	made, same, err := state.Make(name, documentOf(found), replacement)
 	if err != nil {
 		return fmt.Errorf("changing document %s: %w", name, err)
 	}
-	if bytes.Equal(data, old) {
+	if same {
 		return nil
-	}
-	if err := state.CheckSize(name, data); err != nil {
-		return err
 	}
 	_, err = client.Commit(ctx, &firestorepb.CommitRequest{
 		Database: d.database,
-		Writes:   []*firestorepb.Write{d.write(name, found, data, expires)},
+		Writes:   []*firestorepb.Write{d.write(name, found, made)},
 	})
 	if err != nil {
 		return fmt.Errorf("writing document %s: %w", name, err)
@@ -97,11 +95,31 @@ func (d *Documents) try(ctx context.Context, name string, change state.Change) e
 	return nil
 }
 
+// documentOf is a document that was found; nil is that there was none.
+func documentOf(found *firestorepb.Document) state.Document {
+	fields := found.GetFields()
+	return state.Document{Data: fields[fieldData].GetBytesValue(), Expires: timeOf(fields[fieldExpires]), Due: timeOf(fields[fieldDue])}
+}
+
+// timeOf is the time of a field; zero if there is none.
+func timeOf(v *firestorepb.Value) time.Time {
+	if v.GetTimestampValue() == nil {
+		return time.Time{}
+	}
+	return v.GetTimestampValue().AsTime()
+}
+
+func timestamp(t time.Time) *firestorepb.Value {
+	return &firestorepb.Value{ValueType: &firestorepb.Value_TimestampValue{TimestampValue: timestamppb.New(t)}}
+}
+
 // write is the write of a document that was found; nil is that there was none.
-func (d *Documents) write(name string, found *firestorepb.Document, data []byte, expires time.Time) *firestorepb.Write {
-	fields := map[string]*firestorepb.Value{fieldData: {ValueType: &firestorepb.Value_BytesValue{BytesValue: data}}}
-	if !expires.IsZero() {
-		fields[fieldExpires] = &firestorepb.Value{ValueType: &firestorepb.Value_TimestampValue{TimestampValue: timestamppb.New(expires)}}
+func (d *Documents) write(name string, found *firestorepb.Document, made state.Document) *firestorepb.Write {
+	fields := map[string]*firestorepb.Value{fieldData: {ValueType: &firestorepb.Value_BytesValue{BytesValue: made.Data}}}
+	for field, at := range map[string]time.Time{fieldExpires: made.Expires, fieldDue: made.Due} {
+		if !at.IsZero() {
+			fields[field] = timestamp(at)
+		}
 	}
 	condition := &firestorepb.Precondition{ConditionType: &firestorepb.Precondition_Exists{Exists: false}}
 	if found != nil {
@@ -110,58 +128,5 @@ func (d *Documents) write(name string, found *firestorepb.Document, data []byte,
 	return &firestorepb.Write{
 		Operation:       &firestorepb.Write_Update{Update: &firestorepb.Document{Name: d.parent + "/" + name, Fields: fields}},
 		CurrentDocument: condition,
-	}
-}
-
-// Each visits the documents whose names begin with prefix, as they were at one
-// moment.
-func (d *Documents) Each(ctx context.Context, prefix string, visit func(name string, data []byte) error) error {
-	client, err := d.cloud.firestore(ctx)
-	if err != nil {
-		return err
-	}
-	stream, err := client.RunQuery(ctx, d.query(prefix))
-	if err != nil {
-		return fmt.Errorf("listing documents %s…: %w", prefix, err)
-	}
-	for {
-		found, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("listing documents %s…: %w", prefix, err)
-		}
-		if found.GetDocument() == nil {
-			continue // it only says how far the query has come
-		}
-		name := strings.TrimPrefix(found.GetDocument().GetName(), d.parent+"/")
-		if err := visit(name, found.GetDocument().GetFields()[fieldData].GetBytesValue()); err != nil {
-			return err
-		}
-	}
-}
-
-// query selects the documents whose names begin with prefix.
-func (d *Documents) query(prefix string) *firestorepb.RunQueryRequest {
-	parent, collection := path.Split(d.parent)
-	bound := func(op firestorepb.StructuredQuery_FieldFilter_Operator, name string) *firestorepb.StructuredQuery_Filter {
-		return &firestorepb.StructuredQuery_Filter{FilterType: &firestorepb.StructuredQuery_Filter_FieldFilter{FieldFilter: &firestorepb.StructuredQuery_FieldFilter{
-			Field: &firestorepb.StructuredQuery_FieldReference{FieldPath: "__name__"}, Op: op,
-			Value: &firestorepb.Value{ValueType: &firestorepb.Value_ReferenceValue{ReferenceValue: d.parent + "/" + name}},
-		}}}
-	}
-	return &firestorepb.RunQueryRequest{
-		Parent: strings.TrimSuffix(parent, "/"),
-		QueryType: &firestorepb.RunQueryRequest_StructuredQuery{StructuredQuery: &firestorepb.StructuredQuery{
-			From: []*firestorepb.StructuredQuery_CollectionSelector{{CollectionId: collection}},
-			Where: &firestorepb.StructuredQuery_Filter{FilterType: &firestorepb.StructuredQuery_Filter_CompositeFilter{CompositeFilter: &firestorepb.StructuredQuery_CompositeFilter{
-				Op: firestorepb.StructuredQuery_CompositeFilter_AND,
-				Filters: []*firestorepb.StructuredQuery_Filter{
-					bound(firestorepb.StructuredQuery_FieldFilter_GREATER_THAN_OR_EQUAL, prefix),
-					bound(firestorepb.StructuredQuery_FieldFilter_LESS_THAN, prefix+"~"), // which is beyond all that names are made of
-				},
-			}}},
-		}},
 	}
 }

@@ -1,12 +1,12 @@
 package state
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,10 +32,16 @@ const (
 	temporary = "new-*"
 )
 
-// Update replaces a document by what change makes of it. Once it has returned nil
-// the document is safe from a crash. It waits for other updates even if ctx ends
-// meanwhile, and then changes nothing.
+// Update replaces the data of a document by what change makes of it, as Replace
+// does, and leaves when it is due as it is.
 func (d *Directory) Update(ctx context.Context, name string, change Change) error {
+	return d.Replace(ctx, name, Undated(change))
+}
+
+// Replace replaces a document by what its replacement makes of it. Once it has
+// returned nil the document is safe from a crash. It waits for other updates even if
+// ctx ends meanwhile, and then changes nothing.
+func (d *Directory) Replace(ctx context.Context, name string, replacement Replacement) error {
 	if err := Check(ctx, name); err != nil {
 		return err
 	}
@@ -49,7 +55,7 @@ func (d *Directory) Update(ctx context.Context, name string, change Change) erro
 	if err := ctx.Err(); err != nil {
 		return err // it may have waited for long
 	}
-	if err := d.update(name, change); err != nil {
+	if err := d.replace(name, replacement); err != nil {
 		return fmt.Errorf("changing document %s: %w", name, err)
 	}
 	return d.prune(clock(d.Now))
@@ -62,55 +68,64 @@ func (d *Directory) lock() (unlock func(), err error) {
 	return lockedfile.MutexAt(filepath.Join(d.Path, lockFile)).Lock()
 }
 
-func (d *Directory) update(name string, change Change) error {
+func (d *Directory) replace(name string, replacement Replacement) error {
 	path := filepath.Join(d.Path, name+suffix)
 	old, err := read(path)
 	if err != nil {
 		return err
 	}
-	data, expires, err := change(bytes.Clone(old.data))
-	if err != nil || bytes.Equal(data, old.data) {
+	made, same, err := Make(name, old, replacement)
+	if err != nil || same {
 		return err
 	}
-	if err := CheckSize(name, data); err != nil {
-		return err
-	}
-	return replace(path, document{data, expires})
+	return write(path, made)
 }
 
-// A file begins with the Unix time in seconds at which the document expires, in 8
-// bytes; 0 is never.
+// A file begins with two Unix times in seconds, in 4 bytes each: when the document
+// expires, and when it is due; 0 is never.
 const headerSize = 8
 
-func (d document) encode() []byte {
-	var expires int64
-	if !d.expires.IsZero() {
-		expires = d.expires.Unix()
+func (d Document) encode() []byte {
+	b := binary.LittleEndian.AppendUint32(nil, unix(d.Expires))
+	b = binary.LittleEndian.AppendUint32(b, unix(d.Due))
+	return append(b, d.Data...)
+}
+
+func decode(b []byte) Document {
+	return Document{Data: b[headerSize:], Expires: fromUnix(binary.LittleEndian.Uint32(b)), Due: fromUnix(binary.LittleEndian.Uint32(b[4:]))}
+}
+
+func unix(t time.Time) uint32 {
+	if t.IsZero() {
+		return 0
 	}
-	return append(binary.LittleEndian.AppendUint64(nil, uint64(expires)), d.data...)
+	return uint32(min(max(1, t.Unix()), math.MaxUint32))
+}
+
+func fromUnix(seconds uint32) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(seconds), 0)
 }
 
 // read reads a document; a zero one if there is none.
-func read(path string) (document, error) {
+func read(path string) (Document, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return document{}, nil
+		return Document{}, nil
 	}
 	if err != nil {
-		return document{}, err
+		return Document{}, err
 	}
 	if len(b) < headerSize {
-		return document{}, fmt.Errorf("%s is no document: remove it", path)
+		return Document{}, fmt.Errorf("%s is no document: remove it", path)
 	}
-	d := document{data: b[headerSize:]}
-	if expires := binary.LittleEndian.Uint64(b); expires != 0 {
-		d.expires = time.Unix(int64(expires), 0)
-	}
-	return d, nil
+	return decode(b), nil
 }
 
-// replace writes a document so that a crash leaves either the old or the new one.
-func replace(path string, d document) error {
+// write replaces a file so that a crash leaves either the old document or the new one.
+func write(path string, d Document) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, temporary)
 	if err != nil {
@@ -162,9 +177,24 @@ func (d *Directory) prune(now time.Time) error {
 	return nil
 }
 
+// Due returns the names of the documents that are due by then, what is due longest
+// first, and at most so many.
+func (d *Directory) Due(ctx context.Context, by time.Time, most int) ([]string, error) {
+	found := map[string]Document{}
+	err := d.each(ctx, "", func(name string, doc Document) error {
+		found[name] = Document{Due: doc.Due}
+		return nil
+	})
+	return longestDue(found, by, most), err
+}
+
 // Each visits the documents whose names begin with prefix. What others change
 // meanwhile may be visited as it was or as it is.
 func (d *Directory) Each(ctx context.Context, prefix string, visit func(name string, data []byte) error) error {
+	return d.each(ctx, prefix, func(name string, doc Document) error { return visit(name, doc.Data) })
+}
+
+func (d *Directory) each(ctx context.Context, prefix string, visit func(name string, doc Document) error) error {
 	files, err := os.ReadDir(d.Path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("listing the documents: %w", err)
@@ -181,7 +211,7 @@ func (d *Directory) Each(ctx context.Context, prefix string, visit func(name str
 	return nil
 }
 
-func (d *Directory) visit(ctx context.Context, name string, visit func(name string, data []byte) error) error {
+func (d *Directory) visit(ctx context.Context, name string, visit func(name string, doc Document) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -189,8 +219,8 @@ func (d *Directory) visit(ctx context.Context, name string, visit func(name stri
 	if err != nil {
 		return fmt.Errorf("reading document %s: %w", name, err)
 	}
-	if found.data == nil {
+	if found.Data == nil {
 		return nil // it has expired since
 	}
-	return visit(name, found.data)
+	return visit(name, found)
 }

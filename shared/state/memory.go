@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,46 +15,52 @@ import (
 type Memory struct {
 	Now func() time.Time // when documents expire; nil is the machine's clock
 
+	turns  Turns
 	mu     sync.Mutex
-	held   map[string]document
+	held   map[string]Document
 	pruned time.Time
 }
 
-type document struct {
-	data    []byte
-	expires time.Time // zero is never
+// Update replaces the data of a document by what change makes of it, and leaves when
+// it is due as it is.
+func (m *Memory) Update(ctx context.Context, name string, change Change) error {
+	return m.Replace(ctx, name, Undated(change))
 }
 
-// expired reports whether nobody needs the document any more.
-func (d document) expired(now time.Time) bool { return !d.expires.IsZero() && d.expires.Before(now) }
-
-// Update replaces a document by what change makes of it.
-func (m *Memory) Update(ctx context.Context, name string, change Change) error {
+// Replace replaces a document by what its replacement makes of it.
+func (m *Memory) Replace(ctx context.Context, name string, replacement Replacement) error {
 	if err := Check(ctx, name); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.turns.Take(name)()
 	if err := ctx.Err(); err != nil {
 		return err // it may have waited for long
 	}
-	old := m.held[name].data
-	data, expires, err := change(bytes.Clone(old))
+	made, same, err := Make(name, m.get(name), replacement)
 	if err != nil {
 		return fmt.Errorf("changing document %s: %w", name, err)
 	}
-	if bytes.Equal(data, old) {
-		return nil
+	if !same {
+		made.Data = bytes.Clone(made.Data)
+		m.put(name, made)
 	}
-	if err := CheckSize(name, data); err != nil {
-		return err
-	}
-	if m.held == nil {
-		m.held = make(map[string]document)
-	}
-	m.held[name] = document{bytes.Clone(data), expires}
-	m.prune(clock(m.Now))
 	return nil
+}
+
+func (m *Memory) get(name string) Document {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held[name]
+}
+
+func (m *Memory) put(name string, d Document) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.held == nil {
+		m.held = make(map[string]Document)
+	}
+	m.held[name] = d
+	m.prune(clock(m.Now))
 }
 
 func (m *Memory) prune(now time.Time) {
@@ -61,7 +68,7 @@ func (m *Memory) prune(now time.Time) {
 		return
 	}
 	m.pruned = now
-	maps.DeleteFunc(m.held, func(_ string, d document) bool { return d.expired(now) })
+	maps.DeleteFunc(m.held, func(_ string, d Document) bool { return d.expired(now) })
 }
 
 func clock(now func() time.Time) time.Time {
@@ -71,17 +78,34 @@ func clock(now func() time.Time) time.Time {
 	return now()
 }
 
+// all are the documents as they are now.
+func (m *Memory) all() map[string]Document {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.held)
+}
+
+// Due returns the names of the documents that are due by then, what is due longest
+// first, and at most so many.
+func (m *Memory) Due(ctx context.Context, by time.Time, most int) ([]string, error) {
+	return longestDue(m.all(), by, most), ctx.Err()
+}
+
+// longestDue are the names of the documents that are due by then.
+func longestDue(held map[string]Document, by time.Time, most int) []string {
+	maps.DeleteFunc(held, func(_ string, d Document) bool { return !d.dueBy(by) })
+	names := slices.SortedFunc(maps.Keys(held), func(a, b string) int { return held[a].Due.Compare(held[b].Due) })
+	return names[:min(len(names), most)]
+}
+
 // Each visits the documents whose names begin with prefix, as they were at its call.
 func (m *Memory) Each(ctx context.Context, prefix string, visit func(name string, data []byte) error) error {
-	m.mu.Lock()
-	held := maps.Clone(m.held)
-	m.mu.Unlock()
-	for name, d := range held {
+	for name, d := range m.all() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if strings.HasPrefix(name, prefix) {
-			if err := visit(name, bytes.Clone(d.data)); err != nil {
+			if err := visit(name, bytes.Clone(d.Data)); err != nil {
 				return err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ import (
 // Store is what is tested.
 type Store interface {
 	Update(ctx context.Context, name string, change state.Change) error
+	Replace(ctx context.Context, name string, replacement state.Replacement) error
+	Due(ctx context.Context, by time.Time, most int) ([]string, error)
 	Each(ctx context.Context, prefix string, visit func(name string, data []byte) error) error
 }
 
@@ -33,6 +36,8 @@ func Run(t *testing.T, clean func(*testing.T) (open func() Store)) {
 		"a cancelled call":              cancelled,
 		"an expiry does not matter yet": expiring,
 		"documents of a kind":           visited,
+		"what is due":                   due,
+		"replacements":                  replaced,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, clean(t)) })
 	}
@@ -41,6 +46,13 @@ func Run(t *testing.T, clean func(*testing.T) (open func() Store)) {
 // Set is a change to what is given.
 func Set(data string, expires time.Time) state.Change {
 	return func([]byte) ([]byte, time.Time, error) { return []byte(data), expires, nil }
+}
+
+// Plan is a replacement by what is given, due at a time; zero is never.
+func Plan(data string, due time.Time) state.Replacement {
+	return func(state.Document) (state.Document, error) {
+		return state.Document{Data: []byte(data), Due: due}, nil
+	}
 }
 
 // Read returns what a document is; nil if there is none.
@@ -200,5 +212,69 @@ func expiring(t *testing.T, open func() Store) {
 		if data := Read(t, s, name); string(data) != "x" {
 			t.Errorf("document is %q an hour before it expires", data)
 		}
+	}
+}
+
+var midnight = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// dueAfter asks what is due so long after midnight.
+func dueAfter(t *testing.T, s Store, d time.Duration, want ...string) {
+	t.Helper()
+	if got, err := s.Due(t.Context(), midnight.Add(d), 10); err != nil || !slices.Equal(got, want) {
+		t.Errorf("due after %v: %q, error %v, want %q", d, got, err, want)
+	}
+}
+
+// due has documents come and go by their times. Those that come together come in no order.
+func due(t *testing.T, open func() Store) {
+	one, other := open(), open()
+	dueAfter(t, one, time.Hour)
+	must(t, one.Replace(t.Context(), "late", Plan("x", midnight.Add(2*time.Second))))
+	must(t, one.Replace(t.Context(), "soon", Plan("x", midnight.Add(time.Second/2))))
+	must(t, one.Replace(t.Context(), "never", Plan("x", time.Time{})))
+	must(t, one.Update(t.Context(), "old", Set("x", time.Time{})))
+	dueAfter(t, other, time.Second-1)
+	dueAfter(t, other, time.Second, "soon")
+	dueAfter(t, other, 2*time.Second-1, "soon")
+	dueAfter(t, other, 2*time.Second, "soon", "late")
+	if got, err := other.Due(t.Context(), midnight.Add(time.Hour), 1); err != nil || !slices.Equal(got, []string{"soon"}) {
+		t.Errorf("the first that is due: %q, error %v", got, err)
+	}
+	must(t, other.Update(t.Context(), "soon", Set("another", time.Time{})))
+	dueAfter(t, one, time.Hour, "soon", "late")
+	must(t, other.Replace(t.Context(), "soon", Plan("another", midnight.Add(time.Minute)))) // the data is as it was
+	dueAfter(t, one, time.Hour, "late", "soon")
+	must(t, other.Replace(t.Context(), "late", Plan("x", time.Time{})))
+	dueAfter(t, one, time.Hour, "soon")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := one.Due(ctx, midnight, 1); err == nil {
+		t.Error("no error of a call that was cancelled")
+	}
+}
+
+// replaced shows what a replacement is given, and that it may refuse.
+func replaced(t *testing.T, open func() Store) {
+	s := open()
+	made := state.Document{Data: []byte("one"), Expires: midnight.Add(24 * time.Hour), Due: midnight}
+	must(t, s.Replace(t.Context(), "a", func(old state.Document) (state.Document, error) {
+		if old.Data != nil || !old.Expires.IsZero() || !old.Due.IsZero() {
+			t.Errorf("there was a document already: %+v", old)
+		}
+		return made, nil
+	}))
+	broken := errors.New("broken")
+	err := open().Replace(t.Context(), "a", func(old state.Document) (state.Document, error) {
+		if string(old.Data) != "one" || !old.Expires.Equal(made.Expires) || !old.Due.Equal(midnight) {
+			t.Errorf("the document is %+v, want %+v", old, made)
+		}
+		return state.Document{Data: []byte("half")}, broken
+	})
+	if data := Read(t, s, "a"); !errors.Is(err, broken) || string(data) != "one" {
+		t.Errorf("the document is %q, error %v", data, err)
+	}
+	dueAfter(t, s, 0, "a")
+	if err := s.Replace(t.Context(), "../a", Plan("x", midnight)); err == nil {
+		t.Error("took a name that is none")
 	}
 }
