@@ -2,10 +2,10 @@ package alert
 
 import (
 	"context"
-	"hash/maphash"
 	"sync"
 
 	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/state"
 )
 
 // change is what is done to an incident.
@@ -14,8 +14,7 @@ type change = func(*alerting.Incident)
 // batches gather what happens to an incident at the same time, so that a storm
 // costs a few writes of it instead of one for each finding and each delivery.
 type batches struct {
-	seed maphash.Seed
-	turn [64]sync.Mutex // held while incidents of one hash are written
+	turns state.Turns // by incident, while it is written
 
 	mu   sync.Mutex
 	open map[string]*batch // by incident
@@ -28,10 +27,6 @@ type batch struct {
 	err     error
 }
 
-func newBatches() *batches {
-	return &batches{seed: maphash.MakeSeed(), open: make(map[string]*batch)}
-}
-
 // join adds to the batch of an incident, and reports whether it is the first there,
 // which has to see to the batch.
 func (b *batches) join(incident string, notices []alerting.Notice, changes []change) (joined *batch, first bool) {
@@ -40,6 +35,9 @@ func (b *batches) join(incident string, notices []alerting.Notice, changes []cha
 	joined, ok := b.open[incident]
 	if !ok {
 		joined = &batch{done: make(chan struct{})}
+		if b.open == nil {
+			b.open = make(map[string]*batch)
+		}
 		b.open[incident] = joined
 	}
 	joined.notices = append(joined.notices, notices...)
@@ -49,9 +47,7 @@ func (b *batches) join(incident string, notices []alerting.Notice, changes []cha
 
 // inTurn has a batch written, once the one before it was. Nothing joins it any more.
 func (b *batches) inTurn(incident string, own *batch, write func() error) {
-	turn := &b.turn[maphash.String(b.seed, incident)%uint64(len(b.turn))]
-	turn.Lock()
-	defer turn.Unlock()
+	defer b.turns.Take(incident)()
 	b.mu.Lock()
 	delete(b.open, incident)
 	b.mu.Unlock()
@@ -102,7 +98,7 @@ func (f *Function) write(ctx context.Context, id string, b *batch) (claimed []al
 		}
 		take = func(in *alerting.Incident) { c.Take(in, b.notices, f.now()) }
 	}
-	err = update(ctx, f, incidentPrefix+id, func(in *alerting.Incident) {
+	err = f.replace(ctx, id, func(in *alerting.Incident) {
 		take(in)
 		for _, change := range b.changes {
 			change(in)

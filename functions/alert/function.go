@@ -53,7 +53,8 @@ type Function struct {
 	now, wall func() time.Time
 	log       *slog.Logger
 	door      door.Topic
-	batches   *batches
+	batches   batches
+	latest    latest
 }
 
 // New returns a function.
@@ -63,7 +64,7 @@ func New(c Config) *Function {
 	for _, channel := range c.Channels {
 		c.Rules.Channels = append(c.Rules.Channels, channel.Name())
 	}
-	f := &Function{config: c, ways: waysTo(channels), store: c.Store, now: c.Now, wall: c.Wall, log: c.Log, batches: newBatches()}
+	f := &Function{config: c, ways: waysTo(channels), store: c.Store, now: c.Now, wall: c.Wall, log: c.Log}
 	if f.now == nil {
 		f.now = time.Now
 	}

@@ -192,17 +192,16 @@ func (f *Function) one(ctx context.Context, c Command) (Line, error) {
 	return lineOf(id, &in), err
 }
 
-// find returns the id of the one incident whose id begins so.
+// find returns the id of the one incident whose id begins so, which is hexadecimal.
 func (f *Function) find(ctx context.Context, prefix string) (id string, err error) {
-	err = f.store.Each(ctx, incidentPrefix, func(name string, _ []byte) error {
-		found, ok := strings.CutPrefix(name, incidentPrefix)
-		switch {
-		case !ok || !strings.HasPrefix(found, prefix):
-		case id != "":
+	if strings.Trim(prefix, "0123456789abcdef") != "" {
+		return "", errNoIncident
+	}
+	err = f.store.Each(ctx, incidentPrefix+prefix, func(name string, _ []byte) error {
+		if id != "" {
 			return errManyIncidents
-		default:
-			id = found
 		}
+		id = strings.TrimPrefix(name, incidentPrefix)
 		return nil
 	})
 	if err == nil && id == "" {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"example.com/keyturn/shared/state"
 )
 
 // Store keeps small documents, of less than 1 MiB, that all instances of the
@@ -17,6 +19,12 @@ type Store interface {
 	// it is and is returned. What change returns unchanged is not written. The
 	// document may be deleted once expires is over; zero is never.
 	Update(ctx context.Context, name string, change func(old []byte) (data []byte, expires time.Time, err error)) error
+	// Replace is Update of a document that may be due. When it is is kept with the
+	// document, in one write, and counts as a change of it; Update leaves it as it is.
+	Replace(ctx context.Context, name string, replacement state.Replacement) error
+	// Due returns the names of the documents that are due by then, what is due
+	// longest first, and at most so many. It reads no others.
+	Due(ctx context.Context, by time.Time, most int) ([]string, error)
 	// Each visits the documents whose names begin with prefix, in no order. An
 	// error of visit ends it and is returned.
 	Each(ctx context.Context, prefix string, visit func(name string, data []byte) error) error
@@ -39,12 +47,17 @@ func update[T any](ctx context.Context, f *Function, name string, change func(*T
 	return f.store.Update(ctx, name, func(old []byte) ([]byte, time.Time, error) {
 		v := decode[T](ctx, f, name, old)
 		change(&v)
-		data, err := json.Marshal(&v)
-		if err != nil {
-			return nil, time.Time{}, fmt.Errorf("encoding document %s: %w", name, err)
-		}
-		return data, f.wall().Add(kept), nil
+		data, err := encode(name, &v)
+		return data, f.wall().Add(kept), err
 	})
+}
+
+func encode[T any](name string, v *T) ([]byte, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encoding document %s: %w", name, err)
+	}
+	return data, nil
 }
 
 // read returns what a document holds; zero if there is none.

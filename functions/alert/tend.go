@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"example.com/keyturn/shared/alerting"
 )
 
-const tended = 16 // incidents at once
+const (
+	tended  = 16   // incidents at once
+	mostDue = 2000 // incidents that are tended by one command; the next one goes on
+)
 
 // tend does what only time brings about: it tries again what a channel did not
 // take, escalates what nobody acknowledged, ends what is over, and tells the
@@ -46,17 +50,19 @@ func joined(errs *sync.Map) (all error) {
 	return all
 }
 
-// due are the incidents that Tend changes, or that owe what may be sent now.
+// due are the incidents that Tend changes, or that owe what may be sent now. Where
+// policy time and that of the machines are not the same, it names some too early.
 func (f *Function) due(ctx context.Context) (due []string, err error) {
-	now, wall := f.now(), f.wall()
-	err = each(ctx, f, incidentPrefix, func(id string, in *alerting.Incident) {
-		alerts := in.Alerts
-		if f.config.Rules.Tend(in, now); in.Alerts > alerts || len(in.Outbox) > 0 && !in.Outbox.Next().After(wall) {
-			due = append(due, id)
-		}
-	})
+	by := f.now()
+	if wall := f.wall(); wall.After(by) {
+		by = wall
+	}
+	names, err := f.store.Due(ctx, by, mostDue)
 	if err != nil {
 		return nil, fmt.Errorf("looking for what is due: %w", err)
+	}
+	for _, name := range names {
+		due = append(due, strings.TrimPrefix(name, incidentPrefix))
 	}
 	return due, nil
 }

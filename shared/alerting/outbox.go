@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -73,40 +74,47 @@ func (o *Outbox) drop(channel string) {
 	*o = slices.DeleteFunc(*o, func(w Owed) bool { return len(w.To) == 0 })
 }
 
+// heads are, of each channel, the oldest alert that it is owed: the others wait for it.
+func (o Outbox) heads() iter.Seq2[*Owed, *Attempt] {
+	return func(yield func(*Owed, *Attempt) bool) {
+		var before []string // channels that have an older alert coming
+		for i := range o {
+			for j := range o[i].To {
+				t := &o[i].To[j]
+				if slices.Contains(before, t.Channel) {
+					continue
+				}
+				before = append(before, t.Channel)
+				if !yield(&o[i], t) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Claim returns what is to be sent now: of each channel the oldest alert, unless it
 // is to be tried later. Until the lease is over nobody else gets it. The time is
 // that of the machines, as that of Settle.
 func (o Outbox) Claim(now time.Time, lease time.Duration) []Sending {
 	var claimed []Sending
-	var before []string // channels that have an older alert coming
-	for i := range o {
-		for j := range o[i].To {
-			t := &o[i].To[j]
-			if slices.Contains(before, t.Channel) {
-				continue
-			}
-			before = append(before, t.Channel)
-			if t.Next.After(now) {
-				continue
-			}
-			if t.Since.IsZero() {
-				t.Since = now
-			}
-			t.Next = now.Add(lease)
-			claimed = append(claimed, Sending{t.Channel, o[i].Alert, t.Error})
+	for owed, t := range o.heads() {
+		if t.Next.After(now) {
+			continue
 		}
+		if t.Since.IsZero() {
+			t.Since = now
+		}
+		t.Next = now.Add(lease)
+		claimed = append(claimed, Sending{t.Channel, owed.Alert, t.Error})
 	}
 	return claimed
 }
 
-// Next is when something is to be sent; zero if nothing is owed.
+// Next is when something is to be sent, after what was claimed; zero if nothing is.
 func (o Outbox) Next() (next time.Time) {
-	for _, owed := range o {
-		for _, t := range owed.To {
-			if next.IsZero() || t.Next.Before(next) {
-				next = t.Next
-			}
-		}
+	for _, t := range o.heads() {
+		next = earlier(next, t.Next)
 	}
 	return next
 }
