@@ -45,6 +45,7 @@ type Result struct {
 	Alerts     int           `json:"alerts"`     // changes of incidents that every channel is owed
 	Channels   []ChannelSeen `json:"channels"`
 	PerSecond  float64       `json:"findings_per_s"`
+	Late       float64       `json:"late_s"`         // how long after it came a finding was taken up, at most
 	HandledP99 float64       `json:"handled_p99_ms"` // how long an event was handled
 	PeakMiB    float64       `json:"peak_mib"`       // of the heap in use
 	Seconds    float64       `json:"seconds"`
@@ -98,6 +99,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		return Result{}, err
 	}
 	r, err := s.reconcile(ctx)
+	r.Late = s.late.Seconds()
 	r.PerSecond, r.Seconds = float64(r.Deliveries)/blown.Seconds(), time.Since(began).Seconds()
 	return r, err
 }
@@ -109,6 +111,7 @@ type storm struct {
 	outside    *outside
 	deliveries atomic.Int64
 	took       latencies
+	late       time.Duration // written by blow alone
 	peak       atomic.Uint64
 }
 
@@ -130,6 +133,7 @@ func (s *storm) blow(ctx context.Context) error {
 		}
 		for range times {
 			room <- struct{}{}
+			s.late = max(s.late, time.Since(due))
 			handling.Go(func() { s.deliver(ctx, i); <-room })
 		}
 		if i%1000 == 0 {
