@@ -126,6 +126,7 @@ func (g *Engine) judgeForeign(s *subject, into []Finding) []Finding {
 		return into
 	}
 	v := verdictOf(foreign, Warning, append(births[:len(births):len(births)], uses...))
+	v.usedOn()
 	target := v.seen[0].first.target
 	v.subject = target
 	maker := "nobody that the log tells of"

@@ -84,6 +84,10 @@ func (k *ledgerKey) uses(s *subject, n sighting) []sighting {
 	return slices.DeleteFunc(slices.Clone(s.of(keyUse)), func(u sighting) bool { return k.at(u.first.at) != state })
 }
 
+// usedOn has the verdict told anew when there are twice as many calls: what a thief
+// does is worth telling as long as it goes on.
+func (v *verdict) usedOn() { v.score = max(v.score, float64(v.count)) }
+
 // verdictOf sums up uses of a key: it is told anew when there are twice as many places.
 func verdictOf(by *Detector, severity Severity, uses []sighting) verdict {
 	v := verdict{by: by, severity: severity, score: float64(distinct(uses)), seen: uses}

@@ -49,7 +49,10 @@ func (g *Engine) oldUse(s *subject, k *ledgerKey, n sighting) verdict {
 		}
 	}
 	v := verdictOf(by, severity, alike)
-	if by == straggling && v.last < k.superseded+moving {
+	switch {
+	case strange:
+		v.usedOn()
+	case v.last < k.superseded+moving:
 		v.score = 0
 	}
 	v.ofKey(k)

@@ -23,6 +23,7 @@ const tokenLife = hour + 5*minute
 // retiredUse judges the use of a key that was disabled or deleted.
 func retiredUse(s *subject, k *ledgerKey, n sighting) verdict {
 	v := verdictOf(retired, Critical, k.uses(s, n))
+	v.usedOn()
 	v.ofKey(k)
 	state, since := "deleted", k.deleted
 	v.advice = fmt.Sprintf("keyturn revoke %s --kill-tokens", k.secret.name)

@@ -17,6 +17,7 @@ var unread = detector(Detector{
 // itself tries a key in no way that is logged.
 func ungivenUse(s *subject, k *ledgerKey, n sighting) verdict {
 	v := verdictOf(unread, High, k.uses(s, n))
+	v.usedOn()
 	v.ofKey(k)
 	v.advice = fmt.Sprintf("keyturn revoke %s --key %s", k.secret.name, k.id)
 	v.reason = func() string {
