@@ -16,20 +16,21 @@ var special = []netip.Prefix{
 	netip.MustParsePrefix("100.64.0.0/10"), // shared by customers of one provider
 	netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("192.0.2.0/24"),
+	netip.MustParsePrefix("192.88.99.0/24"), // relays of 6to4
 	netip.MustParsePrefix("198.18.0.0/15"),
 	netip.MustParsePrefix("198.51.100.0/24"),
 	netip.MustParsePrefix("203.0.113.0/24"),
 	netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), // these five hold an IPv4 address, which may be any
-	netip.MustParsePrefix("64:ff9b:1::/48"),
-	netip.MustParsePrefix("2001::/23"),
-	netip.MustParsePrefix("2002::/16"),
-	netip.MustParsePrefix("::/96"),
-	netip.MustParsePrefix("100::/64"),
+	netip.MustParsePrefix("2001::/23"), // Teredo's, among others, which hold an IPv4 address, which may be any
 	netip.MustParsePrefix("2001:db8::/32"),
-	netip.MustParsePrefix("5f00::/16"),
-	netip.MustParsePrefix("fec0::/10"),
+	netip.MustParsePrefix("2002::/16"), // 6to4's hold one, too
+	netip.MustParsePrefix("3fff::/20"),
 }
+
+// global is all of IPv6 that IANA has given to the internet. Whatever is outside, such
+// as the forms that hold an IPv4 address (::/96, ::ffff:0:0:0/96, 64:ff9b::/96), is no
+// place for a receiver, either.
+var global = netip.MustParsePrefix("2000::/3")
 
 // metadata are servers that give tokens to whoever asks, besides the link-local ones.
 var metadata = []netip.Addr{
@@ -65,7 +66,7 @@ func reachable(a netip.Addr, allowPrivate bool) bool {
 	case a.IsLoopback() || a.IsPrivate():
 		return allowPrivate
 	}
-	return a.IsGlobalUnicast() && !slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(a) })
+	return a.IsGlobalUnicast() && (a.Is4() || global.Contains(a)) && !slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // isLoopback reports whether a URL's host is this machine by its very name.

@@ -45,7 +45,8 @@ const longestAfter = time.Hour
 
 // retryAfter reads seconds or a date; 0 when there is neither.
 func retryAfter(value string, now time.Time) time.Duration {
-	if s, err := strconv.ParseUint(value, 10, 31); err == nil {
+	s, err := strconv.ParseUint(value, 10, 31) // too many are as many as there may be
+	if err == nil || errors.Is(err, strconv.ErrRange) {
 		return min(time.Duration(s)*time.Second, longestAfter)
 	}
 	if at, err := http.ParseTime(value); err == nil {

@@ -67,8 +67,8 @@ func TestWhatJSONCannotHold(t *testing.T) {
 
 func TestRetryAfter(t *testing.T) {
 	for value, want := range map[string]time.Duration{
-		"": 0, "7": 7 * time.Second, "-7": 0, "soon": 0, "99999999999999999999": 0,
-		"Sun, 01 Mar 2026 12:00:30 GMT": 30 * time.Second, "Sun, 01 Mar 2026 11:00:00 GMT": 0,
+		"": 0, "7": 7 * time.Second, "-7": 0, "soon": 0, "3601": time.Hour, "99999999999": time.Hour, "99999999999999999999": time.Hour, "9e9": 0,
+		"Sun, 01 Mar 2026 12:00:30 GMT": 30 * time.Second, "Sun, 01 Mar 2026 11:00:00 GMT": 0, "Sun, 01 Mar 9999 11:00:00 GMT": time.Hour,
 	} {
 		if got := retryAfter(value, noon); got != want {
 			t.Errorf("retryAfter(%q) = %v, want %v", value, got, want)
