@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -17,15 +16,19 @@ import (
 // there, by labels that never change while it lasts: so its severity, which does, is
 // an annotation.
 type Alertmanager struct {
-	ID       string            // the channel's name; "" is alertmanager
-	URL      string            // that its API's path, /api/v2/alerts, is added to; required
-	Username string            // logs in with Password; "" does not
-	Password string            // a secret
-	Token    string            // sent as a bearer token if nobody logs in, a secret; "" sends none
-	Labels   map[string]string // of every alert, besides keyturn's own; nil is none
-	Hold     time.Duration     // after which an alert ends by itself, should it never be told that it is over; 0 is 7 days
-	Client   *Client           // required
+	ID       string  // the channel's name; "" is alertmanager
+	URL      string  // that its API's path, /api/v2/alerts, is added to; required
+	Username string  // logs in with Password; "" does not
+	Password string  // a secret
+	Token    string  // sent as a bearer token if nobody logs in, a secret; "" sends none
+	Client   *Client // required
 }
+
+// How long after it was told an alert ends by itself.
+const (
+	alertmanagerHold = 7 * 24 * time.Hour // should it never be told that it is over
+	alertmanagerPass = 5 * time.Minute    // of what nobody ends
+)
 
 // postableAlert is one alert as POST /api/v2/alerts takes it
 // (prometheus/alertmanager, api/v2/openapi.yaml). It sets no limit to texts.
@@ -68,10 +71,7 @@ func alertmanagerSaid(answer []byte) (said string) {
 
 // alert renders an alert. now is the machines' time, by which Alertmanager goes.
 func (m *Alertmanager) alert(a alerting.Alert, told message, now time.Time) postableAlert {
-	labels := maps.Clone(m.Labels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
+	labels := map[string]string{}
 	for name, value := range map[string]string{
 		"alertname": a.Detector, "incident": a.Incident, "rule": a.Rule, "project": a.Project, "subject": a.Subject, "reporter": "keyturn",
 	} {
@@ -87,9 +87,9 @@ func (m *Alertmanager) alert(a alerting.Alert, told message, now time.Time) post
 	case a.State == alerting.Resolved:
 		p.EndsAt = now
 	case passing(a):
-		p.EndsAt = now.Add(5 * time.Minute)
+		p.EndsAt = now.Add(alertmanagerPass)
 	default:
-		p.EndsAt = now.Add(cmp.Or(m.Hold, 7*24*time.Hour))
+		p.EndsAt = now.Add(alertmanagerHold)
 	}
 	return p
 }

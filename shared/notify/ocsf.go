@@ -15,7 +15,6 @@ type OCSF struct {
 	ID     string  // the channel's name; "" is ocsf
 	URL    string  // of the collector; required
 	Token  string  // sent as a bearer token, a secret; "" sends none
-	Scheme string  // what stands before the token, such as Splunk; "" is Bearer
 	Client *Client // required
 }
 
@@ -96,7 +95,7 @@ func (o *OCSF) Name() string { return cmp.Or(o.ID, "ocsf") }
 func (o *OCSF) Deliver(ctx context.Context, a alerting.Alert) error {
 	header := http.Header{"Idempotency-Key": {a.ID}}
 	if o.Token != "" {
-		header.Set("Authorization", cmp.Or(o.Scheme, "Bearer")+" "+o.Token)
+		header.Set("Authorization", "Bearer "+o.Token)
 	}
 	return o.Client.deliver(ctx, o, a, exchange{url: o.URL, header: header, body: detectionFindingOf(a, compose(a, o.Client.region)), secret: o.Token})
 }
