@@ -19,9 +19,10 @@ import (
 
 // alerts are who is told of what, and the channels to them besides the topic.
 func alerts(ctx context.Context, env gcp.Environment, cloud *gcp.Cloud, log *slog.Logger) (alerting.Config, []alert.Channel, error) {
-	channels := []alert.Channel{&notify.Console{W: os.Stdout, Region: env.Region}}
+	from := notify.Deployment{Region: env.Region}
+	channels := []alert.Channel{&notify.Console{W: os.Stdout, Deployment: from}}
 	if env.WebhookURL != "" {
-		channels = append(channels, &notify.Webhook{URL: env.WebhookURL, Client: notify.NewClient(notify.Egress{AllowPrivate: env.Endpoint != ""})})
+		channels = append(channels, &notify.Webhook{URL: env.WebhookURL, Client: notify.NewClient(notify.Egress{AllowPrivate: env.Endpoint != "", Deployment: from})})
 	}
 	if env.Alerts == "" {
 		return alerting.Config{}, channels, nil
@@ -33,7 +34,7 @@ func alerts(ctx context.Context, env gcp.Environment, cloud *gcp.Cloud, log *slo
 	for _, w := range file.Warnings {
 		log.WarnContext(ctx, "KEYTURN_ALERTS", "warning", w.Error())
 	}
-	config := channel.Config{Region: env.Region, Tokens: cloud.Tokens(), Secret: func(ctx context.Context, version string) ([]byte, error) { return payload(ctx, cloud, version) }}
+	config := channel.Config{From: from, Tokens: cloud.Tokens(), Secret: func(ctx context.Context, version string) ([]byte, error) { return payload(ctx, cloud, version) }}
 	for _, c := range channel.New(file.Channels, config) {
 		channels = append(channels, c)
 	}

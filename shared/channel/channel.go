@@ -25,9 +25,9 @@ type Config struct {
 	// Tokens are for Google's APIs, with the scope cloud-platform; nil is for no
 	// channel of Security Command Center.
 	Tokens oauth2.TokenSource
-	Roots  *x509.CertPool   // that vouch for receivers; nil is the machine's
-	Region string           // that keyturn's functions are deployed in, for gcloud's commands in messages; "" leaves it to how gcloud is set
-	Now    func() time.Time // the machines' time; nil is the machine's clock
+	Roots  *x509.CertPool    // that vouch for receivers; nil is the machine's
+	From   notify.Deployment // that the messages are from
+	Now    func() time.Time  // the machines' time; nil is the machine's clock
 }
 
 // Channel is one channel. It is safe for concurrent use.
@@ -60,8 +60,8 @@ func New(definitions []alertfile.Channel, c Config) []*Channel {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	public := notify.NewClient(notify.Egress{Roots: c.Roots, Region: c.Region})
-	private := notify.NewClient(notify.Egress{Roots: c.Roots, Region: c.Region, AllowPrivate: true})
+	public := notify.NewClient(notify.Egress{Roots: c.Roots, Deployment: c.From})
+	private := notify.NewClient(notify.Egress{Roots: c.Roots, Deployment: c.From, AllowPrivate: true})
 	var channels []*Channel
 	for _, d := range definitions {
 		client := public

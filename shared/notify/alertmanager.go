@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"time"
 
 	"example.com/keyturn/shared/alerting"
@@ -52,12 +51,8 @@ func (m *Alertmanager) Deliver(ctx context.Context, a alerting.Alert) error {
 	case m.Token != "":
 		header.Set("Authorization", "Bearer "+m.Token)
 	}
-	to := m.URL
-	if u, err := url.Parse(to); err == nil {
-		to = u.JoinPath("api/v2/alerts").String()
-	}
 	return m.Client.deliver(ctx, m, a, exchange{
-		url: to, header: header, body: []postableAlert{m.alert(a, compose(a, m.Client.region), time.Now())}, secret: cmp.Or(m.Password, m.Token), said: alertmanagerSaid,
+		url: below(m.URL, "api/v2/alerts"), header: header, body: []postableAlert{m.alert(a, compose(a, m.Client.from), time.Now())}, secret: cmp.Or(m.Password, m.Token), said: alertmanagerSaid,
 	})
 }
 

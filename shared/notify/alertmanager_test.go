@@ -189,7 +189,7 @@ func alertsOf(t *testing.T, url string) (alerts []alertGot) {
 // checkFanOut holds what all four receivers got of an alert.
 func checkFanOut(t *testing.T, d *downstream, o *postOffice, status, action string, a alerting.Alert) {
 	t.Helper()
-	told := compose(a, "us-central1")
+	told := compose(a, deployed)
 	var hook struct {
 		Status string
 		Alerts []alertGot

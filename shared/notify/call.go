@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"strings"
@@ -11,11 +12,11 @@ import (
 
 // command finds the first command of keyturn's in what comes next, and its arguments
 // as far as they are whole words.
-var command = regexp.MustCompile(`\bkeyturn (revoke|rotate|rollback|status|alerts list)\b((?: [A-Za-z0-9:./_-]*[A-Za-z0-9_-])*)(?:$|[\s,;:.)]|'(?:\W|$))`)
+var command = regexp.MustCompile(`\bkeyturn (revoke|rotate|rollback|status|alerts list|alerts show)\b((?: [A-Za-z0-9:./_-]*[A-Za-z0-9_-])*)(?:$|[\s,;:.)]|'(?:\W|$))`)
 
 // Call is how gcloud, for people who have nothing else at hand, asks keyturn's
 // function for the same as the first command in what comes next of a notice. region
-// is the functions'; "" leaves it to how gcloud is set. It is empty where the function
+// is the functions'; "" leaves $REGION in its place. It is empty where the function
 // cannot do the same: revoke without --key looks up by itself which key is in use, and
 // takes more than one call.
 func Call(n alerting.Notice, region string) string {
@@ -23,10 +24,14 @@ func Call(n alerting.Notice, region string) string {
 	if m == nil {
 		return ""
 	}
-	if m[1] == "alerts list" {
+	args := strings.Fields(m[2])
+	switch {
+	case m[1] == "alerts list":
 		return call("keyturn-alert-http", "", region, `{"command":"list"}`)
+	case m[1] == "alerts show" && len(args) > 0 && incidentID.MatchString(args[0]):
+		return call("keyturn-alert-http", "", region, `{"command":"show","incident":"`+args[0]+`"}`)
 	}
-	c, ok := parse(m[1], strings.Fields(m[2]), n.Credential)
+	c, ok := parse(m[1], args, n.Credential)
 	if !ok || c.Validate() != nil { // what is valid holds nothing that a shell or JSON would read
 		return ""
 	}
@@ -39,10 +44,7 @@ func call(function, project, region, data string) string {
 	if project != "" {
 		c += " --project=" + project
 	}
-	if region != "" {
-		c += " --region=" + region
-	}
-	return c + " --data='" + data + "'"
+	return c + " --region=" + cmp.Or(region, `"$REGION"`) + " --data='" + data + "'"
 }
 
 // parse reads the arguments of a command up to the first word that is none. A

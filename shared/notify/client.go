@@ -25,7 +25,7 @@ type Egress struct {
 	Timeout      time.Duration  // of one attempt, from the look-up of the name to the last byte of the answer; 0 is 10 s
 	AllowPrivate bool           // private and loopback addresses are connected to as well, and loopback ones by plain http if the URL says so; false is neither
 	Roots        *x509.CertPool // that vouch for receivers; nil is the machine's
-	Region       string         // that keyturn's functions are deployed in, for gcloud's commands in messages; "" leaves it to how gcloud is set
+	Deployment                  // that the messages are from
 }
 
 // Client reaches receivers for all channels that share it. It follows no redirect,
@@ -35,7 +35,7 @@ type Egress struct {
 type Client struct {
 	timeout  time.Duration
 	loopback bool // plain http may go there
-	region   string
+	from     Deployment
 	http     http.Client
 	dialer   net.Dialer
 	tls      *tls.Config
@@ -46,7 +46,7 @@ const maxAnswer = 64 << 10
 
 // NewClient returns a client.
 func NewClient(e Egress) *Client {
-	c := &Client{timeout: cmp.Or(e.Timeout, 10*time.Second), loopback: e.AllowPrivate, region: e.Region}
+	c := &Client{timeout: cmp.Or(e.Timeout, 10*time.Second), loopback: e.AllowPrivate, from: e.Deployment}
 	c.dialer = net.Dialer{Timeout: c.timeout, Control: controlOf(e.AllowPrivate)}
 	c.tls = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: e.Roots}
 	c.http = http.Client{
@@ -170,6 +170,15 @@ func secretsIn(u *url.URL) []string {
 	}
 	password, _ := u.User.Password()
 	return append(parts, password)
+}
+
+// below is the URL of a path below another; one that is none stays so.
+func below(raw, path string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw
+	}
+	return u.JoinPath(path).String()
 }
 
 func repeats(words string, secrets []string) bool {

@@ -14,8 +14,8 @@ import (
 
 // Console prints alerts for people. It is safe for concurrent use.
 type Console struct {
-	W      io.Writer // where to; required
-	Region string    // that keyturn's functions are deployed in; "" leaves it to how gcloud is set
+	W io.Writer // where to; required
+	Deployment
 
 	mu sync.Mutex
 }
@@ -25,12 +25,12 @@ func (c *Console) Name() string { return "console" }
 
 // Deliver prints an alert as one block of lines.
 func (c *Console) Deliver(_ context.Context, a alerting.Alert) error {
-	m := compose(a, c.Region)
+	m := compose(a, c.Deployment)
 	var b strings.Builder
 	fmt.Fprintf(&b, "ALERT %s (%s) %s\n", strings.ToUpper(m.Severity), m.State, m.Sentence)
-	for _, f := range slices.Concat(named(fact{"now", m.Progress}), m.Facts, named(
+	for _, f := range slices.Concat(named(fact{"why", m.Why}, fact{"now", m.Progress}), m.Facts, named(
 		fact{"next", m.Next}, fact{"by gcloud", m.Call}, fact{"take it up", m.Ack},
-		fact{"runbook", m.Runbook}, fact{"technique", m.Technique}, fact{"entries", m.Logs},
+		fact{"runbook", m.Runbook}, fact{"runbook at", m.Page}, fact{"technique", m.Technique}, fact{"technique at", m.Attack}, fact{"entries", m.Logs},
 	)) {
 		fmt.Fprintf(&b, "  %-14s %s\n", f.Name, f.Value)
 	}

@@ -14,7 +14,7 @@ import (
 func sampleAlert() alerting.Alert {
 	return alerting.Alert{
 		ID: "a1", Incident: "i1", State: alerting.Open, Opened: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Findings: 3, Notice: alerting.Notice{
-			Severity: alerting.High, Rule: "finding", Detector: "token-minting",
+			Severity: alerting.High, Rule: "finding", Detector: "of-a-rule-file", Proven: true, Technique: "T1528",
 			Subject: "thief", Project: "p", Credential: "c", Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Summary: "thief was denied tokens",
 			Fields: []alerting.Field{{Name: "targets", Value: "a, b"}, {Name: "empty"}}, Next: "keyturn revoke SECRET", Link: "https://console.cloud.google.com/",
 		},
@@ -36,6 +36,8 @@ func TestConsolePrintsForPeople(t *testing.T) {
   findings       3
   incident       i1
   next           keyturn revoke SECRET
+  technique      T1528
+  technique at   https://attack.mitre.org/techniques/T1528/
   entries        https://console.cloud.google.com/
 `
 	if b.String() != want {
@@ -55,7 +57,7 @@ func TestConsoleHoldsHostileTexts(t *testing.T) {
 			if !utf8.ValidString(b.String()) || strings.ContainsFunc(b.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
 				t.Errorf("what does not print got through: %.500q", b.String())
 			}
-			if lines := strings.Count(b.String(), "\n"); lines > 1+maxFacts+7 || b.Len() > 40_000 {
+			if lines := strings.Count(b.String(), "\n"); lines > 1+maxFacts+10 || b.Len() > 40_000 {
 				t.Errorf("%d lines, %d bytes", lines, b.Len())
 			}
 		})

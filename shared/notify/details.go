@@ -10,10 +10,10 @@ import (
 // details are a message's parts by name, for receivers that show or keep them as
 // they are. Of parts of one name the first is told.
 func details(m message) map[string]string {
-	d := map[string]string{"state": m.State, "severity": m.Severity, "why": m.Sentence}
+	d := map[string]string{"state": m.State, "severity": m.Severity, "what": m.Sentence}
 	for _, f := range append(named(
-		fact{"now", m.Progress}, fact{"next", m.Next}, fact{"gcloud", m.Call}, fact{"acknowledge", m.Ack},
-		fact{"runbook", m.Runbook}, fact{"technique", m.Technique}, fact{"logs", m.Logs},
+		fact{"why", m.Why}, fact{"now", m.Progress}, fact{"next", m.Next}, fact{"gcloud", m.Call}, fact{"acknowledge", m.Ack},
+		fact{"runbook", m.Runbook}, fact{"runbook_url", m.Page}, fact{"technique", m.Technique}, fact{"technique_url", m.Attack}, fact{"logs", m.Logs},
 	), m.Facts...) {
 		if _, told := d[f.Name]; !told {
 			d[f.Name] = f.Value

@@ -17,18 +17,18 @@ var update = flag.Bool("update", false, "write testdata/*.golden anew")
 // rendered is what each channel makes of an alert, by the file that holds it.
 func rendered(t *testing.T, a alerting.Alert) map[string]string {
 	t.Helper()
-	m := compose(a, "us-central1")
+	m := compose(a, deployed)
 	html, err := mailHTML(m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var console bytes.Buffer
-	if err := (&Console{W: &console}).Deliver(t.Context(), a); err != nil {
+	if err := (&Console{W: &console, Deployment: deployed}).Deliver(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
 	return map[string]string{
 		"console":      console.String(),
-		"webhook":      indented(t, a),
+		"webhook":      indented(t, webhookBodyOf(a, deployed)),
 		"slack":        indented(t, slackMessage(m)),
 		"googlechat":   indented(t, chatFitting(a, m)),
 		"pagerduty":    indented(t, pagerDutyEvent(a, m)),
@@ -56,7 +56,7 @@ func indented(t *testing.T, v any) string {
 // change: go test ./shared/notify -run Golden -update, and read what changed.
 func TestGolden(t *testing.T) {
 	alerts := map[string]alerting.Alert{
-		"open": stolenKey(alerting.Open), "resolved": stolenKey(alerting.Resolved),
+		"open": stolenKey(alerting.Open), "resolved": stolenKey(alerting.Resolved), "forged": forged(),
 		"hostile": hostile(hostiles["mention"] + hostiles["link"] + hostiles["html"] + hostiles["header"] + hostiles["markdown"] + hostiles["direction"]),
 	}
 	for name, a := range alerts {

@@ -21,7 +21,7 @@ type GoogleChat struct {
 
 // Limits of Google Chat. A message, cards included, has at most 32,000 bytes
 // (developers.google.com/workspace/chat/api/reference/rest/v1/spaces.messages/create),
-// a card at most 100 widgets; these have 35 at most. Texts have no limit of their own.
+// a card at most 100 widgets; these have 36 at most. Texts have no limit of their own.
 const (
 	chatMessage = 32_000
 	chatText    = 4000
@@ -33,7 +33,7 @@ func (g *GoogleChat) Name() string { return cmp.Or(g.ID, "google-chat") }
 
 // Deliver posts an alert, once. Its errors are or wrap a *Failure.
 func (g *GoogleChat) Deliver(ctx context.Context, a alerting.Alert) error {
-	return g.Client.deliver(ctx, g, a, exchange{url: threaded(g.URL, a.ID), body: chatFitting(a, compose(a, g.Client.region)), took: googleTook, said: googleSaid})
+	return g.Client.deliver(ctx, g, a, exchange{url: threaded(g.URL, a.ID), body: chatFitting(a, compose(a, g.Client.from)), took: googleTook, said: googleSaid})
 }
 
 // threaded has Chat reply to the incident's thread, or begin it, and take the same
@@ -64,6 +64,9 @@ func chatFitting(a alerting.Alert, m message) *chat.Message {
 
 func chatMessageOf(m message, incident string) *chat.Message {
 	widgets := []*chat.GoogleAppsCardV1Widget{chatParagraph("", m.Sentence)}
+	if m.Why != "" {
+		widgets = append(widgets, chatParagraph("Why", m.Why))
+	}
 	if m.Progress != "" {
 		widgets = append(widgets, chatParagraph("Now", m.Progress))
 	}

@@ -47,7 +47,7 @@ func posted(t *testing.T, a alerting.Alert) map[string][]byte {
 func TestHostileTextsPrintAndAreBounded(t *testing.T) {
 	for name, text := range hostiles {
 		t.Run(name, func(t *testing.T) {
-			checkMessage(t, compose(hostile(text), "us-central1"))
+			checkMessage(t, compose(hostile(text), deployed))
 			for channel, body := range posted(t, hostile(text)) {
 				if len(body) > 128<<10 {
 					t.Errorf("%s: %d bytes", channel, len(body))
@@ -129,9 +129,9 @@ func checkSlackText(t *testing.T, x slackTextGot, most int) {
 func TestSlackLinksLeadWhereTheySay(t *testing.T) {
 	a := hostile(hostiles["link"])
 	a.Link, a.Technique = "https://console.cloud.google.com/logs|x>&y", "T1078"
-	text := slackLinks(compose(a, "us-central1"))
+	text := slackLinks(compose(a, deployed))
 	if got, want := slackSpecial.FindAllString(text, -1), []string{
-		"<https://console.cloud.google.com/logs%7Cx%3E&amp;y|Logs Explorer>", "<https://attack.mitre.org/techniques/T1078/|MITRE T1078>",
+		"<https://console.cloud.google.com/logs%7Cx%3E&amp;y|Logs Explorer>", "<https://attack.mitre.org/techniques/T1078/|MITRE T1078 Valid Accounts>",
 	}; strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("links %q, want %q", got, want)
 	}
@@ -167,7 +167,7 @@ func TestGoogleChatHoldsHostileTexts(t *testing.T) {
 // ten in JSON.
 func TestGoogleChatLeavesFactsOutRatherThanBeRefused(t *testing.T) {
 	a := hostile(strings.Repeat("&", 5000))
-	body, err := json.Marshal(chatFitting(a, compose(a, "")))
+	body, err := json.Marshal(chatFitting(a, compose(a, Deployment{})))
 	if err != nil || len(body) > chatMessage {
 		t.Fatalf("%d bytes, %v", len(body), err)
 	}

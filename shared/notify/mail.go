@@ -18,7 +18,9 @@ import (
 )
 
 // Mail sends alerts by SMTP, as plain text and HTML. All alerts of an incident are
-// one thread: they have one subject, and refer to one message, which need not exist.
+// one thread: they refer to one message, which need not exist, and have one subject
+// but for what stands in brackets before it, which programs that go by subjects leave
+// out (RFC 5256, section 2.1).
 // Nothing is sent before the connection is encrypted.
 type Mail struct {
 	ID       string   // the channel's name; "" is mail
@@ -55,7 +57,7 @@ func (m *Mail) letter(a alerting.Alert) (*mail.Msg, error) {
 		return nil, errors.New("the addresses that it goes to cannot be read: correct them where the channel is configured")
 	}
 	l.FromMailAddress(from)
-	told := compose(a, m.Client.region)
+	told := compose(a, m.Client.from)
 	html, err := mailHTML(told)
 	if err != nil {
 		return nil, err
@@ -68,7 +70,7 @@ func (m *Mail) letter(a alerting.Alert) (*mail.Msg, error) {
 	l.SetGenHeader("Auto-Submitted", "auto-generated") // no holiday notices (RFC 3834)
 	l.SetGenHeader("Keyturn-Severity", told.Severity)
 	l.SetGenHeader("Keyturn-State", told.State)
-	l.Subject("keyturn: " + told.Title)
+	l.Subject("[" + headline(told) + "] " + told.Title)
 	if a.Severity >= alerting.High {
 		l.SetImportance(mail.ImportanceHigh)
 	}
@@ -168,6 +170,9 @@ func (m *Mail) failureOf(ctx context.Context, err error) *Failure {
 func mailText(m message) string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s: %s\n\n%s\n\n", headline(m), m.Title, m.Sentence)
+	if m.Why != "" {
+		fmt.Fprintf(&b, "Why: %s\n\n", m.Why)
+	}
 	for _, f := range append(named(fact{"now", m.Progress}), m.Facts...) {
 		fmt.Fprintf(&b, "%-14s %s\n", f.Name, f.Value)
 	}

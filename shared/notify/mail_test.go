@@ -26,7 +26,7 @@ func TestMailArrives(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"From": `"keyturn" <alerts@acme.example>`, "To": `<ann@acme.example>, "Bo" <bo@acme.example>`,
-		"Subject":    "keyturn: retired-key: billing@acme.iam.gserviceaccount.com, in project acme",
+		"Subject":    "[CRITICAL open] retired-key-used: billing@acme.iam.gserviceaccount.com, in project acme",
 		"Message-Id": "<alert." + a.ID + "@acme.example>", "References": "<incident." + incident + "@acme.example>", "In-Reply-To": "<incident." + incident + "@acme.example>",
 		"Auto-Submitted": "auto-generated", "Keyturn-Severity": "critical", "Keyturn-State": "open", "Importance": "high",
 	} {
@@ -37,7 +37,7 @@ func TestMailArrives(t *testing.T) {
 	if at, err := l.header.Date(); err != nil || time.Since(at) > time.Minute {
 		t.Errorf("date %v, %v", at, err)
 	}
-	m := compose(a, "us-central1")
+	m := compose(a, deployed)
 	page, err := mailHTML(m)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,8 @@ func TestMailsOfAnIncidentAreOneThread(t *testing.T) {
 		}
 	}
 	for i := range subjects {
-		if subjects[i] != subjects[0] || threads[i] != threads[0] {
+		state, base, _ := strings.Cut(subjects[i], "] ")
+		if want := "[CRITICAL " + []string{"open", "escalated", "resolved"}[i/2]; state != want || !strings.HasSuffix(subjects[0], "] "+base) || threads[i] != threads[0] {
 			t.Errorf("mail %d: %s in %s", i, subjects[i], threads[i])
 		}
 	}

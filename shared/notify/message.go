@@ -20,7 +20,9 @@ type message struct {
 	Title     string // the incident in a line, the same for all its alerts
 	State     string // open, update, acknowledged, escalated or resolved
 	Severity  string // info, warning, high or critical
-	Sentence  string // what happened, and why it is thought abnormal, in numbers
+	Doubtful  bool   // it is not known to come from keyturn itself
+	Sentence  string // what happened, and why it is thought abnormal, in numbers; first of all, that it is doubtful
+	Why       string // what the detector looks for is not normal; empty where a rule's sentence says so
 	Progress  string // what became of the incident: who took it up, why it escalated or is over; often empty
 	Facts     []fact // who, what, where and when, in numbers; what matters most comes first
 	Next      string // the command or action that comes next
@@ -28,7 +30,8 @@ type message struct {
 	Ack       string // the command that takes the incident up; empty once that makes no sense
 	Logs      string // https URL of the evidence; may be empty
 	Runbook   string // what to do, in words; may be empty
-	Technique string // of MITRE ATT&CK; may be empty
+	Page      string // https URL of the runbook; may be empty
+	Technique string // of MITRE ATT&CK, with its name where that is known; may be empty
 	Attack    string // https URL of the technique's description; may be empty
 }
 
@@ -49,23 +52,27 @@ const (
 	maxURL      = 2000
 )
 
-// compose says what an alert says; region is where keyturn's functions are deployed.
-func compose(a alerting.Alert, region string) message {
+// compose says what an alert of a deployment says.
+func compose(a alerting.Alert, d Deployment) message {
+	a = advised(a)
 	m := message{
 		Title:    Printable(title(a.Notice), maxTitle),
 		State:    Printable(string(a.State), maxName),
 		Severity: a.Severity.String(),
-		Sentence: Printable(a.Summary, maxSentence),
+		Doubtful: doubtful(a),
+		Sentence: Printable(sentence(a), maxSentence),
+		Why:      explain(a.Detector).why,
 		Progress: Printable(progress(a), maxSentence),
 		Facts:    facts(a),
 		Next:     Printable(a.Next, maxStep),
-		Call:     Call(a.Notice, region),
+		Call:     Call(a.Notice, d.Region),
 		Logs:     link(a.Link),
 		Runbook:  Printable(a.Runbook, maxRunbook),
+		Page:     d.page(a.Detector),
+		Attack:   attackURL(a.Technique),
 	}
-	if technique.MatchString(a.Technique) {
-		m.Technique = a.Technique
-		m.Attack = "https://attack.mitre.org/techniques/" + strings.ReplaceAll(a.Technique, ".", "/") + "/"
+	if m.Attack != "" {
+		m.Technique = strings.TrimSpace(a.Technique + " " + techniques[a.Technique])
 	}
 	if a.State != alerting.Acknowledged && a.State != alerting.Resolved && !passing(a) && incidentID.MatchString(a.Incident) {
 		m.Ack = "keyturn alerts ack " + a.Incident
@@ -77,10 +84,15 @@ func compose(a alerting.Alert, region string) message {
 // nobody has to take it up, and nobody will say that it is resolved.
 func passing(a alerting.Alert) bool { return a.Only != "" || a.Rule == "test" }
 
-var (
-	technique  = regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)
-	incidentID = regexp.MustCompile(`^[0-9a-f]{32}$`)
-)
+var incidentID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// sentence is the notice's, after a warning where it is doubtful.
+func sentence(a alerting.Alert) string {
+	if doubtful(a) {
+		return doubt + ". It says: " + a.Summary
+	}
+	return a.Summary
+}
 
 // title goes by what makes an incident one, and by nothing that changes in it: mail
 // programs thread by it.
@@ -108,14 +120,18 @@ func progress(a alerting.Alert) string {
 		parts = append(parts, a.Why)
 	}
 	if a.Outcome != "" {
-		parts = append(parts, "done without being asked: "+a.Outcome)
+		parts = append(parts, "automatic response: "+a.Outcome) // which says whether it was done
 	}
 	return strings.Join(parts, "; ")
 }
 
 // facts lists what is known: of the finding, its own fields, of the incident.
 func facts(a alerting.Alert) []fact {
-	told := printed(fact{"who", a.Subject}, fact{"project", a.Project}, fact{"credential", a.Credential}, fact{"key", a.Key},
+	credential, key := fact{"credential", a.Credential}, fact{"key", a.Key}
+	if unmanaged(a) {
+		credential, key = fact{}, fact{"key (not managed by keyturn)", a.Key}
+	}
+	told := printed(fact{"who", a.Subject}, fact{"project", a.Project}, credential, key,
 		fact{"rotation state", a.Standing}, fact{"labels", Labels(a.Labels)},
 		fact{"when", stamp(a.Time)}, fact{"count", number(a.Count)})
 	incident := printed(fact{"opened", stamp(a.Opened)}, fact{"findings", number(a.Findings)}, fact{"incident", a.Incident})
@@ -140,6 +156,10 @@ func Labels(labels map[string]string) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// unmanaged reports whether an alert is about a key that is of no credential of
+// keyturn's, and stands in for it.
+func unmanaged(a alerting.Alert) bool { return a.Key != "" && a.Key == a.Credential }
 
 // printed are the facts that are known, in a form that prints.
 func printed(all ...fact) (known []fact) {
@@ -191,13 +211,13 @@ func (m message) commands() []fact {
 
 // links are the URLs of a message, by what they lead to.
 func (m message) links() []fact {
-	return named(fact{"Logs Explorer", m.Logs}, fact{"MITRE " + m.Technique, m.Attack})
+	return named(fact{"Logs Explorer", m.Logs}, fact{"Runbook", m.Page}, fact{"MITRE " + m.Technique, m.Attack})
 }
 
 // steps says what to do, for vendors that have one place for it.
 func (m message) steps() string {
 	var parts []string
-	for _, s := range append(m.commands(), named(fact{"Runbook", m.Runbook})...) {
+	for _, s := range append(m.commands(), named(fact{"Runbook", m.Runbook}, fact{"Runbook", m.Page})...) {
 		parts = append(parts, s.Name+": "+s.Value)
 	}
 	return strings.Join(parts, "\n")

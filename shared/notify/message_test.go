@@ -12,11 +12,12 @@ import (
 	"unicode/utf8"
 
 	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
 )
 
 func TestMessageOfLittle(t *testing.T) {
-	m := compose(alerting.Alert{ID: "test-1", Incident: "test", State: alerting.Open, Notice: alerting.Notice{Detector: "test", Summary: "is this thing on?"}}, "")
+	m := compose(alerting.Alert{ID: "test-1", Incident: "test", State: alerting.Open, Notice: alerting.Notice{Detector: "test", Summary: "is this thing on?"}}, Deployment{})
 	if m.Title != "test" || m.Severity != "info" || m.Next+m.Call+m.Ack+m.Logs+m.Attack+m.Progress != "" || len(m.commands())+len(m.links()) != 0 {
 		t.Errorf("message %+v", m)
 	}
@@ -28,7 +29,7 @@ func TestMessageOfLittle(t *testing.T) {
 func TestTitleStaysForAllAlertsOfAnIncident(t *testing.T) {
 	first, later := stolenKey(alerting.Open), stolenKey(alerting.Update)
 	later.Severity, later.Summary, later.Count, later.Credential = alerting.High, "more of it", 99, ""
-	if a, b := compose(first, "us-central1").Title, compose(later, "us-central1").Title; a != b {
+	if a, b := compose(first, deployed).Title, compose(later, deployed).Title; a != b {
 		t.Errorf("%q became %q", a, b)
 	}
 }
@@ -38,9 +39,9 @@ func TestProgress(t *testing.T) {
 		alerting.Open:         "",
 		alerting.Acknowledged: "ann@acme.example has taken it up",
 		alerting.Escalated:    "nobody acknowledged it within 15m0s",
-		alerting.Resolved:     "resolved by keyturn; nothing more was noticed for 24h0m0s; done without being asked: key 9f86d081 was revoked",
+		alerting.Resolved:     "resolved by keyturn; nothing more was noticed for 24h0m0s; automatic response: key 9f86d081 was revoked",
 	} {
-		if got := compose(stolenKey(state), "us-central1").Progress; got != want {
+		if got := compose(stolenKey(state), deployed).Progress; got != want {
 			t.Errorf("%s: %q, want %q", state, got, want)
 		}
 	}
@@ -52,11 +53,11 @@ func TestManyFacts(t *testing.T) {
 	for i := range 13 {
 		a.Fields = append(a.Fields, alerting.Field{Name: fmt.Sprint("n", i), Value: "v"})
 	}
-	if facts := compose(a, "us-central1").Facts; len(facts) != maxFacts || facts[20] != (fact{"n12", "v"}) {
+	if facts := compose(a, deployed).Facts; len(facts) != maxFacts || facts[20] != (fact{"n12", "v"}) {
 		t.Errorf("%d facts that just fit: %v", len(facts), facts)
 	}
 	a.Fields = append(a.Fields, alerting.Field{Name: "n13", Value: "v"}, alerting.Field{Name: "n1", Value: "v"})
-	facts := compose(a, "us-central1").Facts
+	facts := compose(a, deployed).Facts
 	if len(facts) != maxFacts || facts[20] != (fact{"and", "3 more, which 'keyturn alerts show' tells"}) || facts[23].Name != "incident" {
 		t.Errorf("%d facts: %v", len(facts), facts)
 	}
@@ -83,12 +84,45 @@ func TestLink(t *testing.T) {
 }
 
 func TestTechnique(t *testing.T) {
-	for raw, want := range map[string]string{
-		"T1078": "https://attack.mitre.org/techniques/T1078/", "T1078.004": "https://attack.mitre.org/techniques/T1078/004/", "T1078/../x": "", "": "",
+	for raw, want := range map[string][2]string{
+		"T1078":      {"T1078 Valid Accounts", "https://attack.mitre.org/techniques/T1078/"},
+		"T1078.004":  {"T1078.004 Valid Accounts: Cloud Accounts", "https://attack.mitre.org/techniques/T1078/004/"},
+		"T9999.001":  {"T9999.001", "https://attack.mitre.org/techniques/T9999/001/"},
+		"T1078/../x": {}, "": {},
 	} {
-		if got := compose(alerting.Alert{Notice: alerting.Notice{Technique: raw}}, "us-central1").Attack; got != want {
-			t.Errorf("%q leads to %q, want %q", raw, got, want)
+		m := compose(alerting.Alert{Notice: alerting.Notice{Technique: raw}}, deployed)
+		if got := [2]string{m.Technique, m.Attack}; got != want {
+			t.Errorf("%q: %q, want %q", raw, got, want)
 		}
+	}
+}
+
+// TestEveryTechniqueHasAName, of those that detectors have.
+func TestEveryTechniqueHasAName(t *testing.T) {
+	for _, d := range detect.Detectors() {
+		if d.Technique != "" && (techniques[d.Technique] == "" || attackURL(d.Technique) == "") {
+			t.Errorf("%s has technique %s, which has no name", d.Name, d.Technique)
+		}
+	}
+}
+
+// TestAKeyThatStandsInForItsCredentialIsToldOnce, in every channel.
+func TestAKeyThatStandsInForItsCredentialIsToldOnce(t *testing.T) {
+	const key = "//iam.googleapis.com/projects/acme/serviceAccounts/billing@acme.iam.gserviceaccount.com/keys/" + keyID
+	a := stolenKey(alerting.Open)
+	a.Credential, a.Key, a.Next, a.Summary = key, key, "", "a key was used"
+	m := compose(a, deployed)
+	var told []string
+	for _, f := range m.Facts {
+		if f.Value == key {
+			told = append(told, f.Name)
+		}
+	}
+	if len(told) != 1 || told[0] != "key (not managed by keyturn)" {
+		t.Errorf("told as %q", told)
+	}
+	if r := detectionFindingOf(a, m).Resources; len(r) != 2 || r[0] != (ocsfResource{key, "key"}) || r[1].Type != "account" {
+		t.Errorf("resources %v", r)
 	}
 }
 
@@ -118,6 +152,9 @@ func TestCall(t *testing.T) {
 		{"have the consumer read its secret again before the key is disabled: 'keyturn status " + secret + "' shows when", prefix + `'{"command":"status","secret":"projects/acme/secrets/billing-key"}'`},
 		{"keyturn rotate " + secret + " && gcloud secrets versions disable 3", prefix + `'{"command":"rotate","secret":"projects/acme/secrets/billing-key"}'`},
 		{"keyturn alerts list", `gcloud functions call keyturn-alert-http --gen2 --region=us-central1 --data='{"command":"list"}'`},
+		{"keyturn alerts show " + incident, `gcloud functions call keyturn-alert-http --gen2 --region=us-central1 --data='{"command":"show","incident":"` + incident + `"}'`},
+		{"keyturn alerts show", ""},
+		{"keyturn alerts show ../x", ""},
 		{"keyturn revoke " + secret + ", unless its owner knows that a consumer moved", ""},
 		{"keyturn revoke SECRET --key " + keyID + "  (SECRET is what 'keyturn status --key " + keyID + "' shows)", ""},
 		{"keyturn status, mend what the reason says, then keyturn rotate billing-key", ""},
@@ -136,15 +173,23 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// TestCallWithoutARegion leaves a place for it: gcloud does not call without one.
+func TestCallWithoutARegion(t *testing.T) {
+	want := `gcloud functions call keyturn-alert-http --gen2 --region="$REGION" --data='{"command":"list"}'`
+	if got := Call(alerting.Notice{Next: "keyturn alerts list"}, ""); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // TestCalledFunctionsAreDeployed under the names that Call gives them.
 func TestCalledFunctionsAreDeployed(t *testing.T) {
-	deployed, err := os.ReadFile(filepath.Join("..", "..", "cloudbuild.yaml"))
+	steps, err := os.ReadFile(filepath.Join("..", "..", "cloudbuild.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, next := range []string{"keyturn alerts list", "keyturn status projects/p/secrets/s"} {
 		name := strings.Fields(Call(alerting.Notice{Next: next}, ""))[3]
-		if !regexp.MustCompile(`(?m)^ +- ` + name + `$`).Match(deployed) {
+		if !regexp.MustCompile(`(?m)^ +- ` + name + `$`).Match(steps) {
 			t.Errorf("cloudbuild.yaml deploys no %s", name)
 		}
 	}
@@ -182,12 +227,12 @@ func FuzzMessage(f *testing.F) {
 	for _, text := range hostiles {
 		f.Add(text[:min(len(text), 5000)])
 	}
-	f.Fuzz(func(t *testing.T, text string) { checkMessage(t, compose(hostile(text), "us-central1")) })
+	f.Fuzz(func(t *testing.T, text string) { checkMessage(t, compose(hostile(text), deployed)) })
 }
 
 func checkMessage(t *testing.T, m message) {
 	t.Helper()
-	texts := []string{m.Title, m.State, m.Sentence, m.Progress, m.Next, m.Call, m.Ack, m.Logs, m.Runbook, m.Technique, m.Attack}
+	texts := []string{m.Title, m.State, m.Sentence, m.Progress, m.Next, m.Call, m.Ack, m.Logs, m.Why, m.Runbook, m.Page, m.Technique, m.Attack}
 	total := 0
 	for _, f := range m.Facts {
 		texts = append(texts, f.Name, f.Value)
@@ -198,7 +243,7 @@ func checkMessage(t *testing.T, m message) {
 			t.Errorf("does not print: %q", text)
 		}
 	}
-	if most := maxTitle + 2*maxSentence + 3*maxStep + maxRunbook + 2*maxURL + maxFacts*(maxName+maxValue); total > most {
+	if most := maxTitle + 2*maxSentence + 3*maxStep + 2*maxRunbook + 3*maxURL + maxFacts*(maxName+maxValue); total > most {
 		t.Errorf("%d bytes, more than %d", total, most)
 	}
 }

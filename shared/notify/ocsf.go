@@ -67,7 +67,8 @@ type ocsfInfo struct {
 
 type ocsfAnalytic struct {
 	Name   string `json:"name"`
-	TypeID int    `json:"type_id"` // 1 is a rule
+	Desc   string `json:"desc,omitempty"` // why what it looks for is not normal
+	TypeID int    `json:"type_id"`        // 1 is a rule
 }
 
 type ocsfAttack struct {
@@ -76,6 +77,7 @@ type ocsfAttack struct {
 
 type ocsfTechnique struct {
 	UID    string `json:"uid"`
+	Name   string `json:"name,omitempty"`
 	SrcURL string `json:"src_url,omitempty"`
 }
 
@@ -97,7 +99,7 @@ func (o *OCSF) Deliver(ctx context.Context, a alerting.Alert) error {
 	if o.Token != "" {
 		header.Set("Authorization", "Bearer "+o.Token)
 	}
-	return o.Client.deliver(ctx, o, a, exchange{url: o.URL, header: header, body: detectionFindingOf(a, compose(a, o.Client.region)), secret: o.Token})
+	return o.Client.deliver(ctx, o, a, exchange{url: o.URL, header: header, body: detectionFindingOf(a, compose(a, o.Client.from)), secret: o.Token})
 }
 
 // detectionFindingOf renders an alert.
@@ -112,14 +114,18 @@ func detectionFindingOf(a alerting.Alert, m message) detectionFinding {
 		Info: ocsfInfo{
 			UID: a.Incident, Title: m.Title, Desc: m.Sentence, SrcURL: m.Logs,
 			CreatedTime: milliseconds(a.Opened), LastSeenTime: milliseconds(a.Time),
-			Analytic: ocsfAnalytic{Name: Printable(a.Detector, maxValue), TypeID: 1},
+			Analytic: ocsfAnalytic{Name: Printable(a.Detector, maxValue), Desc: m.Why, TypeID: 1},
 		},
 		Unmapped: details(m),
 	}
 	if m.Technique != "" {
-		f.Info.Attacks = []ocsfAttack{{ocsfTechnique{UID: m.Technique, SrcURL: m.Attack}}}
+		f.Info.Attacks = []ocsfAttack{{ocsfTechnique{UID: a.Technique, Name: techniques[a.Technique], SrcURL: m.Attack}}}
 	}
-	for _, r := range named(fact{"credential", a.Credential}, fact{"key", a.Key}, fact{"account", a.Subject}) {
+	credential := a.Credential
+	if unmanaged(a) {
+		credential = ""
+	}
+	for _, r := range named(fact{"credential", credential}, fact{"key", a.Key}, fact{"account", a.Subject}) {
 		f.Resources = append(f.Resources, ocsfResource{UID: Printable(r.Value, maxValue), Type: r.Name})
 	}
 	if next := m.steps(); next != "" {

@@ -62,9 +62,12 @@ const (
 	mailPassword = "passw0rd-S3CRET"
 )
 
+// deployed is what messages of tests come from.
+var deployed = Deployment{Region: "us-central1", Runbooks: "https://git.example/keyturn/docs/detectors.md"}
+
 // neighbours reaches receivers of tests.
 func neighbours() *Client {
-	return NewClient(Egress{AllowPrivate: true, Timeout: 10 * time.Second, Region: "us-central1"})
+	return NewClient(Egress{AllowPrivate: true, Timeout: 10 * time.Second, Deployment: deployed})
 }
 
 // serve serves h and returns its URL.

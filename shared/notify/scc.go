@@ -60,7 +60,7 @@ func (s *SecurityCommandCenter) Deliver(ctx context.Context, a alerting.Alert) e
 	if err != nil {
 		return undelivered(s, a, &Failure{Err: fmt.Errorf("getting a token for it: %w", err)})
 	}
-	f := s.finding(a, compose(a, s.Client.region))
+	f := s.finding(a, compose(a, s.Client.from))
 	return s.Client.deliver(ctx, s, a, exchange{
 		method: http.MethodPatch, // creates what is not there yet
 		url:    strings.TrimSuffix(cmp.Or(s.URL, sccURL), "/") + "/v2/" + f.Name,

@@ -19,7 +19,7 @@ type Slack struct {
 
 // Limits of Slack's blocks, in characters where nothing else is said, from
 // docs.slack.dev/reference/block-kit: header-block, section-block and text-object. A
-// message has at most 50 blocks; these have 16 at most.
+// message has at most 50 blocks; these have 17 at most.
 const (
 	slackHeader  = 150
 	slackText    = 3000
@@ -34,7 +34,7 @@ func (s *Slack) Name() string { return cmp.Or(s.ID, "slack") }
 // Deliver posts an alert, once. Its errors are or wrap a *Failure.
 func (s *Slack) Deliver(ctx context.Context, a alerting.Alert) error {
 	return s.Client.deliver(ctx, s, a, exchange{
-		url: s.URL, body: slackMessage(compose(a, s.Client.region)),
+		url: s.URL, body: slackMessage(compose(a, s.Client.from)),
 		took: func(answer []byte) bool { return string(answer) == "ok" },
 		said: slackSaid,
 	})
@@ -54,6 +54,9 @@ func slackMessage(m message) slack.WebhookMessage {
 	blocks := []slack.Block{
 		slack.NewHeaderBlock(slackPlain(headline(m)+": "+m.Title, slackHeader)),
 		slackSection("", m.Sentence),
+	}
+	if m.Why != "" {
+		blocks = append(blocks, slackSection("Why: ", m.Why))
 	}
 	if m.Progress != "" {
 		blocks = append(blocks, slackSection("Now: ", m.Progress))
@@ -77,8 +80,14 @@ func slackMessage(m message) slack.WebhookMessage {
 	}
 }
 
-// headline is severity and state, such as "CRITICAL open".
-func headline(m message) string { return strings.ToUpper(m.Severity) + " " + m.State }
+// headline is severity and state, such as "CRITICAL open", and whether that is in doubt.
+func headline(m message) string {
+	h := strings.ToUpper(m.Severity) + " " + m.State
+	if m.Doubtful {
+		h += ", unproven"
+	}
+	return h
+}
 
 // slackCodeRune also keeps a text within the code that it stands in: Slack knows no
 // escape for backticks.

@@ -90,7 +90,7 @@ func (o *postOffice) mail() *Mail {
 	return &Mail{
 		Host: o.host, Port: o.port, Username: "keyturn", Password: mailPassword,
 		From: "keyturn <alerts@acme.example>", To: []string{"ann@acme.example", "Bo <bo@acme.example>"},
-		Client: NewClient(Egress{AllowPrivate: true, Roots: o.roots, Timeout: 10 * time.Second, Region: "us-central1"}),
+		Client: NewClient(Egress{AllowPrivate: true, Roots: o.roots, Timeout: 10 * time.Second, Deployment: deployed}),
 	}
 }
 

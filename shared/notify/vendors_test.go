@@ -50,7 +50,7 @@ func TestPagerDutyFollowsAnIncident(t *testing.T) {
 
 func TestPagerDutyBounds(t *testing.T) {
 	a := hostile(hostiles["long"])
-	e := pagerDutyEvent(a, compose(a, ""))
+	e := pagerDutyEvent(a, compose(a, Deployment{}))
 	body, err := json.Marshal(e)
 	if err != nil || len(e.Payload.Summary) > 1024 || len(e.DedupKey) > 255 || len(body) > 512<<10 {
 		t.Errorf("summary %d, key %d, all %d bytes, %v", len(e.Payload.Summary), len(e.DedupKey), len(body), err)
@@ -59,9 +59,9 @@ func TestPagerDutyBounds(t *testing.T) {
 
 func TestPagerDutyRegions(t *testing.T) {
 	for want, p := range map[string]*PagerDuty{
-		"https://events.pagerduty.com/v2/enqueue": {}, "https://events.eu.pagerduty.com/v2/enqueue": {Europe: true}, "https://x.example/": {Europe: true, URL: "https://x.example/"},
+		"https://events.pagerduty.com/v2/enqueue": {}, "https://events.eu.pagerduty.com/v2/enqueue": {Europe: true}, "https://x.example/v2/enqueue": {Europe: true, URL: "https://x.example/"}, ":": {URL: ":"},
 	} {
-		if got := p.url(); got != want {
+		if got := p.url("v2/enqueue"); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
@@ -156,15 +156,45 @@ func TestWhatPassesDoesNotStay(t *testing.T) {
 	digest, test := stolenKey(alerting.Open), stolenKey(alerting.Open)
 	digest.Only, test.Rule = "pager", "test"
 	for _, a := range []alerting.Alert{digest, test} {
-		if got := new(Alertmanager).alert(a, compose(a, ""), noon).EndsAt; !got.Equal(noon.Add(5 * time.Minute)) {
+		if got := new(Alertmanager).alert(a, compose(a, Deployment{}), noon).EndsAt; !got.Equal(noon.Add(5 * time.Minute)) {
 			t.Errorf("Alertmanager holds it until %v", got)
 		}
-		if got := new(SecurityCommandCenter).finding(a, compose(a, "")).State; got != "INACTIVE" {
+		if got := new(SecurityCommandCenter).finding(a, compose(a, Deployment{})).State; got != "INACTIVE" {
 			t.Errorf("the finding is %s", got)
 		}
-		if got := compose(a, "us-central1").Ack; got != "" {
+		if got := compose(a, deployed).Ack; got != "" {
 			t.Errorf("somebody is asked to take it up: %s", got)
 		}
+	}
+}
+
+// TestADigestPagesNobody: nobody would say that it is over.
+func TestADigestPagesNobody(t *testing.T) {
+	r := &receiver{answer: `{"status":"success","message":"Change event processed"}`}
+	digest := stolenKey(alerting.Open)
+	digest.Rule, digest.Detector, digest.Only, digest.Proven = alerting.RuleDigest, "digest", "on-call", false
+	if err := at(t, "pagerduty", serve(t, r)).Deliver(t.Context(), digest); err != nil {
+		t.Fatal(err)
+	}
+	var e struct {
+		RoutingKey string  `json:"routing_key"`
+		Action     *string `json:"event_action"`
+		Payload    struct {
+			Summary, Source, Timestamp string
+			Severity                   *string
+			Details                    map[string]string `json:"custom_details"`
+		}
+		Links []struct{ Href, Text string }
+	}
+	if err := json.Unmarshal(r.bodies[0], &e); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.requests[0].URL.Path; !strings.HasSuffix(got, "/v2/change/enqueue") {
+		t.Errorf("posted to %s", got)
+	}
+	if e.RoutingKey != routingKey || e.Action != nil || e.Payload.Severity != nil || !strings.Contains(e.Payload.Summary, digest.Summary) || e.Payload.Source != "acme" ||
+		e.Payload.Timestamp != "2026-03-01T12:04:00Z" || e.Payload.Details["next"] != digest.Next || e.Links[0].Href == "" {
+		t.Errorf("event %s", r.bodies[0])
 	}
 }
 
@@ -196,7 +226,7 @@ func TestOCSFHasWhatIsRequired(t *testing.T) {
 	for state, want := range map[alerting.State][3]float64{ // activity, type, status
 		alerting.Open: {1, 200401, 1}, alerting.Update: {2, 200402, 1}, alerting.Escalated: {2, 200402, 1}, alerting.Acknowledged: {2, 200402, 2}, alerting.Resolved: {3, 200403, 4},
 	} {
-		body, err := json.Marshal(detectionFindingOf(stolenKey(state), compose(stolenKey(state), "")))
+		body, err := json.Marshal(detectionFindingOf(stolenKey(state), compose(stolenKey(state), Deployment{})))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +250,7 @@ func TestOCSFHasWhatIsRequired(t *testing.T) {
 
 func TestOCSFOfLittle(t *testing.T) {
 	a := alerting.Alert{ID: "test-1", Incident: "test", State: alerting.Open}
-	f := detectionFindingOf(a, compose(a, ""))
+	f := detectionFindingOf(a, compose(a, Deployment{}))
 	if f.Time != 0 || f.Remediation != nil || f.Resources != nil || f.Info.Attacks != nil {
 		t.Errorf("finding %+v", f)
 	}
@@ -263,15 +293,15 @@ func TestAlertmanagersLabelsStay(t *testing.T) {
 	opened := stolenKey(alerting.Open)
 	later := stolenKey(alerting.Update)
 	later.Severity, later.Summary, later.Count, later.Credential, later.Key, later.Fields = alerting.High, "more", 5, "", "", nil
-	a, b := m.alert(opened, compose(opened, ""), noon.Add(time.Hour)), m.alert(later, compose(later, ""), noon.Add(2*time.Hour))
+	a, b := m.alert(opened, compose(opened, Deployment{}), noon.Add(time.Hour)), m.alert(later, compose(later, Deployment{}), noon.Add(2*time.Hour))
 	if x, y := indented(t, a.Labels), indented(t, b.Labels); x != y || a.Labels["incident"] != incident || a.Labels["severity"] != "" {
 		t.Errorf("labels %s became %s", x, y)
 	}
 	if !a.StartsAt.Equal(noon) || !a.EndsAt.Equal(noon.Add(7*24*time.Hour+time.Hour)) || b.Annotations["severity"] != "high" {
 		t.Errorf("alert %+v", a)
 	}
-	ahead := m.alert(opened, compose(opened, ""), noon.Add(-time.Hour)) // policy time is ahead of the machines'
-	over := m.alert(stolenKey(alerting.Resolved), compose(stolenKey(alerting.Resolved), ""), noon.Add(-time.Hour))
+	ahead := m.alert(opened, compose(opened, Deployment{}), noon.Add(-time.Hour)) // policy time is ahead of the machines'
+	over := m.alert(stolenKey(alerting.Resolved), compose(stolenKey(alerting.Resolved), Deployment{}), noon.Add(-time.Hour))
 	if !ahead.StartsAt.Equal(noon.Add(-time.Hour)) || over.EndsAt.Before(over.StartsAt) || over.EndsAt.After(noon.Add(-time.Hour)) {
 		t.Errorf("alerts %+v, %+v", ahead, over)
 	}

@@ -122,7 +122,7 @@ func TestFunctionsAreToldNothingButTheirEnvironment(t *testing.T) {
 	if got := strings.Join(cmd.Args, " "); got != "/bin/keyturn functions --addr 127.0.0.1:1 --clock http://127.0.0.1:2" {
 		t.Errorf("command %s", got)
 	}
-	for _, want := range []string{"KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:2", "KEYTURN_TIMEOUT=3s", "KEYTURN_STATE=/state", "FIRESTORE_EMULATOR_HOST=127.0.0.1:3", "KEYTURN_ALERTS=/alerts.yaml"} {
+	for _, want := range []string{"KEYTURN_PROJECT=acme", "KEYTURN_REGION=" + Region, "KEYTURN_ENDPOINT=127.0.0.1:2", "KEYTURN_TIMEOUT=3s", "KEYTURN_STATE=/state", "FIRESTORE_EMULATOR_HOST=127.0.0.1:3", "KEYTURN_ALERTS=/alerts.yaml"} {
 		if !slices.Contains(cmd.Env, want) {
 			t.Errorf("the environment %q lacks %s", cmd.Env, want)
 		}

@@ -55,7 +55,7 @@ func (c Config) command(addr, gcpAddr string) (*exec.Cmd, error) {
 		}
 		program, name = exe, os.Args[0]
 	}
-	env := []string{"KEYTURN_PROJECT=" + c.Project, "KEYTURN_ENDPOINT=" + gcpAddr, "KEYTURN_WEBHOOK_URL=" + c.WebhookURL,
+	env := []string{"KEYTURN_PROJECT=" + c.Project, "KEYTURN_REGION=" + Region, "KEYTURN_ENDPOINT=" + gcpAddr, "KEYTURN_WEBHOOK_URL=" + c.WebhookURL,
 		"KEYTURN_SEAL_COMMANDS=" + sealVersion(c.Project, sealCommands), "KEYTURN_SEAL_FINDINGS=" + sealVersion(c.Project, sealFindings), "HOME=" + os.Getenv("HOME")}
 	if c.Alerts != "" {
 		env = append(env, "KEYTURN_ALERTS="+c.Alerts)
