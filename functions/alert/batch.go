@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"crypto/rand"
 	"sync"
 
 	"example.com/keyturn/shared/alerting"
@@ -82,6 +83,8 @@ func (f *Function) together(ctx context.Context, id string, notices []alerting.N
 		}
 	}
 	f.batches.inTurn(id, own, func() (err error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience) // others wait for it, too
+		defer cancel()
 		claimed, err = f.write(ctx, id, own)
 		return err
 	})
@@ -98,12 +101,13 @@ func (f *Function) write(ctx context.Context, id string, b *batch) (claimed []al
 		}
 		take = func(in *alerting.Incident) { c.Take(in, b.notices, f.now()) }
 	}
+	claimant := rand.Text()[:8]
 	err = f.replace(ctx, id, func(in *alerting.Incident) {
 		take(in)
 		for _, change := range b.changes {
 			change(in)
 		}
-		claimed = in.Outbox.Claim(f.wall(), lease)
+		claimed = in.Outbox.Claim(claimant, f.wall(), lease)
 	})
 	return claimed, err
 }

@@ -32,6 +32,8 @@ var start = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 type line struct {
 	name string
 
+	during func() // what happens during a call; nil is nothing
+
 	mu    sync.Mutex
 	cut   bool
 	calls int
@@ -41,6 +43,9 @@ type line struct {
 func (l *line) Name() string { return l.name }
 
 func (l *line) Deliver(_ context.Context, a alerting.Alert) error {
+	if l.during != nil {
+		l.during()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls++

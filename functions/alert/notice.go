@@ -13,8 +13,15 @@ import (
 	"example.com/keyturn/shared/event"
 )
 
+// maxNotice is how large a message may be. What keyturn finds is a few KiB: an
+// incident holds several of them and must remain small enough to be written.
+const maxNotice = 64 << 10
+
 // decodeNotice reads a finding or a rotation event.
 func decodeNotice(m event.Message) (alerting.Notice, error) {
+	if len(m.Data) > maxNotice {
+		return alerting.Notice{}, fmt.Errorf("message of %d bytes, more than %d: let nobody but keyturn publish to %s", len(m.Data), maxNotice, event.TopicFindings)
+	}
 	switch kind := m.Attributes["ce-type"]; kind {
 	case event.FindingType:
 		f, err := event.DecodeFinding(m)

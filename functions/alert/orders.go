@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,7 +18,11 @@ type orders struct {
 // rules are who is told of what and what is done, with what people have said.
 func (f *Function) rules(ctx context.Context) (*alerting.Config, error) {
 	o, err := read[orders](ctx, f, ordersDocument)
-	if err != nil {
+	switch {
+	case errors.Is(err, errUnreadable):
+		f.log.ErrorContext(ctx, "nothing is done without being asked", "error", err.Error())
+		o.Stop = err.Error()
+	case err != nil:
 		return nil, fmt.Errorf("reading what is silenced and stopped: %w", err)
 	}
 	c := f.config.Rules
@@ -30,7 +35,7 @@ func (f *Function) rules(ctx context.Context) (*alerting.Config, error) {
 
 // silence keeps quiet what s matches, and forgets silences that are over.
 func (f *Function) silence(ctx context.Context, s alerting.Silence) error {
-	return update(ctx, f, ordersDocument, func(o *orders) {
+	return guard(ctx, f, ordersDocument, func(o *orders) {
 		over := func(s alerting.Silence) bool { return !f.now().Before(s.Until) }
 		o.Silences = append(slices.DeleteFunc(o.Silences, over), s)
 	})
@@ -38,5 +43,5 @@ func (f *Function) silence(ctx context.Context, s alerting.Silence) error {
 
 // stop has nothing done any more without being asked, or again if why is empty.
 func (f *Function) stop(ctx context.Context, why string) error {
-	return update(ctx, f, ordersDocument, func(o *orders) { o.Stop = why })
+	return guard(ctx, f, ordersDocument, func(o *orders) { o.Stop = why })
 }

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -35,7 +36,7 @@ func (f *Function) judge(ctx context.Context, a alerting.Alert) (v alerting.Verd
 	if err != nil {
 		return v, err
 	}
-	err = update(ctx, f, brakeDocument, func(spent *alerting.Spent) { v = c.Respond(a, spent, f.now()) })
+	err = guard(ctx, f, brakeDocument, func(spent *alerting.Spent) { v = c.Respond(a, spent, f.now()) })
 	return v, err
 }
 
@@ -88,7 +89,10 @@ func (f *Function) follow(ctx context.Context, n alerting.Notice) error {
 // that brings about.
 func (f *Function) open(ctx context.Context, id string, c change) error {
 	in, err := read[alerting.Incident](ctx, f, incidentPrefix+id)
-	if err != nil || in.Opened.IsZero() || in.Status() == "resolved" {
+	if errors.Is(err, errUnreadable) || err == nil && (in.Opened.IsZero() || in.Status() == "resolved") {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	claimed, err := f.incident(ctx, id, c)

@@ -17,6 +17,7 @@ import (
 const (
 	lease    = time.Minute      // for which what an instance sends is left to it; longer than patience
 	patience = 30 * time.Second // with one call of a channel
+	queue    = 20 * time.Second // for which tending waits for a lane of a channel; with patience shorter than lease
 	lanes    = 8                // calls of one channel at once
 )
 
@@ -24,26 +25,34 @@ const (
 type way struct {
 	Channel
 
+	lanes   chan struct{} // taken by calls on their way
 	mu      sync.Mutex
-	busy    int // calls on their way
 	breaker alerting.Breaker
 }
 
 func waysTo(channels []Channel) map[string]*way {
 	ways := make(map[string]*way, len(channels))
 	for _, c := range channels {
-		ways[c.Name()] = &way{Channel: c}
+		ways[c.Name()] = &way{Channel: c, lanes: make(chan struct{}, lanes)}
 	}
 	return ways
 }
 
 // send delivers what was claimed of an incident, and what its channels are owed
 // after it. No channel waits for another. What fails stays in the incident, and is
-// tried again by a later event of the incident or by tend.
+// tried again by a later event of the incident or by tend. What was begun is ended,
+// even if whoever began it has gone.
 func (f *Function) send(ctx context.Context, incident string, claimed []alerting.Sending) {
+	f.sendWaiting(context.WithoutCancel(ctx), incident, claimed, 0)
+}
+
+// sendWaiting is send that may wait for others to leave a channel.
+func (f *Function) sendWaiting(ctx context.Context, incident string, claimed []alerting.Sending, most time.Duration) {
 	var sending sync.WaitGroup
 	for _, s := range claimed {
-		sending.Go(func() { f.send(ctx, incident, f.settle(ctx, incident, f.attempt(ctx, s))) })
+		sending.Go(func() {
+			f.sendWaiting(ctx, incident, f.settle(ctx, incident, f.attempt(ctx, s, most)), most)
+		})
 	}
 	sending.Wait()
 }
@@ -69,8 +78,8 @@ func (f *Function) settle(ctx context.Context, incident string, r alerting.Resul
 	return claimed
 }
 
-// attempt sends one alert to one channel, unless that has to wait.
-func (f *Function) attempt(ctx context.Context, s alerting.Sending) alerting.Result {
+// attempt sends one alert to one channel, unless it would have to wait too long.
+func (f *Function) attempt(ctx context.Context, s alerting.Sending, most time.Duration) alerting.Result {
 	if channel, dead := alerting.GivenUp(s.Channel); dead {
 		return result(s, f.bury(ctx, s, channel))
 	}
@@ -81,7 +90,7 @@ func (f *Function) attempt(ctx context.Context, s alerting.Sending) alerting.Res
 	if !ok {
 		return alerting.Result{Sending: s, Err: "there is no such channel any more", Fatal: true}
 	}
-	if wait := w.enter(f.wall()); wait > 0 {
+	if wait := w.enter(most, f.wall); wait > 0 {
 		return alerting.Result{Sending: s, Err: cmp.Or(s.Error, "it was busy with others"), After: wait, Untried: true}
 	}
 	defer w.leave()
@@ -126,24 +135,40 @@ func (f *Function) admit(ctx context.Context, s alerting.Sending) (admitted bool
 }
 
 // enter lets a call through, or says how long to stay off: a channel that fails or
-// is slow holds nobody up.
-func (w *way) enter(now time.Time) (wait time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.busy >= lanes {
+// is slow holds nobody up for longer than most.
+func (w *way) enter(most time.Duration, wall func() time.Time) (wait time.Duration) {
+	if !w.lane(most) {
 		return time.Second
 	}
-	if wait = w.breaker.Wait(now); wait == 0 {
-		w.busy++
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if wait = w.breaker.Wait(wall()); wait > 0 {
+		w.leave()
 	}
 	return wait
 }
 
-func (w *way) leave() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.busy--
+// lane takes a lane, and reports whether there was one in time.
+func (w *way) lane(most time.Duration) bool {
+	select {
+	case w.lanes <- struct{}{}:
+		return true
+	default:
+	}
+	if most <= 0 {
+		return false
+	}
+	timeout := time.NewTimer(most)
+	defer timeout.Stop()
+	select {
+	case w.lanes <- struct{}{}:
+		return true
+	case <-timeout.C:
+		return false
+	}
 }
+
+func (w *way) leave() { <-w.lanes }
 
 // record takes in how a call of the channel ended.
 func (w *way) record(ok bool, now time.Time) {

@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,6 +53,33 @@ func update[T any](ctx context.Context, f *Function, name string, change func(*T
 	})
 }
 
+// guard changes a document as update does, but one that holds people back: it does
+// not expire, and what cannot be read is not begun anew.
+func guard[T any](ctx context.Context, f *Function, name string, change func(*T)) error {
+	return f.store.Update(ctx, name, func(old []byte) ([]byte, time.Time, error) {
+		v, err := parse[T](name, old)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		change(&v)
+		data, err := encode(name, &v)
+		return data, time.Time{}, err
+	})
+}
+
+// errUnreadable is that somebody has written a document that is none of ours.
+var errUnreadable = errors.New("cannot be read: let nobody but keyturn write it, and delete it")
+
+func parse[T any](name string, data []byte) (v T, err error) {
+	if data == nil {
+		return v, nil
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
+		return *new(T), fmt.Errorf("document %s %w: %w", name, errUnreadable, err)
+	}
+	return v, nil
+}
+
 func encode[T any](name string, v *T) ([]byte, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -60,22 +88,20 @@ func encode[T any](name string, v *T) ([]byte, error) {
 	return data, nil
 }
 
-// read returns what a document holds; zero if there is none.
+// read returns what a document holds; zero if there is none. An error may be
+// errUnreadable.
 func read[T any](ctx context.Context, f *Function, name string) (v T, err error) {
 	err = f.store.Update(ctx, name, func(old []byte) ([]byte, time.Time, error) {
-		v = decode[T](ctx, f, name, old)
-		return old, time.Time{}, nil
+		v, err = parse[T](name, old)
+		return old, time.Time{}, err
 	})
 	return v, err
 }
 
 func decode[T any](ctx context.Context, f *Function, name string, data []byte) (v T) {
-	if data == nil {
-		return v
-	}
-	if err := json.Unmarshal(data, &v); err != nil {
-		f.log.ErrorContext(ctx, "a document cannot be read and is begun anew: let nobody but keyturn write it", "document", name, "error", err.Error())
-		return *new(T)
+	v, err := parse[T](name, data)
+	if err != nil {
+		f.log.ErrorContext(ctx, "a document is begun anew", "document", name, "error", err.Error())
 	}
 	return v
 }

@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"example.com/keyturn/shared/alerting"
 )
 
 const (
-	tended  = 16   // incidents at once
-	mostDue = 2000 // incidents that are tended by one command; the next one goes on
+	tended  = 32               // incidents at once
+	mostDue = 2000             // incidents that are tended by one command; the next one goes on
+	tending = 50 * time.Second // for which one command begins with more incidents; there is one each minute
 )
 
 // tend does what only time brings about: it tries again what a channel did not
@@ -26,20 +27,23 @@ func (f *Function) tend(ctx context.Context) error {
 		return err
 	}
 	var errs sync.Map // by incident
-	var tending sync.WaitGroup
+	var sending sync.WaitGroup
 	room := make(chan struct{}, tended)
+	began := time.Now()
 	for _, id := range due {
-		room <- struct{}{}
-		tending.Go(func() {
+		if room <- struct{}{}; time.Since(began) > tending {
+			break // the next command goes on, and this one answers in time
+		}
+		sending.Go(func() {
 			defer func() { <-room }()
 			claimed, err := f.incident(ctx, id, func(in *alerting.Incident) { f.config.Rules.Tend(in, f.now()) })
 			if err != nil {
 				errs.Store(id, err)
 			}
-			f.send(ctx, id, claimed)
+			f.sendWaiting(context.WithoutCancel(ctx), id, claimed, queue)
 		})
 	}
-	tending.Wait()
+	sending.Wait()
 	return errors.Join(joined(&errs), f.tellDigests(ctx))
 }
 
@@ -70,8 +74,10 @@ func (f *Function) due(ctx context.Context) (due []string, err error) {
 // tellDigests tells what was held back. A digest is taken away only once it is
 // remembered as a notice, where it counts once however often it comes.
 func (f *Function) tellDigests(ctx context.Context) error {
-	var errs []error
-	for _, channel := range slices.Sorted(maps.Keys(f.config.Rules.Limits)) {
+	var limited []string // now, or when something was held back
+	err := each(ctx, f, meterPrefix, func(channel string, _ *alerting.Meter) { limited = append(limited, channel) })
+	errs := []error{err}
+	for _, channel := range slices.Sorted(slices.Values(limited)) {
 		var digest *alerting.Notice
 		err := update(ctx, f, meterPrefix+channel, func(m *alerting.Meter) {
 			m.Tend(channel, f.config.Rules.Limits[channel], f.wall())

@@ -32,7 +32,9 @@ func (s *counting) Replace(ctx context.Context, name string, replacement state.R
 }
 
 func (s *counting) Each(ctx context.Context, prefix string, visit func(string, []byte) error) error {
-	s.lists++
+	if prefix == incidentPrefix {
+		s.lists++
+	}
 	return s.Store.Each(ctx, prefix, visit)
 }
 

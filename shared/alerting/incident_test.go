@@ -179,8 +179,8 @@ func TestCausesAreBounded(t *testing.T) {
 		n.Detector = fmt.Sprint(i)
 		c.Take(&in, []Notice{n}, noon)
 	}
-	if len(in.Causes) != maxCauses || len(in.Outbox) != maxCauses {
-		t.Errorf("%d causes, told %d times, want %d", len(in.Causes), len(in.Outbox), maxCauses)
+	if len(in.Causes) != maxCauses || in.Alerts != maxCauses {
+		t.Errorf("%d causes, told %d times, want %d", len(in.Causes), in.Alerts, maxCauses)
 	}
 }
 

@@ -57,7 +57,7 @@ func TestNothingIsDueBeforeItsTime(t *testing.T) {
 	var in Incident
 	c.Take(&in, []Notice{{ID: "1", Severity: High}}, noon)
 	for now, tended := noon, 0; ; tended++ {
-		for _, s := range in.Outbox.Claim(now, time.Minute) {
+		for _, s := range in.Outbox.Claim("", now, time.Minute) {
 			in.Outbox.Settle(Result{Sending: s}, Retry{}, now, 1)
 		}
 		next := c.Next(&in)

@@ -27,6 +27,7 @@ type Attempt struct {
 	Tries   int       `json:"tries,omitempty"`
 	Since   time.Time `json:"since"`           // when it was tried first
 	Next    time.Time `json:"next"`            // not to be tried before
+	By      string    `json:"by,omitempty"`    // who claimed it last
 	Error   string    `json:"error,omitempty"` // of the latest try
 }
 
@@ -59,10 +60,31 @@ type Retry struct {
 func (o *Outbox) Add(a Alert, channels []string) {
 	owed := Owed{Alert: a}
 	for _, name := range channels {
+		o.makeRoom(name)
 		owed.To = append(owed.To, Attempt{Channel: name})
 	}
 	if len(owed.To) > 0 {
 		*o = append(*o, owed)
+	}
+}
+
+// maxOwed is how many alerts one channel is owed: its incident must remain small
+// enough to be written, or nobody else is told of it.
+const maxOwed = 32
+
+// makeRoom takes the newest alert away that a channel is owed where those are too
+// many. What replaces it tells where the incident stands.
+func (o *Outbox) makeRoom(channel string) {
+	waiting, newest := 0, 0
+	for i, w := range *o {
+		if w.to(channel) >= 0 {
+			waiting, newest = waiting+1, i
+		}
+	}
+	if waiting >= maxOwed {
+		j := (*o)[newest].to(channel)
+		(*o)[newest].To = slices.Delete((*o)[newest].To, j, j+1)
+		o.tidy()
 	}
 }
 
@@ -71,6 +93,11 @@ func (o *Outbox) drop(channel string) {
 	for i := range *o {
 		(*o)[i].To = slices.DeleteFunc((*o)[i].To, func(t Attempt) bool { return t.Channel == channel })
 	}
+	o.tidy()
+}
+
+// tidy forgets what every channel has.
+func (o *Outbox) tidy() {
 	*o = slices.DeleteFunc(*o, func(w Owed) bool { return len(w.To) == 0 })
 }
 
@@ -94,18 +121,19 @@ func (o Outbox) heads() iter.Seq2[*Owed, *Attempt] {
 }
 
 // Claim returns what is to be sent now: of each channel the oldest alert, unless it
-// is to be tried later. Until the lease is over nobody else gets it. The time is
-// that of the machines, as that of Settle.
-func (o Outbox) Claim(now time.Time, lease time.Duration) []Sending {
+// is to be tried later. Until the lease is over nobody else gets it; the same
+// claimant does, who may not know that the claim was written. The time is that of
+// the machines, as that of Settle.
+func (o Outbox) Claim(claimant string, now time.Time, lease time.Duration) []Sending {
 	var claimed []Sending
 	for owed, t := range o.heads() {
-		if t.Next.After(now) {
+		if t.Next.After(now) && (claimant == "" || t.By != claimant) {
 			continue
 		}
 		if t.Since.IsZero() {
 			t.Since = now
 		}
-		t.Next = now.Add(lease)
+		t.Next, t.By = now.Add(lease), claimant
 		claimed = append(claimed, Sending{t.Channel, owed.Alert, t.Error})
 	}
 	return claimed
@@ -138,7 +166,7 @@ func (o *Outbox) Settle(r Result, retry Retry, now time.Time, jitter float64) {
 	default:
 		t.postpone(r, retry, now, jitter)
 	}
-	*o = slices.DeleteFunc(*o, func(w Owed) bool { return len(w.To) == 0 })
+	o.tidy()
 }
 
 // deadPrefix begins the name of the way that an alert goes which a channel does not

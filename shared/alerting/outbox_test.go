@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -20,21 +21,21 @@ func TestAChannelGetsOneAlertAfterTheOther(t *testing.T) {
 	o.Add(alertNo("1"), []string{"chat", "pager"})
 	o.Add(alertNo("2"), []string{"pager", "mail"})
 	o.Add(alertNo("3"), nil)
-	first := o.Claim(noon, time.Minute)
+	first := o.Claim("", noon, time.Minute)
 	if got := sent(first); !slices.Equal(got, []string{"1 to chat", "1 to pager", "2 to mail"}) {
 		t.Fatalf("claimed %q", got)
 	}
-	if again := o.Claim(noon.Add(59*time.Second), time.Minute); len(again) > 0 {
+	if again := o.Claim("", noon.Add(59*time.Second), time.Minute); len(again) > 0 {
 		t.Errorf("claimed %q while another is sending it", sent(again))
 	}
 	for _, s := range first {
 		o.Settle(Result{Sending: s}, Retry{}, noon, 0)
 		o.Settle(Result{Sending: s}, Retry{}, noon, 0) // told twice
 	}
-	if got := sent(o.Claim(noon, time.Minute)); !slices.Equal(got, []string{"2 to pager"}) {
+	if got := sent(o.Claim("", noon, time.Minute)); !slices.Equal(got, []string{"2 to pager"}) {
 		t.Errorf("then claimed %q", got)
 	}
-	if got := sent(o.Claim(noon.Add(time.Minute), time.Minute)); !slices.Equal(got, []string{"2 to pager"}) {
+	if got := sent(o.Claim("", noon.Add(time.Minute), time.Minute)); !slices.Equal(got, []string{"2 to pager"}) {
 		t.Errorf("claimed %q of what a dead sender left", got)
 	}
 }
@@ -69,7 +70,7 @@ func TestWhatFailsIsTriedAgain(t *testing.T) {
 
 func TestADeadLetterIsNeverGivenUp(t *testing.T) {
 	o := Outbox{{Alert: alertNo("1"), To: []Attempt{{Channel: deadPrefix + "chat", Error: "bad"}}}}
-	s := o.Claim(noon, time.Minute)
+	s := o.Claim("", noon, time.Minute)
 	if len(s) != 1 || s[0].Error != "bad" {
 		t.Fatalf("claimed %+v, want it with the reason", s)
 	}
@@ -93,5 +94,36 @@ func TestSettleOfWhatIsNotOwed(t *testing.T) {
 	}
 	if (Outbox{}).Next() != (time.Time{}) {
 		t.Error("something is to be sent of nothing")
+	}
+}
+
+func TestAnOutboxIsBounded(t *testing.T) {
+	var o Outbox
+	for i := range 10 * maxOwed {
+		o.Add(alertNo(fmt.Sprint(i)), []string{"chat"})
+	}
+	if first, last := o[0].Alert.ID, o[len(o)-1].Alert.ID; len(o) > maxOwed+1 || first != "0" || last != fmt.Sprint(10*maxOwed-1) {
+		t.Errorf("%d are owed, from %s to %s: want the oldest, which may be on its way, and the newest", len(o), first, last)
+	}
+	o = nil
+	for i := range 10 * maxOwed {
+		o.Add(alertNo(fmt.Sprint(i)), []string{"chat", "pager"})
+		for _, s := range o.Claim("", noon, time.Minute) {
+			if s.Channel == "pager" {
+				o.Settle(Result{Sending: s}, Retry{}, noon, 1)
+			}
+		}
+	}
+	if len(o) != maxOwed {
+		t.Errorf("%d are owed to the channel that is down", len(o))
+	}
+}
+
+func TestAClaimantMayClaimAgain(t *testing.T) {
+	var o Outbox
+	o.Add(alertNo("1"), []string{"chat"})
+	first := o.Claim("me", noon, time.Minute)
+	if again, other := o.Claim("me", noon, time.Minute), o.Claim("you", noon, time.Minute); len(first) != 1 || len(again) != 1 || len(other) > 0 {
+		t.Errorf("claimed %v, again %v, by another %v", first, again, other)
 	}
 }
