@@ -19,20 +19,17 @@ import (
 
 // alerts are who is told of what, and the channels to them besides the topic.
 func alerts(ctx context.Context, env gcp.Environment, cloud *gcp.Cloud, log *slog.Logger) (alerting.Config, []alert.Channel, error) {
-	from := notify.Deployment{Region: env.Region}
-	channels := []alert.Channel{&notify.Console{W: os.Stdout, Deployment: from}}
-	if env.WebhookURL != "" {
-		channels = append(channels, &notify.Webhook{URL: env.WebhookURL, Client: notify.NewClient(notify.Egress{AllowPrivate: env.Endpoint != "", Deployment: from})})
-	}
-	if env.Alerts == "" {
-		return alerting.Config{}, channels, nil
-	}
 	file, err := readAlerts(ctx, env.Alerts, cloud)
 	if err != nil {
 		return alerting.Config{}, nil, fmt.Errorf("KEYTURN_ALERTS: %w", err)
 	}
 	for _, w := range file.Warnings {
 		log.WarnContext(ctx, "KEYTURN_ALERTS", "warning", w.Error())
+	}
+	from := notify.Deployment{Region: env.Region, Runbooks: file.Runbooks}
+	channels := []alert.Channel{&notify.Console{W: os.Stdout, Deployment: from}}
+	if env.WebhookURL != "" {
+		channels = append(channels, &notify.Webhook{URL: env.WebhookURL, Client: notify.NewClient(notify.Egress{AllowPrivate: env.Endpoint != "", Deployment: from})})
 	}
 	config := channel.Config{From: from, Tokens: cloud.Tokens(), Secret: func(ctx context.Context, version string) ([]byte, error) { return payload(ctx, cloud, version) }}
 	for _, c := range channel.New(file.Channels, config) {
@@ -63,8 +60,12 @@ func own(project string) (accounts []string) {
 	return accounts
 }
 
-// readAlerts reads a file, or the payload of a secret version.
+// readAlerts reads a file, or the payload of a secret version; without a name it is
+// the file that says nothing.
 func readAlerts(ctx context.Context, name string, cloud *gcp.Cloud) (*alertfile.File, error) {
+	if name == "" {
+		return &alertfile.File{}, nil
+	}
 	if filepath.IsAbs(name) {
 		return alertfile.Load(name, Clock())
 	}

@@ -99,6 +99,18 @@ func TestAlertsOfAFile(t *testing.T) {
 	}
 }
 
+// TestAlertsTellOfTheirDeployment: where its functions are, and its runbooks.
+func TestAlertsTellOfTheirDeployment(t *testing.T) {
+	env := gcp.Environment{Config: gcp.Config{Project: "acme"}, Region: "us-central1", Alerts: write(t, "runbooks: https://git.example.com/d.md\n")}
+	cloud, err := gcp.New(env.Config)
+	must(t, err)
+	_, channels, err := alerts(t.Context(), env, cloud, slog.New(slog.DiscardHandler))
+	must(t, err)
+	if got, want := channels[0].(*notify.Console).Deployment, (notify.Deployment{Region: "us-central1", Runbooks: "https://git.example.com/d.md"}); got != want {
+		t.Errorf("the console tells of %+v, want %+v", got, want)
+	}
+}
+
 // delivered is what becomes of an alert to on-call where there is no cloud.
 func delivered(t *testing.T, name string) error {
 	t.Helper()

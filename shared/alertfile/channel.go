@@ -1,6 +1,7 @@
 package alertfile
 
 import (
+	"crypto/x509"
 	"time"
 
 	"example.com/keyturn/shared/alerting"
@@ -12,6 +13,7 @@ type Channel struct {
 	Name     string
 	Settings Settings
 	Limit    alerting.Limit // zero is none
+	Roots    *x509.CertPool // that vouch for who answers there; nil is the machine's
 	Private  bool           // it may lead into a private network or to this machine; false is to public addresses alone
 }
 
@@ -105,6 +107,7 @@ type channelSpec struct {
 	Webhook      yamlfile.Mapping `yaml:"webhook"`
 	SCC          yamlfile.Mapping `yaml:"scc"`
 	OCSF         yamlfile.Mapping `yaml:"ocsf"`
+	CA           yamlfile.Scalar  `yaml:"ca"`
 	Private      yamlfile.Scalar  `yaml:"private"`
 	Limit        yamlfile.Mapping `yaml:"limit"`
 }
@@ -114,7 +117,7 @@ func (l *loader) readChannels(m yamlfile.Mapping) named[Channel] {
 	return define(l, m, "channel", reserved, func(m yamlfile.Mapping, name string) Channel {
 		var s channelSpec
 		sec := l.section(m, &s)
-		c := Channel{Name: name, Limit: l.limit(s.Limit), Private: l.truth(s.Private, "private")}
+		c := Channel{Name: name, Limit: l.limit(s.Limit), Roots: l.roots(s.CA, "ca"), Private: l.truth(s.Private, "private")}
 		for _, kind := range []struct {
 			given yamlfile.Mapping
 			read  func(m yamlfile.Mapping, private bool) Settings

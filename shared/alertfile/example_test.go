@@ -1,6 +1,7 @@
 package alertfile
 
 import (
+	"crypto/x509"
 	"os"
 	"regexp"
 	"slices"
@@ -57,7 +58,7 @@ func TestTheDocumentedExampleLoads(t *testing.T) {
 			{To: []string{"security", "console"}},
 		},
 		Silences: []alerting.Silence{{
-			ID: "alerts.yaml:81", By: "alerts.yaml", Match: alerting.Match{Projects: []string{"acme-sandbox"}},
+			ID: "alerts.yaml:95", By: "alerts.yaml", Match: alerting.Match{Projects: []string{"acme-sandbox"}},
 			Until: time.Date(2026, 3, 31, 8, 0, 0, 0, time.UTC), Reason: "load test, ask ada@example.com",
 		}},
 		Escalations: []alerting.Escalation{{
@@ -74,6 +75,13 @@ func TestTheDocumentedExampleLoads(t *testing.T) {
 	if diff := cmp.Diff(want, f.Config, cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
 	}
+	roots := x509.NewCertPool()
+	if indented := regexp.MustCompile(`(?s)-----BEGIN.*-----\n`).FindString(example); !roots.AppendCertsFromPEM([]byte(strings.ReplaceAll(indented, "      ", ""))) {
+		t.Fatal("the example has no certificate")
+	}
+	if f.Runbooks != "https://git.example.com/acme/keyturn/blob/main/docs/detectors.md" {
+		t.Errorf("runbooks at %q", f.Runbooks)
+	}
 	channels := []Channel{
 		{Name: "security", Settings: Slack{secret("slack-security")}, Limit: want.Limits["security"]},
 		{Name: "team-chat", Settings: Chat{secret("chat-team")}},
@@ -82,7 +90,7 @@ func TestTheDocumentedExampleLoads(t *testing.T) {
 			Host: "smtp.example.com", Port: 587, From: "keyturn <keyturn@example.com>", To: []string{"security@example.com", "audit@example.com"},
 			User: "keyturn", Password: secret("smtp-password"),
 		}},
-		{Name: "cluster", Private: true, Settings: Alertmanager{URL: "https://10.0.0.9:9093", User: "keyturn", Password: secret("alertmanager")}},
+		{Name: "cluster", Private: true, Roots: roots, Settings: Alertmanager{URL: "https://10.0.0.9:9093", User: "keyturn", Password: secret("alertmanager")}},
 		{Name: "tickets", Settings: Webhook{URL: "https://tickets.example.com/keyturn", Key: secret("tickets-key")}},
 		{Name: "scc", Settings: SCC{"organizations/123456789/sources/987654321"}},
 		{Name: "siem", Settings: OCSF{URL: "https://siem.example.com/ingest", Token: secret("siem-token")}},

@@ -30,11 +30,13 @@ const ofEnvironment = "webhook"
 type File struct {
 	Config   alerting.Config // Always and Channels are left to who knows all channels
 	Channels []Channel       // in the order of the file
+	Runbooks string          // https URL of the page that alerts link to, with an anchor for each detector; empty is none
 	Warnings []yamlfile.Problem
 }
 
 // spec is a file as it stands.
 type spec struct {
+	Runbooks    yamlfile.Scalar  `yaml:"runbooks"`
 	Policy      yamlfile.Mapping `yaml:"policy"`
 	Channels    yamlfile.Mapping `yaml:"channels"`
 	Schedules   yamlfile.Mapping `yaml:"schedules"`
@@ -95,7 +97,7 @@ func (l *loader) file(s spec) *File {
 		Responses:   l.responses(s.Responses),
 		Brake:       l.brake(s.Brake),
 		Limits:      make(map[string]alerting.Limit),
-	}}
+	}, Runbooks: l.page(s.Runbooks, "runbooks")}
 	for _, n := range l.channels {
 		f.Channels = append(f.Channels, n.value)
 		if n.value.Limit.PerHour > 0 {

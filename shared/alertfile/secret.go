@@ -1,6 +1,8 @@
 package alertfile
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"net/mail"
 	"net/netip"
 	"net/url"
@@ -55,6 +57,42 @@ func (s section) url(v yamlfile.Scalar, private bool) string {
 		s.reachable(v, u.Hostname(), private)
 	}
 	return v.Text
+}
+
+// page reads the URL of a page, which people open.
+func (l *loader) page(v yamlfile.Scalar, key string) string {
+	if !v.Given() {
+		return ""
+	}
+	u, err := url.Parse(v.Text)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		l.Problem(v.At(), "%s is no https URL of a page, such as https://git.example.com/keyturn/docs/detectors.md: to it # and the detector are added", key)
+	}
+	return v.Text
+}
+
+// roots reads certificates in PEM; nil when there are none.
+func (l *loader) roots(v yamlfile.Scalar, key string) *x509.CertPool {
+	if !v.Given() {
+		return nil
+	}
+	pool := x509.NewCertPool()
+	for rest := []byte(strings.TrimSpace(v.Text)); ; {
+		block, after := pem.Decode(rest)
+		if block == nil || block.Type != "CERTIFICATE" {
+			l.Problem(v.At(), "%s is no certificate in PEM, and is not repeated here in case it is a key: put after 'ca: |' the lines from BEGIN CERTIFICATE to END CERTIFICATE, and nothing else", key)
+			return nil
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			l.Problem(v.At(), "%s: a certificate cannot be read: %v", key, err)
+			return nil
+		}
+		pool.AddCert(c)
+		if rest = after; len(rest) == 0 {
+			return pool
+		}
+	}
 }
 
 // incomings are domains whose URLs are secret by their paths, and where the

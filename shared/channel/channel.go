@@ -25,7 +25,7 @@ type Config struct {
 	// Tokens are for Google's APIs, with the scope cloud-platform; nil is for no
 	// channel of Security Command Center.
 	Tokens oauth2.TokenSource
-	Roots  *x509.CertPool    // that vouch for receivers; nil is the machine's
+	Roots  *x509.CertPool    // that vouch for receivers of channels that have none of their own; nil is the machine's
 	From   notify.Deployment // that the messages are from
 	Now    func() time.Time  // the machines' time; nil is the machine's clock
 }
@@ -34,7 +34,7 @@ type Config struct {
 type Channel struct {
 	Config
 	definition alertfile.Channel
-	client     *notify.Client // shared with others
+	client     *notify.Client // shared with others of the same egress
 
 	mu      sync.Mutex
 	current *connection // nil while there is none
@@ -65,7 +65,10 @@ func New(definitions []alertfile.Channel, c Config) []*Channel {
 	var channels []*Channel
 	for _, d := range definitions {
 		client := public
-		if d.Private {
+		switch {
+		case d.Roots != nil:
+			client = notify.NewClient(notify.Egress{Roots: d.Roots, Deployment: c.From, AllowPrivate: d.Private})
+		case d.Private:
 			client = private
 		}
 		channels = append(channels, &Channel{Config: c, definition: d, client: client})

@@ -247,6 +247,27 @@ func TestPublicChannelsLeadToPublicAddresses(t *testing.T) {
 	}
 }
 
+// Only whom a channel trusts vouches for its receiver, whoever the machine trusts.
+func TestAChannelHasItsOwnRoots(t *testing.T) {
+	h := newHook(t)
+	stranger := x509.NewCertPool()
+	stranger.AddCert(&x509.Certificate{Raw: []byte("another")})
+	for _, tt := range []struct {
+		machine, own *x509.CertPool
+		private, ok  bool
+	}{
+		{stranger, h.Roots, true, true},
+		{h.Roots, stranger, true, false},
+		{stranger, nil, true, false},
+		{stranger, h.Roots, false, false},
+	} {
+		c := New([]alertfile.Channel{{Name: "c", Private: tt.private, Roots: tt.own, Settings: alertfile.Webhook{URL: h.receiver.URL + "/200/x"}}}, Config{Roots: tt.machine})[0]
+		if err := c.Deliver(t.Context(), alerting.Alert{ID: "1"}); (err == nil) != tt.ok {
+			t.Errorf("%+v: %v", tt, err)
+		}
+	}
+}
+
 func TestManyDeliveriesShareOneConnection(t *testing.T) {
 	h := newHook(t)
 	var all sync.WaitGroup
