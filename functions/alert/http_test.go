@@ -53,11 +53,14 @@ func TestTestAlert(t *testing.T) {
 	if got := strings.TrimSpace(string(answer)); code != http.StatusOK || got != `{"receipts":[{"channel":"keyturn-alerts"},{"channel":"mail"},{"channel":"chat"}]}` {
 		t.Errorf("%d %s", code, got)
 	}
-	if a := e.chat.got[0]; a.Severity != alerting.Info || a.Rule != "test" || a.ID == "" {
+	if a := e.chat.got[0]; !strings.HasPrefix(a.Summary, "test alert: somebody asked") || a.Severity != alerting.Info || a.Rule != "test" || a.ID == "" {
 		t.Errorf("test alert = %+v", a)
 	}
 	e.mail.cut = true
-	code, _, answer = ask(t, e.f, http.MethodPost, `{"command":"test"}`)
+	code, _, answer = ask(t, e.f, http.MethodPost, `{"command":"test","by":"ada"}`)
+	if a := e.chat.got[1]; !strings.HasPrefix(a.Summary, "test alert: ada asked") {
+		t.Errorf("test alert = %+v", a)
+	}
 	if code != http.StatusBadGateway || !strings.Contains(string(answer), `{"channel":"mail","error":"the line is cut, 100%s"}`) {
 		t.Errorf("%d %s", code, answer)
 	}
@@ -94,12 +97,50 @@ func TestHTTPRefuses(t *testing.T) {
 	}
 }
 
+// TestCommandsAreChecked tells what is missing and no more, and refuses silences of
+// everything and of what there is not.
+func TestCommandsAreChecked(t *testing.T) {
+	silence := Command{Verb: "silence", Project: "p", For: "1d12h", Why: "w", By: "me"}
+	without := func(change func(*Command)) Command {
+		c := silence
+		change(&c)
+		return c
+	}
+	for want, c := range map[string]Command{
+		"":                                silence,
+		"silence does not belong to list": {Verb: "list", Silence: "s"},
+		"show lacks incident":             {Verb: "show"},
+		"ack lacks incident":              {Verb: "ack", By: "me"},
+		"stop lacks why":                  {Verb: "stop", By: "me"},
+		"stop lacks why, and by":          {Verb: "stop"},
+		"unsilence lacks silence":         {Verb: "unsilence", By: "me"},
+		"for does not belong to ack":      {Verb: "ack", Incident: "a", For: "1h"},
+		"silence lacks why":               without(func(c *Command) { c.Why = "" }),
+		"silence lacks for":               without(func(c *Command) { c.For = "" }),
+		"silence lacks one of detector":   without(func(c *Command) { c.Project = "" }),
+		"why is longer":                   without(func(c *Command) { c.Why = strings.Repeat("x", 1001) }),
+		`for is "31d": want how long to be silent, such as 2h or 1d, at most 30 days`: without(func(c *Command) { c.For = "31d" }),
+		`for is "-1h"`:                    without(func(c *Command) { c.For = "-1h" }),
+		`for is "soon"`:                   without(func(c *Command) { c.For = "soon" }),
+		`project: "a*b": a * stands only`: without(func(c *Command) { c.Project = "a*b" }),
+		`credential: " " is empty`:        without(func(c *Command) { c.Credential = " " }),
+		`detector: there is no "token-mintin"; did you mean token-minting?`: without(func(c *Command) { c.Detector = "token-mintin" }),
+		`detector: no name begins with "foo-"`:                              without(func(c *Command) { c.Detector = "foo-*" }),
+		"this would silence everything":                                     without(func(c *Command) { c.Project, c.Detector, c.Credential = "*", "*", "*" }),
+	} {
+		err := c.Validate()
+		if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", c, err, want)
+		}
+	}
+}
+
 func FuzzDecodeCommand(f *testing.F) {
 	for _, body := range []string{`{"command":"list"}`, `{"command":"test"}`, "", "null", "{}{}", `{"command":"list","x":1}`} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if c, err := DecodeCommand(bytes.NewReader(body)); err == nil && !slices.Contains(verbs, c.Verb) {
+		if c, err := DecodeCommand(bytes.NewReader(body)); err == nil && !slices.ContainsFunc(forms, func(f form) bool { return f.verb == c.Verb }) {
 			t.Errorf("took %+v", c)
 		}
 	})

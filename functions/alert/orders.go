@@ -2,9 +2,12 @@ package alert
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"example.com/keyturn/shared/alerting"
 )
@@ -33,12 +36,48 @@ func (f *Function) rules(ctx context.Context) (*alerting.Config, error) {
 	return &c, nil
 }
 
-// silence keeps quiet what s matches, and forgets silences that are over.
-func (f *Function) silence(ctx context.Context, s alerting.Silence) error {
-	return guard(ctx, f, ordersDocument, func(o *orders) {
-		over := func(s alerting.Silence) bool { return !f.now().Before(s.Until) }
-		o.Silences = append(slices.DeleteFunc(o.Silences, over), s)
+// silence keeps quiet what a command says, and forgets silences that are over.
+func (f *Function) silence(ctx context.Context, c Command) (Silenced, error) {
+	length, err := c.duration()
+	if err != nil {
+		return Silenced{}, err
+	}
+	now := f.now()
+	id := strings.ToLower(rand.Text()[:8])
+	s := alerting.Silence{ID: id, Match: c.match(), Until: now.Add(length), Reason: c.Why, By: c.By}
+	return Silenced{s}, guard(ctx, f, ordersDocument, func(o *orders) {
+		o.Silences = append(slices.DeleteFunc(o.Silences, over(now)), s)
 	})
+}
+
+// over reports which silences have ended.
+func over(now time.Time) func(alerting.Silence) bool {
+	return func(s alerting.Silence) bool { return !now.Before(s.Until) }
+}
+
+// unsilence ends a silence before its time.
+func (f *Function) unsilence(ctx context.Context, id string) (Silenced, error) {
+	named := func(s alerting.Silence) bool { return s.ID == id }
+	if slices.ContainsFunc(f.config.Rules.Silences, named) {
+		return Silenced{}, errRuleSilence
+	}
+	var ended *alerting.Silence
+	err := guard(ctx, f, ordersDocument, func(o *orders) {
+		o.Silences = slices.DeleteFunc(o.Silences, over(f.now()))
+		ended = nil
+		if i := slices.IndexFunc(o.Silences, named); i >= 0 {
+			s := o.Silences[i]
+			ended = &s
+			o.Silences = slices.Delete(o.Silences, i, i+1)
+		}
+	})
+	if err != nil {
+		return Silenced{}, fmt.Errorf("ending silence %s: %w", id, err)
+	}
+	if ended == nil {
+		return Silenced{}, errNoSilence
+	}
+	return Silenced{*ended}, nil
 }
 
 // stop has nothing done any more without being asked, or again if why is empty.

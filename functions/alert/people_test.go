@@ -15,12 +15,16 @@ import (
 // one asks about one incident.
 func (e *env) one(command string) Line {
 	e.Helper()
+	return e.standing(command).Incident
+}
+
+func (e *env) standing(command string) (got Standing) {
+	e.Helper()
 	code, _, answer := ask(e.T, e.f, http.MethodPost, command)
-	var got struct{ Incident Line }
 	if err := json.Unmarshal(answer, &got); err != nil || code != http.StatusOK {
 		e.Fatalf("%s: %d %s", command, code, answer)
 	}
-	return got.Incident
+	return got
 }
 
 func states(alerts []alerting.Alert) (all string) {
@@ -48,6 +52,44 @@ func TestAPersonTakesAnIncidentUp(t *testing.T) {
 	}
 	if a := e.mail.got[2]; a.By != "me" || a.Why != "a test of ours" {
 		t.Errorf("resolved by %q because %q", a.By, a.Why)
+	}
+}
+
+// TestWhatIsSoAlready is not done twice, and whoever asks is told who has done it.
+func TestWhatIsSoAlready(t *testing.T) {
+	e := newEnv(t)
+	must(t, e.deliver(found("f1", detect.High, 8)))
+	incident := `"incident":"` + e.mail.got[0].Incident + `"`
+	for _, tt := range []struct {
+		command   string
+		unchanged bool
+		by        string
+	}{
+		{`{"command":"ack",` + incident + `,"by":"ada"}`, false, "ada  "},
+		{`{"command":"ack",` + incident + `,"by":"bob"}`, true, "ada  "},
+		{`{"command":"resolve",` + incident + `,"by":"cem","why":"a test"}`, false, "ada cem a test"},
+		{`{"command":"resolve",` + incident + `,"by":"bob","why":"no"}`, true, "ada cem a test"},
+		{`{"command":"ack",` + incident + `,"by":"bob"}`, true, "ada cem a test"},
+		{`{"command":"show",` + incident + `}`, false, "ada cem a test"},
+	} {
+		s := e.standing(tt.command)
+		if got := s.Incident.AckedBy + " " + s.Incident.ResolvedBy + " " + s.Incident.ResolvedWhy; s.Unchanged != tt.unchanged || got != tt.by {
+			t.Errorf("%s: unchanged %v, %s; want %v, %s", tt.command, s.Unchanged, got, tt.unchanged, tt.by)
+		}
+	}
+	if got := states(e.mail.got); got != "open acknowledged resolved" {
+		t.Errorf("told %s", got)
+	}
+	if !strings.Contains(e.log.String(), "command=resolve by=cem") {
+		t.Errorf("logged %s", &e.log)
+	}
+}
+
+func TestTimesThatHaveNotCome(t *testing.T) {
+	e := newEnv(t)
+	must(t, e.deliver(found("f1", detect.High, 8)))
+	if _, _, answer := ask(t, e.f, http.MethodPost, `{"command":"list"}`); strings.Contains(string(answer), "0001-01-01") {
+		t.Errorf("listed %s", answer)
 	}
 }
 
@@ -89,6 +131,42 @@ func TestSilenceByAPerson(t *testing.T) {
 	_, _, _ = ask(t, e.f, http.MethodPost, `{"command":"silence","project":"p","for":"1h","by":"me","why":"another"}`)
 	if s, err := read[orders](t.Context(), e.f, ordersDocument); err != nil || len(s.Silences) != 1 {
 		t.Errorf("%+v, %v: the silence that is over is still remembered", s, err)
+	}
+}
+
+// TestSilenceThatIsEnded tells again, and ends no other silence.
+func TestSilenceThatIsEnded(t *testing.T) {
+	e := newEnv(t)
+	e.f.config.Rules.Silences = []alerting.Silence{{ID: "alerts.yaml:5", Until: start.Add(time.Hour), Match: alerting.Match{Projects: []string{"q"}}}}
+	var ids []string
+	for _, project := range []string{project, "other"} {
+		_, _, answer := ask(t, e.f, http.MethodPost, `{"command":"silence","project":"`+project+`","for":"1h","by":"me","why":"a pentest"}`)
+		var s Silenced
+		must(t, json.Unmarshal(answer, &s))
+		ids = append(ids, s.Silence.ID)
+	}
+	unsilence := func(id string) (int, string) {
+		code, _, answer := ask(t, e.f, http.MethodPost, `{"command":"unsilence","silence":"`+id+`","by":"ada"}`)
+		return code, string(answer)
+	}
+	if code, answer := unsilence(ids[0]); code != http.StatusOK || !strings.Contains(answer, `"id":"`+ids[0]+`"`) || ids[0] == ids[1] {
+		t.Errorf("%d %s of %v", code, answer, ids)
+	}
+	must(t, e.deliver(found("f1", detect.High, 8)))
+	if got := e.told(); got != [3]int{1, 1, 1} {
+		t.Errorf("told %v times, want once by each", got)
+	}
+	if s, err := read[orders](t.Context(), e.f, ordersDocument); err != nil || len(s.Silences) != 1 || s.Silences[0].ID != ids[1] {
+		t.Errorf("%+v, %v: want the other silence", s, err)
+	}
+	e.clock.Advance(time.Hour)
+	for id, want := range map[string]string{ids[0]: "no such silence", ids[1]: "or it is over", "alerts.yaml:5": "stands in alerts.yaml"} {
+		if code, answer := unsilence(id); code != http.StatusNotFound || !strings.Contains(answer, want) {
+			t.Errorf("%s: %d %s, want %s", id, code, answer, want)
+		}
+	}
+	if !strings.Contains(e.log.String(), "command=unsilence by=ada") {
+		t.Errorf("logged %s", &e.log)
 	}
 }
 

@@ -28,24 +28,26 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 // Incident is what is remembered of one incident. The zero Incident was never
 // noticed. The times of things that have not happened are zero.
 type Incident struct {
-	Latest    Notice    `json:"latest"`   // that was told, or would have been but for a silence
-	Findings  int       `json:"findings"` // distinct notices since it was opened
-	Severity  Severity  `json:"severity"` // highest that was told
-	Causes    []Cause   `json:"causes"`   // what was noticed since it was opened, and is not over
-	Opened    time.Time `json:"opened"`
-	Told      time.Time `json:"told"` // when the latest alert was decided
-	Seen      time.Time `json:"seen"` // when the latest notice came
-	Acked     time.Time `json:"acked"`
-	AckedBy   string    `json:"acked_by,omitempty"`
-	Resolved  time.Time `json:"resolved"`
-	Escalated int       `json:"escalated,omitempty"` // steps of escalation that were taken
-	Silence   string    `json:"silence,omitempty"`   // why the latest notice was not told
-	Asked     []string  `json:"asked,omitempty"`     // responses that were owed since it was opened
-	Outcome   string    `json:"outcome,omitempty"`   // of what was done without being asked
-	Channels  []string  `json:"channels,omitempty"`  // that were told since it was opened
-	Outbox    Outbox    `json:"outbox,omitempty"`    // what is still owed to channels
-	Alerts    int       `json:"alerts"`              // decided so far, over all its openings
-	Recent    Recent    `json:"recent"`              // what was noticed of late
+	Latest      Notice    `json:"latest"`   // that was told, or would have been but for a silence
+	Findings    int       `json:"findings"` // distinct notices since it was opened
+	Severity    Severity  `json:"severity"` // highest that was told
+	Causes      []Cause   `json:"causes"`   // what was noticed since it was opened, and is not over
+	Opened      time.Time `json:"opened"`
+	Told        time.Time `json:"told,omitzero"` // when the latest alert was decided
+	Seen        time.Time `json:"seen"`          // when the latest notice came
+	Acked       time.Time `json:"acked,omitzero"`
+	AckedBy     string    `json:"acked_by,omitempty"`
+	Resolved    time.Time `json:"resolved,omitzero"`
+	ResolvedBy  string    `json:"resolved_by,omitempty"`
+	ResolvedWhy string    `json:"resolved_why,omitempty"`
+	Escalated   int       `json:"escalated,omitempty"` // steps of escalation that were taken
+	Silence     string    `json:"silence,omitempty"`   // why the latest notice was not told
+	Asked       []string  `json:"asked,omitempty"`     // responses that were owed since it was opened
+	Outcome     string    `json:"outcome,omitempty"`   // of what was done without being asked
+	Channels    []string  `json:"channels,omitempty"`  // that were told since it was opened
+	Outbox      Outbox    `json:"outbox,omitempty"`    // what is still owed to channels
+	Alerts      int       `json:"alerts"`              // decided so far, over all its openings
+	Recent      Recent    `json:"recent"`              // what was noticed of late
 }
 
 // IncidentOf is the stable key of the incident that a notice belongs to. All that
@@ -223,7 +225,7 @@ func (in *Incident) Resolve(by, why string, now time.Time) {
 	if in.Opened.IsZero() || !in.Resolved.IsZero() {
 		return
 	}
-	in.Resolved = now
+	in.Resolved, in.ResolvedBy, in.ResolvedWhy = now, by, why
 	in.Outbox.drop(Responder) // nothing is done any more about what is over
 	if in.Told.IsZero() {
 		return // nobody was told of it
