@@ -24,7 +24,7 @@ ledger'), and refused-credential goes by Cloud Monitoring, which no log file hol
 			if a.json {
 				return a.printJSON(map[string]any{"detectors": described()})
 			}
-			if _, err := fmt.Fprintln(a.stdout, detectorTable(a.tableWidth())); err != nil {
+			if _, err := fmt.Fprintln(a.stdout, detectorTable(columns(a.stdout))); err != nil {
 				return fmt.Errorf("printing the detectors: %w", err)
 			}
 			return nil

@@ -28,7 +28,7 @@ func (a *app) printReplay(r replay.Result, err error) error {
 	if err != nil && r.Entries == 0 {
 		return err
 	}
-	if _, printErr := fmt.Fprintln(a.stdout, replaySummary(r, a.tableWidth())); printErr != nil {
+	if _, printErr := fmt.Fprintln(a.stdout, replaySummary(r, columns(a.stdout))); printErr != nil {
 		return errors.Join(err, fmt.Errorf("printing what was found: %w", printErr))
 	}
 	return err

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"strconv"
 
 	"golang.org/x/term"
 )
@@ -12,34 +13,34 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// usual is how many columns a terminal has as a rule, and how many those lines
-// have that no terminal shows.
-const usual = 80
+const (
+	// usual is how many columns a terminal has as a rule.
+	usual = 80
+	// unbroken is the width of lines that no terminal breaks, and so nobody should: they
+	// are searched, and copied from.
+	unbroken = 1 << 16
+)
 
 // columns is how many columns what is written to w has.
 func columns(w io.Writer) int {
-	f, ok := w.(*os.File)
-	if !ok {
-		return usual
+	if !isTerminal(w) {
+		return unbroken
 	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || width <= 0 {
-		return usual
+	width, _, err := term.GetSize(int(w.(*os.File).Fd()))
+	return widthOf(width, err, os.Getenv("COLUMNS"))
+}
+
+// widthOf is how many columns a terminal has: as many as it says itself, or else the
+// environment, or else as many as usual.
+func widthOf(size int, err error, environment string) int {
+	if err == nil && size > 0 {
+		return size
 	}
-	return width
+	if width, err := strconv.Atoi(environment); err == nil && width > 0 {
+		return width
+	}
+	return usual
 }
 
 // wider is how many columns more than the usual ones a table may take.
 func wider(columns int) int { return max(columns-usual, 0) }
-
-// unbroken is the width of lines that no terminal breaks, and so nobody should:
-// they are searched, and copied from.
-const unbroken = 1 << 16
-
-// tableWidth is how many columns a table may take that is for searching, too.
-func (a *app) tableWidth() int {
-	if isTerminal(a.stdout) {
-		return columns(a.stdout)
-	}
-	return unbroken
-}
