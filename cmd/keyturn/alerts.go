@@ -25,14 +25,14 @@ of the local world; of a project of yours it is what this prints:
 There the function asks who you are. Application Default Credentials of a service
 account are enough; with those of a person give --impersonate-service-account.`,
 		Example: "  keyturn alerts list\n  keyturn alerts ack 3f2a91c4\n  keyturn alerts check alerts.yaml",
-		Args:    exactArgs(),
+		Args:    subcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(a.alertsCheckCommand())
 	to := &alertFlags{app: a, user: user.Current}
 	for _, asking := range []*cobra.Command{
 		to.listCommand(), to.showCommand(), to.ackCommand(), to.resolveCommand(),
-		to.silenceCommand(), to.stopCommand(), to.startCommand(), to.testCommand(),
+		to.silenceCommand(), to.unsilenceCommand(), to.stopCommand(), to.startCommand(), to.testCommand(),
 	} {
 		flags := asking.Flags()
 		flags.StringVar(&to.config.URL, "url", os.Getenv("KEYTURN_ALERT_URL"), "URL of the function AlertHTTP")
@@ -51,7 +51,7 @@ type alertFlags struct {
 }
 
 // ask sends a command, and reads the answer into answer.
-func (f *alertFlags) ask(ctx context.Context, c alert.Command, answer any) error {
+func (f *alertFlags) ask(ctx context.Context, c alert.Command, answer alertdoor.Answer) error {
 	if f.config.URL == "" {
 		return fmt.Errorf("%w: it is not said where the alert function is: give --url or KEYTURN_ALERT_URL, as 'eval \"$(keyturn local env)\"' does, and for a project of yours: %s", errUsage, alertdoor.Describe)
 	}

@@ -3,6 +3,9 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os/user"
 	"strings"
 	"testing"
@@ -61,7 +64,7 @@ func TestIncidentTableFitsTheTerminal(t *testing.T) {
 				t.Errorf("%d columns on a terminal of %d: %s", n, width, line)
 			}
 		}
-		for _, want := range []string{"3f2a91c4  acknowledged  critical  01-07 12:00Z  permission-probing:", "aa        open", "2 that are over are left out: --all shows them"} {
+		for _, want := range []string{"3f2a91c4  acknowledged  critical  01-07 12:00Z  permission-probing:", "aa        open", "2 incidents that are over are left out: --all shows them"} {
 			if !strings.Contains(table, want) {
 				t.Errorf("the table does not say %q:\n%s", want, table)
 			}
@@ -77,14 +80,14 @@ func TestInForce(t *testing.T) {
 		t.Errorf("nothing is in force, but %q", got)
 	}
 	got := inForce(alert.Overview{Stopped: "false alarms\x1b (ada)", Silences: []alerting.Silence{
-		{Until: noon, Reason: "a test\x1b", By: "ada\u202e", Match: alerting.Match{Projects: []string{"a", "b\x1b"}, Detectors: []string{"token-*"}}},
-		{Until: noon, Reason: "of the file", Match: alerting.Match{Severity: alerting.High, Rules: []string{"finding"}, Credentials: []string{"c"}, Labels: map[string]string{"z": "1", "team": "pay"}}},
-		{Until: noon, Reason: "all"},
+		{ID: "k7\x1b", Until: noon, Reason: "a test\x1b", By: "ada\u202e", Match: alerting.Match{Projects: []string{"a", "b\x1b"}, Detectors: []string{"token-*"}}},
+		{ID: "alerts.yaml:5", Until: noon, Reason: "of the file", Match: alerting.Match{Severity: alerting.High, Rules: []string{"finding"}, Credentials: []string{"c"}, Labels: map[string]string{"z": "1", "team": "pay"}}},
+		{ID: "a", Until: noon, Reason: "all"},
 	}})
 	want := `
-token-*, a or b\x1b: silenced until 2030-01-07 12:00Z by ada\u202e: a test\x1b
-finding, c, team=pay, z=1, high or worse: silenced until 2030-01-07 12:00Z: of the file
-everything: silenced until 2030-01-07 12:00Z: all
+silence k7\x1b: detector token-*, project a or b\x1b, until 2030-01-07 12:00Z by ada\u202e: a test\x1b
+silence alerts.yaml:5: rule finding, credential c, labels team=pay, z=1, severity high or worse, until 2030-01-07 12:00Z: of the file
+silence a: everything, until 2030-01-07 12:00Z: all
 nothing is done without being asked: false alarms\x1b (ada); 'keyturn alerts start' ends that`
 	if got != want {
 		t.Errorf("got %s", got)
@@ -158,7 +161,7 @@ func TestKeyOfNoCredential(t *testing.T) {
 // TestNarrowTerminal must not panic, whatever the width.
 func TestNarrowTerminal(t *testing.T) {
 	l := incident("3f2a91c4d5e6", "open", alerting.High)
-	for _, width := range []int{1, 10, 18, 19, 40} {
+	for _, width := range []int{1, 10, 18, 19, 40, unbroken} {
 		if text := incidentText(l, width); !strings.Contains(text, "resolve") {
 			t.Errorf("on %d columns:\n%s", width, text)
 		}
@@ -171,13 +174,86 @@ func TestNarrowTerminal(t *testing.T) {
 func TestAcked(t *testing.T) {
 	l := incident("3f2a91c4d5e6", "acknowledged", alerting.High)
 	l.Acked, l.AckedBy = noon, "somebody\x1b[2J else"
-	if text, err := acked(l); err != nil || text != `incident 3f2a91c4: acknowledged by somebody\x1b[2J else, 2030-01-07 12:00Z` {
+	if text, err := acked(alert.Standing{Incident: l}); err != nil || text != `incident 3f2a91c4: acknowledged by somebody\x1b[2J else, 2030-01-07 12:00Z` {
+		t.Errorf("%q, %v", text, err)
+	}
+	if text, err := acked(alert.Standing{Incident: l, Unchanged: true}); err != nil || !strings.HasSuffix(text, "acknowledged already by somebody\\x1b[2J else, 2030-01-07 12:00Z; nothing changed") {
 		t.Errorf("%q, %v", text, err)
 	}
 	for _, status := range []string{"resolved", "silenced"} {
-		if _, err := acked(incident("a", status, alerting.High)); err == nil || !strings.Contains(err.Error(), "incident a is "+status) {
+		if _, err := acked(alert.Standing{Incident: incident("a", status, alerting.High)}); err == nil || !strings.Contains(err.Error(), "incident a is "+status) {
 			t.Errorf("one that is %s: %v", status, err)
 		}
+	}
+}
+
+func TestResolved(t *testing.T) {
+	l := incident("3f2a91c4d5e6", "resolved", alerting.High)
+	l.Resolved = noon
+	for _, tt := range []struct {
+		by, why   string
+		unchanged bool
+		want      string
+	}{
+		{"", "", false, "incident 3f2a91c4: resolved, 2030-01-07 12:00Z"},
+		{"ada\x1b", "a test\x1b", false, `incident 3f2a91c4: resolved by ada\x1b, 2030-01-07 12:00Z: a test\x1b`},
+		{"ada", "a test", true, "incident 3f2a91c4: resolved already by ada, 2030-01-07 12:00Z: a test; nothing changed"},
+	} {
+		l.ResolvedBy, l.ResolvedWhy = tt.by, tt.why
+		if text, err := resolved(alert.Standing{Incident: l, Unchanged: tt.unchanged}); err != nil || text != tt.want {
+			t.Errorf("%q, %v, want %s", text, err, tt.want)
+		}
+	}
+	if _, err := resolved(alert.Standing{Incident: incident("a", "open\x1b", alerting.High)}); err == nil || !strings.HasPrefix(err.Error(), `incident a is open\x1b all the same`) {
+		t.Errorf("one that is open: %v", err)
+	}
+}
+
+// TestHostileStatus has the server say what a terminal would act upon.
+func TestHostileStatus(t *testing.T) {
+	l := incident("a\x1b", "open\x1b[2J", alerting.High)
+	_, err := acked(alert.Standing{Incident: l})
+	for _, text := range []string{incidentTable([]alert.Line{l}, 0, 80), incidentText(l, 80), err.Error()} {
+		if strings.Contains(text, "\x1b") || !strings.Contains(text, `open\x1b`) {
+			t.Errorf("%q", text)
+		}
+	}
+}
+
+// TestAnswersThatAreNone are no success, whatever was asked.
+func TestAnswersThatAreNone(t *testing.T) {
+	for _, body := range []string{"{}", "null", `{"responses":"off"}`, `{"incident":{}}`} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+		for _, args := range [][]string{
+			{"list"}, {"show", "a"}, {"ack", "a"}, {"resolve", "a"}, {"silence", "--project", "p", "--for", "1h", "--why", "w"}, {"unsilence", "s"},
+			{"stop", "--why", "w"}, {"start"}, {"test"},
+		} {
+			var stdout, stderr strings.Builder
+			code := run(t.Context(), append([]string{"alerts", "--url", server.URL}, args...), &stdout, &stderr)
+			if code != exitFailed || !strings.Contains(stderr.String(), "is not keyturn's alert function") || stdout.Len() > 0 {
+				t.Errorf("%s to %v: exit code %d, %s%s", body, args, code, &stdout, &stderr)
+			}
+		}
+		server.Close()
+	}
+}
+
+// TestContradictions are no success either.
+func TestContradictions(t *testing.T) {
+	for body, args := range map[string][]string{`{"responses":"on"}`: {"stop", "--why", "w"}, `{"responses":"stopped"}`: {"start"}, `{"receipts":[{"channel":"a"}]}`: {"test"}} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if args[0] == "test" {
+				w.WriteHeader(http.StatusBadGateway)
+			}
+			_, _ = io.WriteString(w, body)
+		}))
+		for _, more := range [][]string{nil, {"--json"}} {
+			var stdout, stderr strings.Builder
+			if code := run(t.Context(), append(append([]string{"alerts"}, args...), append(more, "--url", server.URL)...), &stdout, &stderr); code != exitFailed || stderr.Len() == 0 {
+				t.Errorf("%s to %v: exit code %d, %s%s", body, args, code, &stdout, &stderr)
+			}
+		}
+		server.Close()
 	}
 }
 
@@ -205,8 +281,8 @@ func TestWhoDoesIt(t *testing.T) {
 		t.Errorf("%s, %v", who, err)
 	}
 	nobody := &alertFlags{app: &app{}, user: func() (*user.User, error) { return nil, errors.New("no such user") }}
-	ack, silence, stop := nobody.ackCommand(), nobody.silenceCommand(), nobody.stopCommand()
-	for name, err := range map[string]error{"ack": ack.RunE(ack, []string{"a"}), "silence": silence.RunE(silence, nil), "stop": stop.RunE(stop, nil)} {
+	ack, silence, stop, test := nobody.ackCommand(), nobody.silenceCommand(), nobody.stopCommand(), nobody.testCommand()
+	for name, err := range map[string]error{"ack": ack.RunE(ack, []string{"a"}), "silence": silence.RunE(silence, nil), "stop": stop.RunE(stop, nil), "test": test.RunE(test, nil)} {
 		if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), "give --by") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,10 +15,10 @@ import (
 
 func (a *app) alertsCheckCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "check FILE",
+		Use:   "check FILE|-",
 		Short: "Check an alerts.yaml: who is told of what, and what is done about it",
-		Long: `check tells every mistake in FILE with its line and column, and what is odd about
-it. It calls nobody: neither the channels nor Secret Manager. docs/alerts.md
+		Long: `check tells every mistake in FILE, or in standard input (-), with its line and
+column, and what is odd about it. It calls nobody: neither the channels nor Secret Manager. docs/alerts.md
 describes the file; this is a small one:
 
   channels:
@@ -29,9 +30,11 @@ describes the file; this is a small one:
     - to: [console]
 
 Exit codes: 0 there is no mistake, 1 there is.`,
-		Example: "  keyturn alerts check alerts.yaml",
+		Example: "  keyturn alerts check alerts.yaml\n  keyturn alerts check - --json",
 		Args:    exactArgs("FILE"),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.alertsCheck(args[0], time.Now()) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.alertsCheck(cmd.Context(), args[0], cmd.InOrStdin(), time.Now())
+		},
 	}
 }
 
@@ -53,13 +56,18 @@ type checkedChannel struct {
 }
 
 type problem struct {
-	Line   int    `json:"line"` // from 1; 0 is the whole file
-	Column int    `json:"column"`
+	Line   int    `json:"line,omitzero"` // from 1; left out where it is the whole file
+	Column int    `json:"column,omitzero"`
 	Reason string `json:"reason"`
 }
 
-func (a *app) alertsCheck(name string, now time.Time) error {
-	file, err := alertfile.Load(name, now)
+func (a *app) alertsCheck(ctx context.Context, name string, stdin io.Reader, now time.Time) error {
+	read := func() (*alertfile.File, error) { return alertfile.Load(name, now) }
+	if name == "-" {
+		name = "standard input"
+		read = func() (*alertfile.File, error) { return parseAlerts(name, stdin, now) }
+	}
+	file, err := untilInterrupted(ctx, name, read)
 	problems := problemsOf(err)
 	if err != nil && problems == nil {
 		return err
@@ -72,6 +80,33 @@ func (a *app) alertsCheck(name string, now time.Time) error {
 		return a.printWithError(reportOf(name, file, problems), err)
 	}
 	return errors.Join(err, a.printCheck(name, file, problems))
+}
+
+// parseAlerts reads no more than what may be right.
+func parseAlerts(name string, in io.Reader, now time.Time) (*alertfile.File, error) {
+	data, err := io.ReadAll(io.LimitReader(in, alertfile.Longest+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return alertfile.Parse(name, data, now)
+}
+
+// untilInterrupted returns what read does, unless ctx ends before: nothing else ends
+// the wait for a pipe that nobody writes to.
+func untilInterrupted(ctx context.Context, name string, read func() (*alertfile.File, error)) (*alertfile.File, error) {
+	var file *alertfile.File
+	done := make(chan error, 1)
+	go func() {
+		f, err := read()
+		file = f
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return file, err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("interrupted: %s has not come to its end", name)
+	}
 }
 
 func reportOf(name string, file *alertfile.File, problems []yamlfile.Problem) checkReport {
@@ -118,8 +153,8 @@ func (a *app) printCheck(name string, file *alertfile.File, problems []yamlfile.
 		fmt.Fprintln(&b, "warning:", w)
 	}
 	if c := file.Config; len(problems) == 0 {
-		fmt.Fprintf(&b, "%s: no mistake; %d channels, %d routes, %d silences, %d escalations, %d responses\n",
-			name, len(file.Channels), len(c.Routes), len(c.Silences), len(c.Escalations), len(c.Responses))
+		fmt.Fprintf(&b, "%s: no mistake; %s, %s, %s, %s, %s\n", name, counted(len(file.Channels), "channel", "channels"), counted(len(c.Routes), "route", "routes"),
+			counted(len(c.Silences), "silence", "silences"), counted(len(c.Escalations), "escalation", "escalations"), counted(len(c.Responses), "response", "responses"))
 	}
 	_, err := io.WriteString(a.stdout, b.String())
 	return err

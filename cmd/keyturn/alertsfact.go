@@ -38,10 +38,18 @@ func times(n int) string {
 	return strconv.Itoa(n) + " times"
 }
 
-// byAt is who did something, and when; empty if nobody has.
+// byAt is who did something, if that is known, and when; empty if nobody has.
 func byAt(who, at string) string {
-	if at == "" {
-		return ""
+	if at == "" || who == "" {
+		return at
 	}
 	return "by " + who + ", " + at
+}
+
+// reasoned is what was done, and why, if that is known.
+func reasoned(deed, why string) string {
+	if deed == "" || why == "" {
+		return deed
+	}
+	return deed + ": " + why
 }

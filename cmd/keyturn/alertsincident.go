@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"example.com/keyturn/functions/alert"
 	"example.com/keyturn/shared/notify"
@@ -74,8 +75,8 @@ that come next. INCIDENT is an id, or its beginning.`,
 		Example: "  keyturn alerts show 3f2a91c4",
 		Args:    exactArgs("INCIDENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.onOne(cmd.Context(), alert.Command{Verb: "show", Incident: args[0]}, func(l alert.Line) (string, error) {
-				return incidentText(l, columns(f.stdout)), nil
+			return f.onOne(cmd.Context(), alert.Command{Verb: "show", Incident: args[0]}, func(s alert.Standing) (string, error) {
+				return incidentText(s.Incident, columns(f.stdout)), nil
 			})
 		},
 	}
@@ -105,9 +106,7 @@ found later begins it anew.`,
 		Example: "  keyturn alerts resolve 3f2a91c4 --why false-alarm",
 		Args:    exactArgs("INCIDENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.onOne(cmd.Context(), alert.Command{Verb: "resolve", Incident: args[0], Why: why}, func(l alert.Line) (string, error) {
-				return incidentLine(l, "resolved "+due(l.Resolved)), nil
-			})
+			return f.onOne(cmd.Context(), alert.Command{Verb: "resolve", Incident: args[0], Why: why}, resolved)
 		},
 	})
 	c.Flags().StringVar(&why, "why", "", "why it is over, for those who were told of it")
@@ -116,19 +115,17 @@ found later begins it anew.`,
 
 // onOne asks about one incident, as whom --by names where it changes something,
 // and prints what tell makes of it.
-func (f *alertFlags) onOne(ctx context.Context, c alert.Command, tell func(alert.Line) (string, error)) (err error) {
+func (f *alertFlags) onOne(ctx context.Context, c alert.Command, tell func(alert.Standing) (string, error)) (err error) {
 	if c.Verb != "show" {
 		if c.By, err = f.who(); err != nil {
 			return err
 		}
 	}
-	var answer struct {
-		Incident alert.Line `json:"incident"`
-	}
+	var answer alert.Standing
 	if err := f.ask(ctx, c, &answer); err != nil {
 		return err
 	}
-	text, err := tell(answer.Incident)
+	text, err := tell(answer)
 	if f.json {
 		return f.printWithError(answer, err)
 	}
@@ -140,11 +137,36 @@ func (f *alertFlags) onOne(ctx context.Context, c alert.Command, tell func(alert
 }
 
 // acked says who has taken an incident up, be it somebody else.
-func acked(l alert.Line) (string, error) {
+func acked(s alert.Standing) (string, error) {
+	l := s.Incident
 	if l.Status != "acknowledged" {
-		return "", fmt.Errorf("incident %s is %s: there is nothing to take up, and nothing was done", shortIncident(l), l.Status)
+		return "", fmt.Errorf("incident %s is %s: there is nothing to take up, and nothing was done", shortIncident(l), notify.Printable(l.Status, maxShort))
 	}
-	return incidentLine(l, "acknowledged by "+notify.Printable(l.AckedBy, maxShort)+", "+due(l.Acked)), nil
+	return incidentLine(l, deed("acknowledged", l.AckedBy, l.Acked, "", s.Unchanged)), nil
+}
+
+// resolved says who has ended an incident, and why, be it somebody else.
+func resolved(s alert.Standing) (string, error) {
+	l := s.Incident
+	if l.Status != "resolved" {
+		return "", fmt.Errorf("incident %s is %s all the same: something was found since; 'keyturn alerts show %s' tells what", shortIncident(l), notify.Printable(l.Status, maxShort), shortIncident(l))
+	}
+	return incidentLine(l, deed("resolved", l.ResolvedBy, l.Resolved, l.ResolvedWhy, s.Unchanged)), nil
+}
+
+// deed says what somebody has done, and when; or that it was done before.
+func deed(what, by string, at time.Time, why string, already bool) string {
+	if already {
+		what += " already"
+	}
+	what += byWhom(by) + ", " + due(at)
+	if why != "" {
+		what += ": " + notify.Printable(why, maxTold)
+	}
+	if already {
+		what += "; nothing changed"
+	}
+	return what
 }
 
 // incidentLine says how an incident stands now.

@@ -18,8 +18,9 @@ func (f *alertFlags) silenceCommand() *cobra.Command {
 		Use:   "silence",
 		Short: "Keep quiet what is about a detector, a project or a credential, for a while",
 		Long: `silence has nobody told of what it names, until it ends: all that is given has to
-hold. A * may stand at the end, such as in permission-*. 'keyturn alerts list' shows
-what was silenced. Silences that are known in advance belong into alerts.yaml.`,
+hold. A * may stand at the end, such as in permission-*, and something has to be left to
+tell. 'keyturn alerts list' shows what was silenced, and 'keyturn alerts unsilence'
+ends it. Silences that are known in advance belong into alerts.yaml.`,
 		Example: "  keyturn alerts silence --project acme-test --for 2h --why load-test\n  keyturn alerts silence --detector permission-probing --credential projects/acme/secrets/billing-key --for 30m --why migration",
 		Args:    exactArgs(),
 	})
@@ -27,28 +28,54 @@ what was silenced. Silences that are known in advance belong into alerts.yaml.`,
 	flags.StringVar(&command.Detector, "detector", "", "detector to silence")
 	flags.StringVar(&command.Project, "project", "", "project to silence")
 	flags.StringVar(&command.Credential, "credential", "", "credential to silence, projects/P/secrets/S")
-	flags.StringVar(&command.For, "for", "", "how long, such as 2h, at most 720h")
+	flags.StringVar(&command.For, "for", "", "how long, such as 2h or 1d, at most 30 days")
 	flags.StringVar(&command.Why, "why", "", "why, for those who wonder")
 	c.RunE = func(cmd *cobra.Command, _ []string) error { return f.silence(cmd.Context(), command) }
 	return c
 }
 
-func (f *alertFlags) silence(ctx context.Context, c alert.Command) (err error) {
+func (f *alertFlags) silence(ctx context.Context, c alert.Command) error {
+	s, err := f.silenced(ctx, c)
+	if err != nil || f.json {
+		return err
+	}
+	_, err = fmt.Fprintf(f.stdout, "%s\n'keyturn alerts unsilence %s' ends it\n", silenceLine(s), notify.Printable(s.ID, maxShort))
+	return err
+}
+
+// silenced begins or ends a silence, and prints it as JSON if that is wanted.
+func (f *alertFlags) silenced(ctx context.Context, c alert.Command) (s alerting.Silence, err error) {
 	if c.By, err = f.who(); err != nil {
-		return err
+		return s, err
 	}
-	var answer struct {
-		Silence alerting.Silence `json:"silence"`
-	}
+	var answer alert.Silenced
 	if err := f.ask(ctx, c, &answer); err != nil {
-		return err
+		return s, err
 	}
 	if f.json {
-		return f.printJSON(answer)
+		return answer.Silence, f.printJSON(answer)
 	}
-	_, err = fmt.Fprintf(f.stdout, "silenced until %s, by %s: %s\n",
-		due(answer.Silence.Until), notify.Printable(answer.Silence.By, maxShort), notify.Printable(answer.Silence.Reason, maxTold))
-	return err
+	return answer.Silence, nil
+}
+
+func (f *alertFlags) unsilenceCommand() *cobra.Command {
+	return f.takeBy(&cobra.Command{
+		Use:   "unsilence SILENCE",
+		Short: "End a silence before its time",
+		Long: `unsilence ends what 'keyturn alerts silence' has begun. What is found from then on is
+told. SILENCE is an id, which 'keyturn alerts list' shows. A silence of alerts.yaml
+ends once it is taken out there, and that is deployed.`,
+		Example: "  keyturn alerts unsilence k7d2m4qa",
+		Args:    exactArgs("SILENCE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := f.silenced(cmd.Context(), alert.Command{Verb: "unsilence", Silence: args[0]})
+			if err != nil || f.json {
+				return err
+			}
+			_, err = fmt.Fprintln(f.stdout, "ended: "+silenceLine(s))
+			return err
+		},
+	})
 }
 
 func (f *alertFlags) stopCommand() *cobra.Command {
@@ -62,44 +89,48 @@ until 'keyturn alerts start'. Alerts go on, and say that nothing was done and wh
 		Args:    exactArgs(),
 	})
 	c.Flags().StringVar(&command.Why, "why", "", "why, for those who wonder")
-	c.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		if command.By, err = f.who(); err != nil {
-			return err
-		}
-		return f.respond(cmd.Context(), command, "nothing is done without being asked until 'keyturn alerts start'")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return f.respond(cmd.Context(), command, alert.Stopped, "nothing is done without being asked until 'keyturn alerts start'")
 	}
 	return c
 }
 
 func (f *alertFlags) startCommand() *cobra.Command {
-	return &cobra.Command{
+	return f.takeBy(&cobra.Command{
 		Use:     "start",
 		Short:   "Have done again what alerts.yaml says, after 'alerts stop'",
 		Example: "  keyturn alerts start",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.respond(cmd.Context(), alert.Command{Verb: "start"}, "what alerts.yaml says is done without being asked again")
+			return f.respond(cmd.Context(), alert.Command{Verb: "start"}, alert.On, "what alerts.yaml says is done without being asked again")
 		},
-	}
+	})
 }
 
-// respond stops or starts automatic responses.
-func (f *alertFlags) respond(ctx context.Context, c alert.Command, done string) error {
-	var answer struct {
-		Responses string `json:"responses"`
+// respond stops or starts automatic responses, and says so once they stand as wanted.
+func (f *alertFlags) respond(ctx context.Context, c alert.Command, want, done string) (err error) {
+	if c.By, err = f.who(); err != nil {
+		return err
 	}
+	var answer alert.Responses
 	if err := f.ask(ctx, c, &answer); err != nil {
 		return err
 	}
-	if f.json {
-		return f.printJSON(answer)
+	if answer.Responses != want {
+		err = fmt.Errorf("the alert function says that responses are %s: look at 'keyturn alerts list'", answer.Responses)
 	}
-	_, err := fmt.Fprintln(f.stdout, done)
+	if f.json {
+		return f.printWithError(answer, err)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(f.stdout, done)
 	return err
 }
 
 func (f *alertFlags) testCommand() *cobra.Command {
-	return &cobra.Command{
+	return f.takeBy(&cobra.Command{
 		Use:   "test",
 		Short: "Send a test alert to every channel",
 		Long: `test sends an alert of severity info to every channel, whatever the routes say, and
@@ -109,18 +140,23 @@ Exit codes: 0 all channels took it, 1 some did not.`,
 		Example: "  keyturn alerts test",
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.test(cmd.Context()) },
-	}
+	})
 }
 
 func (f *alertFlags) test(ctx context.Context) error {
-	var answer struct {
-		Receipts []alert.Receipt `json:"receipts"`
+	by, err := f.who()
+	if err != nil {
+		return err
 	}
-	err := f.ask(ctx, alert.Command{Verb: "test"}, &answer)
+	var answer alert.Tested
+	err = f.ask(ctx, alert.Command{Verb: "test", By: by}, &answer)
 	if len(answer.Receipts) == 0 {
 		return err
 	}
-	return f.printReport(answer, receiptTable(answer.Receipts, columns(f.stdout)), refusals(answer.Receipts))
+	if refused := refusals(answer.Receipts); refused != nil {
+		err = refused
+	}
+	return f.printReport(answer, receiptTable(answer.Receipts, columns(f.stdout)), err)
 }
 
 // refusals is how many channels did not take a test alert; nil if all did.

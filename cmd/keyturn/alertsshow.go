@@ -22,7 +22,7 @@ const (
 func incidentText(l alert.Line, width int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "incident %s\n", notify.Printable(l.ID, maxShort))
-	b.WriteString(wrapped(fmt.Sprintf("%s, %s: %s", l.Status, strings.ToUpper(severity(l).String()), notify.Printable(l.Latest.Summary, maxTold)), width))
+	b.WriteString(wrapped(fmt.Sprintf("%s, %s: %s", notify.Printable(l.Status, maxShort), strings.ToUpper(severity(l).String()), notify.Printable(l.Latest.Summary, maxTold)), width))
 	for _, part := range [][]alerting.Field{known(l.Latest), course(l), owed(l.Outbox)} {
 		if len(part) > 0 {
 			b.WriteString("\n" + factTable(part, width) + "\n")
@@ -73,7 +73,7 @@ func course(l alert.Line) []alerting.Field {
 		alerting.Field{Name: "silence", Value: l.Silence},
 		alerting.Field{Name: "escalated", Value: times(l.Escalated)},
 		alerting.Field{Name: "acknowledged", Value: byAt(l.AckedBy, moment(l.Acked))},
-		alerting.Field{Name: "resolved", Value: moment(l.Resolved)},
+		alerting.Field{Name: "resolved", Value: reasoned(byAt(l.ResolvedBy, moment(l.Resolved)), l.ResolvedWhy)},
 		alerting.Field{Name: "by itself", Value: strings.Join(l.Asked, ", ")},
 		alerting.Field{Name: "outcome", Value: l.Outcome},
 	)

@@ -23,8 +23,11 @@ func incidentTable(lines []alert.Line, over int, width int) string {
 	} else {
 		b.WriteString(renderIncidents(lines, width))
 	}
-	if over > 0 {
-		fmt.Fprintf(&b, "\n%d that are over are left out: --all shows them", over)
+	switch {
+	case over == 1:
+		b.WriteString("\n1 incident that is over is left out: --all shows it")
+	case over > 1:
+		fmt.Fprintf(&b, "\n%d incidents that are over are left out: --all shows them", over)
 	}
 	return b.String()
 }
@@ -35,7 +38,7 @@ func renderIncidents(lines []alert.Line, width int) string {
 	t.SetColumnConfigs([]table.ColumnConfig{{Name: "WHAT", WidthMax: whatWidth + wider(width), WidthMaxEnforcer: text.WrapSoft}})
 	t.AppendHeader(table.Row{"INCIDENT", "STATUS", "SEVERITY", "SEEN", "WHAT"})
 	for _, l := range lines {
-		t.AppendRow(table.Row{shortIncident(l), l.Status, severity(l).String(), l.Seen.UTC().Format("01-02 15:04Z"), what(l)})
+		t.AppendRow(table.Row{shortIncident(l), notify.Printable(l.Status, maxShort), severity(l).String(), l.Seen.UTC().Format("01-02 15:04Z"), what(l)})
 	}
 	return t.Render()
 }
@@ -44,12 +47,17 @@ func renderIncidents(lines []alert.Line, width int) string {
 func inForce(o alert.Overview) string {
 	var b strings.Builder
 	for _, s := range o.Silences {
-		fmt.Fprintf(&b, "\n%s: silenced until %s%s: %s", selected(s.Match), due(s.Until), byWhom(s.By), notify.Printable(s.Reason, maxShort))
+		b.WriteString("\n" + silenceLine(s))
 	}
 	if o.Stopped != "" {
 		fmt.Fprintf(&b, "\nnothing is done without being asked: %s; 'keyturn alerts start' ends that", notify.Printable(o.Stopped, maxShort))
 	}
 	return b.String()
+}
+
+// silenceLine says what is silenced, for how long, by whom and why.
+func silenceLine(s alerting.Silence) string {
+	return fmt.Sprintf("silence %s: %s, until %s%s: %s", notify.Printable(s.ID, maxShort), selected(s.Match), due(s.Until), byWhom(s.By), notify.Printable(s.Reason, maxTold))
 }
 
 func byWhom(by string) string {
@@ -62,16 +70,19 @@ func byWhom(by string) string {
 // selected is what a silence is about.
 func selected(m alerting.Match) string {
 	var parts []string
-	for _, p := range [][]string{m.Rules, m.Detectors, m.Projects, m.Credentials} {
-		if len(p) > 0 {
-			parts = append(parts, strings.Join(p, " or "))
+	for _, p := range []struct {
+		what  string
+		names []string
+	}{{"rule", m.Rules}, {"detector", m.Detectors}, {"project", m.Projects}, {"credential", m.Credentials}} {
+		if len(p.names) > 0 {
+			parts = append(parts, p.what+" "+strings.Join(p.names, " or "))
 		}
 	}
 	if len(m.Labels) > 0 {
-		parts = append(parts, notify.Labels(m.Labels))
+		parts = append(parts, "labels "+notify.Labels(m.Labels))
 	}
 	if m.Severity > alerting.Info {
-		parts = append(parts, m.Severity.String()+" or worse")
+		parts = append(parts, "severity "+m.Severity.String()+" or worse")
 	}
 	if len(parts) == 0 {
 		return "everything"

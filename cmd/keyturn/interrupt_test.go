@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -179,4 +180,23 @@ func awaitListener(t *testing.T, addr string) {
 		}
 	}
 	t.Fatalf("nobody listens at %s", addr)
+}
+
+// TestInterruptWhileNobodyWrites reads a pipe that never comes to its end.
+func TestInterruptWhileNobodyWrites(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stdout, stderr bytes.Buffer
+	if code := run(ctx, []string{"alerts", "check", fifo}, &stdout, &stderr); code != exitFailed || !strings.Contains(stderr.String(), "interrupted: "+fifo) {
+		t.Errorf("exit code %d, %s%s", code, &stdout, &stderr)
+	}
+	writer, err := os.OpenFile(fifo, os.O_RDWR, 0) // ends the wait that was left behind
+	if err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
 }

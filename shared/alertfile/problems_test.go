@@ -51,7 +51,7 @@ func TestProblemsAreTold(t *testing.T) {
 		{"kind without settings", channel("slack:"), []string{"f:3:5: slack has no value"}},
 		{"kind without its setting", channel("slack: {}"), []string{"f:3:12: webhook is missing"}},
 		{"setting misspelt", channel("slack: {webhok: " + ref + "}"), []string{`f:3:13: unknown field "webhok"; did you mean webhook?`}},
-		{"secret in place of a key", channel("slack: {https://hooks.slack.com/CANARY: x}"), []string{"f:3:13: unknown field; there are webhook, each with a colon and a space"}},
+		{"secret in place of a key", channel("slack: {https://hooks.slack.com/CANARY: x}"), []string{"f:3:13: unknown field; there is only webhook, followed by a colon and a space"}},
 		{"secret in place of a key, twice", channel("slack:\n      CANARY7: x\n      CANARY7: y"), []string{"f:5:7: mapping key … already defined"}},
 		{"no space after the colon", channel("slack:\n      webhook:https://hooks.slack.com/CANARY"), []string{"f:4:7: slack: want keys with values, and this is one value"}},
 		{"setting in place of settings", channel("slack: " + ref), []string{"f:3:12: slack: want keys with values, and this is one value"}},

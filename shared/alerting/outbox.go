@@ -25,8 +25,8 @@ func (w Owed) to(channel string) int {
 type Attempt struct {
 	Channel string    `json:"channel"`
 	Tries   int       `json:"tries,omitempty"`
-	Since   time.Time `json:"since"`           // when it was tried first
-	Next    time.Time `json:"next"`            // not to be tried before
+	Since   time.Time `json:"since,omitzero"`  // when it was tried first
+	Next    time.Time `json:"next,omitzero"`   // not to be tried before
 	By      string    `json:"by,omitempty"`    // who claimed it last
 	Error   string    `json:"error,omitempty"` // of the latest try
 }

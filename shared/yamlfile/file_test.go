@@ -111,8 +111,8 @@ func TestDecodeTellsEveryProblem(t *testing.T) {
 		"f:3:7: list: want a list, each element of it after '- ', and this is one value",
 		"f:4:7: keys: want keys with values, and this is one value",
 		`f:5:1: unknown field "onne"; did you mean one?; there are one, some, list, keys`,
-		"f:6:1: unknown field; there are one, some, list, keys, each with a colon and a space after it",
-		`f:7:1: unknown field; there are one, some, list, keys, each with a colon and a space after it`,
+		"f:6:1: unknown field; there are one, some, list, keys, followed by a colon and a space",
+		`f:7:1: unknown field; there are one, some, list, keys, followed by a colon and a space`,
 	}
 	if diff := cmp.Diff(want, strings.Split(f.Err().Error(), "\n")); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)

@@ -74,12 +74,20 @@ func (f *File) Decode(m Mapping, into any) bool {
 		case i >= 0:
 			f.set(v.Field(i).Addr().Interface(), e)
 		case tellable(e.Key.Text):
-			f.Problem(e.Key.At(), "unknown field %q%s; there are %s", e.Key.Text, Meant(e.Key.Text, keys), strings.Join(keys, ", "))
+			f.Problem(e.Key.At(), "unknown field %q%s; %s", e.Key.Text, Meant(e.Key.Text, keys), among(keys))
 		default:
-			f.Problem(e.Key.At(), "unknown field; there are %s, each with a colon and a space after it", strings.Join(keys, ", "))
+			f.Problem(e.Key.At(), "unknown field; %s, followed by a colon and a space", among(keys))
 		}
 	}
 	return len(f.Problems) == before
+}
+
+// among says which keys there are.
+func among(keys []string) string {
+	if len(keys) == 1 {
+		return "there is only " + keys[0]
+	}
+	return "there are " + strings.Join(keys, ", ")
 }
 
 // set gives one field its value.

@@ -69,9 +69,15 @@ func isLoopback(host string) bool {
 // maxAnswer is what is read of an answer, in bytes: the most that Cloud Run sends.
 const maxAnswer = 32 << 20
 
-// Ask sends a command and reads the function's answer into answer. It does so
-// where it returns an error, too, as far as there is an answer.
-func (d *Door) Ask(ctx context.Context, c alert.Command, answer any) error {
+// Answer is what the function answers to one command.
+type Answer interface {
+	Lacks() string // what of it is missing; "" if nothing is
+}
+
+// Ask sends a command and reads the function's answer into answer, a pointer. It does
+// so where it returns an error, too, as far as there is an answer. An answer that
+// lacks something is an error.
+func (d *Door) Ask(ctx context.Context, c alert.Command, answer Answer) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	req, err := d.request(ctx, c)
@@ -90,6 +96,9 @@ func (d *Door) Ask(ctx context.Context, c alert.Command, answer any) error {
 	unread := json.Unmarshal(body, answer)
 	if resp.StatusCode != http.StatusOK {
 		return d.refused(resp, body)
+	}
+	if lacks := answer.Lacks(); unread == nil && lacks != "" {
+		unread = fmt.Errorf("its answer has no %s", lacks)
 	}
 	if unread != nil {
 		return fmt.Errorf("what answers at %s is not keyturn's alert function, or another version of it: %w; look at --url", d.url, unread)

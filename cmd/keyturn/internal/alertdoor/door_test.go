@@ -14,9 +14,7 @@ import (
 )
 
 // list is the answer to list.
-type list struct {
-	Incidents []alert.Line `json:"incidents"`
-}
+type list = alert.Overview
 
 // ask has a door ask a function that answers so.
 func ask(t *testing.T, h http.HandlerFunc) (list, error) {
@@ -59,6 +57,9 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"redirect":          {302, "", []string{"HTTP 302", "is not followed"}},
 		"overload":          {503, "the functions did not\x1b come back\nin time", []string{"HTTP 503", `the functions did not\x1b come back;`, "try again"}},
 		"another service":   {200, "<html>", []string{"is not keyturn's alert function", "--url"}},
+		"an empty object":   {200, "{}", []string{"is not keyturn's alert function", "its answer has no incidents"}},
+		"nothing":           {200, "null", []string{"its answer has no incidents"}},
+		"others' objects":   {200, `{"incidents":[{}]}`, []string{"its answer has no incidents"}},
 		"an error's length": {400, `{"error":"` + strings.Repeat("x", 5000) + `"}`, []string{"xxx…"}},
 	} {
 		t.Run(name, func(t *testing.T) {
