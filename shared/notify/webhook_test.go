@@ -8,10 +8,7 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,20 +77,5 @@ func TestWithoutURL(t *testing.T) {
 	plain := &net.DNSError{Err: "no such host", Name: "h"}
 	if got := withoutURL(plain); !reflect.DeepEqual(got, plain) {
 		t.Errorf("withoutURL = %v", got)
-	}
-}
-
-// TestWebhookBodyIsDocumented by the name of each of its fields.
-func TestWebhookBodyIsDocumented(t *testing.T) {
-	docs, err := os.ReadFile(filepath.Join("..", "..", "docs", "webhook.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields := slices.Concat(reflect.VisibleFields(reflect.TypeFor[alerting.Alert]()), reflect.VisibleFields(reflect.TypeFor[alerting.Field]()))
-	for _, field := range fields {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if !field.Anonymous && !strings.Contains(string(docs), "`"+name+"`") {
-			t.Errorf("docs/webhook.md does not say what %q holds", name)
-		}
 	}
 }
