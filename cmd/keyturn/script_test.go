@@ -109,7 +109,16 @@ func checkExit(ts *testscript.TestScript, _ bool, args []string) {
 		got = strings.TrimPrefix(err.Error(), "exit status ")
 	}
 	if !slices.Contains(strings.Split(args[0], "|"), got) {
+		tellWorld(ts)
 		ts.Fatalf("%s exits with %s, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+// tellWorld shows what the world of a script has logged of late: the cause of what
+// a command got may stand there alone.
+func tellWorld(ts *testscript.TestScript) {
+	if logged, err := os.ReadFile(ts.MkAbs("logged")); err == nil {
+		ts.Logf("the world logged …%s", logged[max(0, len(logged)-4096):])
 	}
 }
 
