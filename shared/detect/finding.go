@@ -80,7 +80,10 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 		f.Delegation = strings.Split(chain, chainSeparator)
 	}
 	f.list(v.seen)
-	f.Advice = cmp.Or(v.advice, f.advice())
+	if f.Advice = v.advice; f.Advice == "" {
+		f.Advice = f.advice()
+		f.Reason += f.unlisted()
+	}
 	if f.Link = v.link; f.Link == "" {
 		f.link(v.query, v.asked)
 	}
@@ -161,22 +164,31 @@ func (f Finding) advice() string {
 		return f.revokeKey(id)
 	}
 	if strings.HasSuffix(f.Subject, ".gserviceaccount.com") {
-		return "keyturn revoke SECRET  (SECRET is the one for which 'keyturn status --json' shows this account as target), unless its owner knows of this"
+		return "ask the owner of the account; unless they know of this, revoke the secret for which 'keyturn status --json' shows it as target"
 	}
 	return "open the link, ask the owner of the subject whether this was meant, and if not take its access away"
 }
 
-// revokeKey stops the key of an id: by keyturn if a ledger knows it, and by gcloud
-// too if none does.
+// revokeKey is the command that stops the key of an id: keyturn's if a ledger knows
+// it, and else Google's.
 func (f Finding) revokeKey(id string) string {
 	if f.Credential != "" {
 		return "keyturn revoke " + f.Credential + " --key " + id
 	}
-	revoke := "keyturn revoke SECRET --key " + id + "  (SECRET is what 'keyturn status --key " + id + "' shows)"
 	if m := accountName.FindStringSubmatch(strings.TrimSuffix(f.Key, "/keys/"+id)); m != nil {
-		revoke += "; if it shows none: " + disableKey(id, m[1])
+		return disableKey(id, m[1])
 	}
-	return revoke
+	return "keyturn status --key " + id
+}
+
+// unlisted is what a reason adds about a key that no ledger has, for which there is
+// general advice: keyturn may manage it nevertheless.
+func (f Finding) unlisted() string {
+	id := keyOf(f.Key)
+	if id == "" || f.Credential != "" || f.Severity == Info {
+		return ""
+	}
+	return "; its key is in no ledger that was read: if 'keyturn status --key " + id + "' shows its secret, revoke that, and consumers get a new key"
 }
 
 // disableKey is the command that stops a key which keyturn does not know.
