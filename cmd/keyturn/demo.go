@@ -18,7 +18,9 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: `demo boots an embedded Google Cloud and the six functions, registers nine
 credentials, runs consumers that use them all the time, lets the schedule rotate
 each twice on an accelerated clock, has stolen keys answered by themselves, replays
-an attack, revokes the stolen key by hand, and checks what keyturn promises. It exits with 0 only if every promise held.`,
+an attack, revokes the stolen key by hand, and checks what keyturn promises. At the
+end it prints which promises held, and what became of a stolen key, step by step. It
+exits with 0 only if every promise held.`,
 		Example: "  keyturn demo\n  keyturn demo --json",
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context()) },
@@ -50,7 +52,11 @@ func demoTable(r demo.Result) string {
 		}
 		t.AppendRow(table.Row{p.Name, held, p.Saw})
 	}
-	return fmt.Sprintf("%s\n\n%.1f s, %.0f MB, %.0f requests/s", t.Render(), r.Seconds, r.PeakMB, float64(r.Consumers.Requests)/max(r.Seconds, 0.001))
+	story := r.Loop.Story()
+	if story != "" {
+		story += "\n\n"
+	}
+	return fmt.Sprintf("%s\n\n%s%.1f s, %.0f MB, %.0f requests/s", t.Render(), story, r.Seconds, r.PeakMB, float64(r.Consumers.Requests)/max(r.Seconds, 0.001))
 }
 
 // lastLines is the end of a log, where the reason of a failure stands.

@@ -23,14 +23,19 @@ func TestProgressInLines(t *testing.T) {
 	for done := range 21 {
 		p.Advance(done)
 	}
+	p.Stage("slow", 20)
+	for done := range 21 {
+		p.told = p.told.Add(-unhurried)
+		p.Advance(done)
+	}
 	p.Stage("empty", 0)
 	p.Advance(0)
 	p.Stage("second", 3)
 	p.Advance(3)
 	p.finish()
-	want := "first: 0 of 20\n"
+	want := "first: 0 of 20\nfirst: 20 of 20\nslow: 0 of 20\n"
 	for _, done := range []string{"2", "4", "6", "8", "10", "12", "14", "16", "18", "20"} {
-		want += "first: " + done + " of 20\n"
+		want += "slow: " + done + " of 20\n"
 	}
 	want += "empty: 0 of 0\nsecond: 0 of 3\nsecond: 3 of 3\n"
 	if out.String() != want {
@@ -253,8 +258,9 @@ func TestDemoTableFitsATerminal(t *testing.T) {
 		{Name: "every credential was rotated twice by schedule", Held: true, Saw: "18 promoted, 18 retired"},
 		{Name: "no consumer failed", Saw: "99999 of 99999 requests", Details: []string{"one", "two"}},
 	}
+	r.Loop = demo.Loop{Keys: 5, Key: strings.Repeat("a", 40), Secret: "projects/p/secrets/consumer-2-key", From: "203.0.113.66", Successor: strings.Repeat("b", 40), Consumers: demo.Meanwhile{Requests: 12345}}
 	got := demoTable(r)
-	for _, want := range []string{"yes", "NO", "21.6 s, 160 MB, 573 requests/s"} {
+	for _, want := range []string{"yes", "NO", "old key aaaaaaaa of consumer-2-key used from 203.0.113.66", "\n\n21.6 s, 160 MB, 573 requests/s"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the table lacks %q:\n%s", want, got)
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress shows how far a long command is: a bar on a terminal, and a line for
-// each tenth elsewhere.
+// progress shows how far a long command is: a bar on a terminal, and elsewhere a line
+// where a stage begins and ends, and in between for each tenth that takes a second.
 type progress struct {
 	out   io.Writer
 	bar   *progressbar.ProgressBar // nil elsewhere than on a terminal
@@ -17,6 +17,7 @@ type progress struct {
 	unit  string // what stands behind the numbers of a line
 	total int    // below 0 is not known
 	tenth int    // the last one told
+	told  time.Time
 
 	patience time.Duration // for which a stage says nothing in lines; 0 is none
 	began    time.Time     // of the stage
@@ -64,16 +65,20 @@ func (p *progress) Advance(done int) {
 	if p.name == "" || p.total < 0 {
 		return
 	}
-	if tenth := 10 * done / max(p.total, 1); tenth > p.tenth {
+	if tenth := 10 * done / max(p.total, 1); tenth > p.tenth && (tenth >= 10 || time.Since(p.told) >= unhurried) {
 		p.tenth = tenth
 		p.line(done)
 	}
 }
 
+// unhurried is how far lines in between are apart at least.
+const unhurried = time.Second
+
 func (p *progress) line(done int) {
 	if time.Since(p.began) < p.patience {
 		return
 	}
+	p.told = time.Now()
 	if p.total < 0 {
 		fmt.Fprintf(p.out, "%s\n", p.name)
 		return

@@ -44,10 +44,7 @@ func (s *stage) attack(ctx context.Context) error {
 
 // steal takes the first credential's key file, as from a leaked backup.
 func (s *stage) steal(ctx context.Context) (err error) {
-	if s.seen.stolenFile, err = s.payload(ctx, s.credentials[0].secret, "current"); err != nil {
-		return err
-	}
-	s.seen.stolenKey, err = keyID(s.seen.stolenFile)
+	s.seen.stolenFile, s.seen.stolenKey, err = s.currentKey(ctx, s.credentials[0].secret)
 	return err
 }
 

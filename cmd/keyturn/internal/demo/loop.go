@@ -38,9 +38,20 @@ func writeRules(webhook string) (path string, forget func(), err error) {
 	return path, forget, os.WriteFile(path, fmt.Appendf(nil, rules, webhook), 0o600)
 }
 
+// theft is whose key a thief has.
+type theft struct {
+	secret    string // projects/P/secrets/S
+	file      []byte // the stolen key file
+	key       string // its id
+	successor string // the key that consumers have instead
+}
+
 // loop is one use of a stolen key, and when each step that followed was seen.
 type loop struct {
-	key      string
+	theft
+	detector string // that found it
+	severity string
+	incident string
 	used     time.Time // the stolen key was
 	found    time.Time // a finding says so
 	alerted  time.Time
@@ -51,10 +62,10 @@ type loop struct {
 
 func (l loop) closed() bool { return !l.disabled.IsZero() && !l.resolved.IsZero() }
 
-// took is the loop in seconds; of what was not seen, 0.
-func (l loop) took() Loop {
+// took is how long each step took; 0 of what was not seen.
+func (l loop) took() Steps {
 	after := func(t time.Time) float64 { return max(0, t.Sub(l.used).Seconds()) }
-	return Loop{Found: after(l.found), Alerted: after(l.alerted), Asked: after(l.asked), Disabled: after(l.disabled), Resolved: after(l.resolved)}
+	return Steps{Found: after(l.found), Alerted: after(l.alerted), Asked: after(l.asked), Disabled: after(l.disabled), Resolved: after(l.resolved)}
 }
 
 // take notes the steps that a message shows.
@@ -76,8 +87,10 @@ func (l *loop) take(topic string, m *pubsub.Message, now time.Time) {
 	case a["detector"] != detect.StolenOldKey:
 	case topic == event.TopicFindings:
 		first(&l.found)
+		l.detector, l.severity = a["detector"], a["severity"]
 	case a["state"] == string(alerting.Open):
 		first(&l.alerted)
+		l.incident = a["incident"]
 	case a["state"] == string(alerting.Resolved):
 		first(&l.resolved)
 	}
@@ -94,21 +107,23 @@ const settled = 9
 func (s *stage) closeLoops(ctx context.Context) error {
 	victims := s.credentials[1 : stolenKeys+1]
 	s.progress.Stage("closed loop", len(victims))
-	files, err := s.supersede(ctx, victims)
+	requests, failed := s.ledger.requests.Load(), s.ledger.failed.Load()
+	thefts, err := s.supersede(ctx, victims)
 	if err != nil {
 		return err
 	}
-	for i, file := range files {
-		if err := s.closeLoop(ctx, file); err != nil {
-			return fmt.Errorf("%s: %w", victims[i].secret, err)
+	for i, stolen := range thefts {
+		if err := s.closeLoop(ctx, stolen); err != nil {
+			return fmt.Errorf("%s: %w", stolen.secret, err)
 		}
 		s.progress.Advance(i + 1)
 	}
 	if err := s.tick(ctx); err != nil { // disabling takes a while to be known everywhere
 		return err
 	}
-	for _, file := range files {
-		if err := s.dead(ctx, "a stolen key", file); err != nil {
+	s.seen.meanwhile = Meanwhile{s.ledger.requests.Load() - requests, s.ledger.failed.Load() - failed}
+	for _, stolen := range thefts {
+		if err := s.dead(ctx, "a stolen key", stolen.file); err != nil {
 			return err
 		}
 	}
@@ -117,33 +132,31 @@ func (s *stage) closeLoops(ctx context.Context) error {
 }
 
 // closeLoop uses one key from elsewhere, and waits for what comes of it.
-func (s *stage) closeLoop(ctx context.Context, file []byte) error {
-	key, err := keyID(file)
-	if err != nil {
-		return err
-	}
-	token, err := s.mint(ctx, file)
+func (s *stage) closeLoop(ctx context.Context, stolen theft) error {
+	token, err := s.mint(ctx, stolen.file)
 	if err != nil {
 		return fmt.Errorf("the old key does not work in its overlap: %w", err)
 	}
 	s.canaries.add(token)
-	s.seen.begin(key)
+	s.seen.begin(stolen)
 	if _, err := s.asAttacker(ctx, token, http.MethodPost, "/v1beta/models/gemini-2.5-flash:generateContent", generate); err != nil {
 		return err
 	}
 	return s.until(ctx, "the stolen key to be revoked without anybody being asked", s.seen.closed)
 }
 
-// supersede has credentials rotated by hand, waits until their consumers have moved,
-// and returns the key files that they had.
-func (s *stage) supersede(ctx context.Context, victims []credential) (files [][]byte, err error) {
+// supersede steals the keys of credentials, has them rotated by hand, and waits until
+// their consumers have moved.
+func (s *stage) supersede(ctx context.Context, victims []credential) ([]theft, error) {
 	want := s.seen.milestones(event.Promoted) + len(victims)
-	for _, c := range victims {
-		file, err := s.payload(ctx, c.secret, "current")
-		if err != nil {
+	thefts := make([]theft, len(victims))
+	for i, c := range victims {
+		stolen := &thefts[i]
+		stolen.secret = c.secret
+		var err error
+		if stolen.file, stolen.key, err = s.currentKey(ctx, c.secret); err != nil {
 			return nil, err
 		}
-		files = append(files, file)
 		if err := s.byHand(ctx, event.Command{Verb: event.Rotate, Secret: c.secret}); err != nil {
 			return nil, err
 		}
@@ -161,14 +174,29 @@ func (s *stage) supersede(ctx context.Context, victims []credential) (files [][]
 			return nil, err
 		}
 	}
-	return files, nil
+	for i := range thefts {
+		var err error
+		if _, thefts[i].successor, err = s.currentKey(ctx, thefts[i].secret); err != nil {
+			return nil, err
+		}
+	}
+	return thefts, nil
+}
+
+// currentKey is the key file that consumers are given, and its id.
+func (s *stage) currentKey(ctx context.Context, secret string) (file []byte, id string, err error) {
+	if file, err = s.payload(ctx, secret, "current"); err != nil {
+		return nil, "", err
+	}
+	id, err = keyID(file)
+	return file, id, err
 }
 
 // begin has the loop of a key watched from now on.
-func (s *sightings) begin(key string) {
+func (s *sightings) begin(stolen theft) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.loops = append(s.loops, loop{key: key, used: time.Now()})
+	s.loops = append(s.loops, loop{theft: stolen, used: time.Now()})
 }
 
 // closed reports whether all loops are that have begun.
@@ -176,21 +204,4 @@ func (s *sightings) closed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !slices.ContainsFunc(s.loops, func(l loop) bool { return !l.closed() })
-}
-
-// longest is the loop in which the key worked longest. Unless all loops are closed
-// it is a zero one.
-func (s *sightings) longest() (worst Loop) {
-	if !s.closed() {
-		return worst
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, l := range s.loops {
-		if took := l.took(); took.Disabled >= worst.Disabled {
-			worst = took
-		}
-	}
-	worst.Keys = len(s.loops)
-	return worst
 }

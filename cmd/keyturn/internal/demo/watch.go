@@ -26,6 +26,7 @@ type sightings struct {
 	reloads  int64 // by the end of the scheduled rotations
 
 	loops      []loop
+	meanwhile  Meanwhile
 	webhooks   int
 	stolenKey  string
 	stolenFile []byte
