@@ -195,14 +195,14 @@ func checkFanOut(t *testing.T, d *downstream, o *postOffice, status, action stri
 		Alerts []alertGot
 	}
 	d.next(t, "webhook", &hook)
-	if hook.Status != status || len(hook.Alerts) != 1 || hook.Alerts[0].Annotations["next"] != a.Next || hook.Alerts[0].Annotations["description"] != told.Sentence {
+	if hook.Status != status || len(hook.Alerts) != 1 || hook.Alerts[0].Annotations["next"] != told.Next || hook.Alerts[0].Annotations["description"] != told.Sentence {
 		t.Errorf("webhook got %+v", hook)
 	}
 	var chat struct {
 		Attachments []struct{ Title, Text string }
 	}
 	d.next(t, "slack", &chat)
-	if len(chat.Attachments) != 1 || chat.Attachments[0].Title != status+" "+told.Title || chat.Attachments[0].Text != a.Next {
+	if len(chat.Attachments) != 1 || chat.Attachments[0].Title != status+" "+told.Title || chat.Attachments[0].Text != told.Next {
 		t.Errorf("Slack got %+v", chat)
 	}
 	var page struct {
