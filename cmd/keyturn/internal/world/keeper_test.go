@@ -114,6 +114,9 @@ func TestStoppedFunctionsAreUnavailable(t *testing.T) {
 }
 
 func TestFunctionsAreToldNothingButTheirEnvironment(t *testing.T) {
+	t.Setenv("SSL_CERT_FILE", "/ca.pem")
+	t.Setenv("SSL_CERT_DIR", "")
+	t.Setenv("SSL_OTHER", "x")
 	c := Config{Project: "acme", Program: "/bin/keyturn", Timeout: 3 * time.Second, State: "/state", Firestore: "127.0.0.1:3", Alerts: "/alerts.yaml"}
 	cmd, err := c.command("127.0.0.1:1", "127.0.0.1:2")
 	if err != nil {
@@ -122,10 +125,13 @@ func TestFunctionsAreToldNothingButTheirEnvironment(t *testing.T) {
 	if got := strings.Join(cmd.Args, " "); got != "/bin/keyturn functions --addr 127.0.0.1:1 --clock http://127.0.0.1:2" {
 		t.Errorf("command %s", got)
 	}
-	for _, want := range []string{"KEYTURN_PROJECT=acme", "KEYTURN_REGION=" + Region, "KEYTURN_ENDPOINT=127.0.0.1:2", "KEYTURN_TIMEOUT=3s", "KEYTURN_STATE=/state", "FIRESTORE_EMULATOR_HOST=127.0.0.1:3", "KEYTURN_ALERTS=/alerts.yaml"} {
+	for _, want := range []string{"KEYTURN_PROJECT=acme", "KEYTURN_REGION=" + Region, "KEYTURN_ENDPOINT=127.0.0.1:2", "KEYTURN_TIMEOUT=3s", "KEYTURN_STATE=/state", "FIRESTORE_EMULATOR_HOST=127.0.0.1:3", "KEYTURN_ALERTS=/alerts.yaml", "SSL_CERT_FILE=/ca.pem"} {
 		if !slices.Contains(cmd.Env, want) {
 			t.Errorf("the environment %q lacks %s", cmd.Env, want)
 		}
+	}
+	if environ := strings.Join(cmd.Env, " "); strings.Contains(environ, "SSL_CERT_DIR") || strings.Contains(environ, "SSL_OTHER") {
+		t.Errorf("the environment is %s", environ)
 	}
 	c.Timeout, c.State, c.Firestore, c.Alerts = 0, "", "", ""
 	environ := ""

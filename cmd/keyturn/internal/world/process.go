@@ -45,6 +45,10 @@ func (c Config) launch(ctx context.Context, addr, gcpAddr string) (*process, err
 	return p, nil
 }
 
+// trusted are the variables that say whose certificates receivers may have
+// (pkg.go.dev/crypto/x509#SystemCertPool), such as those of a company's own authority.
+var trusted = []string{"SSL_CERT_FILE", "SSL_CERT_DIR"}
+
 // command is how keyturn's program is run to serve the functions.
 func (c Config) command(addr, gcpAddr string) (*exec.Cmd, error) {
 	program, name := c.Program, c.Program
@@ -68,6 +72,11 @@ func (c Config) command(addr, gcpAddr string) (*exec.Cmd, error) {
 	}
 	if c.Firestore != "" {
 		env = append(env, "FIRESTORE_EMULATOR_HOST="+c.Firestore)
+	}
+	for _, name := range trusted {
+		if value := os.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
 	}
 	return &exec.Cmd{
 		Path: program, Args: []string{name, "functions", "--addr", addr, "--clock", "http://" + gcpAddr},
