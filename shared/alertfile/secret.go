@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"example.com/keyturn/shared/loopback"
 	"example.com/keyturn/shared/yamlfile"
 )
 
@@ -51,7 +52,7 @@ func (s section) url(v yamlfile.Scalar, private bool) string {
 		s.Problem(v.At(), "url is a secret, as whoever knows its path may post there, and is not repeated here: put it into Secret Manager, and its reference, projects/PROJECT/secrets/SECRET/versions/latest, %s", inPath(u.Hostname()))
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		s.Problem(v.At(), "url has a user, a query or a fragment, which may be secret: put it into Secret Manager, and leave here what is before it, or a reference where a secret is taken")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !loopback.Host(u.Hostname()):
 		s.Problem(v.At(), "url is not encrypted: want https, or http to this machine alone")
 	default:
 		s.reachable(v, u.Hostname(), private)
@@ -127,14 +128,9 @@ func inPath(host string) string {
 // server leads alerts, and what signs them, to a machine that nobody meant.
 func (s section) reachable(v yamlfile.Scalar, host string, private bool) {
 	addr, err := netip.ParseAddr(host)
-	if !private && (loopback(host) || err == nil && (addr.IsPrivate() || addr.IsLinkLocalUnicast())) {
+	if !private && (loopback.Host(host) || err == nil && (addr.IsPrivate() || addr.IsLinkLocalUnicast())) {
 		s.Problem(v.At(), "this leads to a private network or to this machine: if that is meant, add 'private: true' to the channel")
 	}
-}
-
-func loopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 var hostname = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)

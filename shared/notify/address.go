@@ -3,7 +3,6 @@ package notify
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"syscall"
@@ -67,10 +66,4 @@ func reachable(a netip.Addr, allowPrivate bool) bool {
 		return allowPrivate
 	}
 	return a.IsGlobalUnicast() && (a.Is4() || global.Contains(a)) && !slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(a) })
-}
-
-// isLoopback reports whether a URL's host is this machine by its very name.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/loopback"
 )
 
 // Egress says how receivers are reached, and where from.
@@ -128,7 +129,7 @@ func (c *Client) parse(raw string) (*url.URL, error) {
 	switch {
 	case err != nil || u.Host == "":
 		return nil, errUnparsable
-	case u.Scheme == "https", u.Scheme == "http" && c.loopback && isLoopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && c.loopback && loopback.Host(u.Hostname()):
 		return u, nil
 	}
 	return nil, errors.New("its URL is not https: configure one that is; plain http goes to a loopback address only, where private addresses are allowed")

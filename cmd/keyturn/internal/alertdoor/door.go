@@ -9,12 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
 
 	"example.com/keyturn/functions/alert"
+	"example.com/keyturn/shared/loopback"
 	"example.com/keyturn/shared/notify"
 )
 
@@ -53,17 +53,12 @@ func New(c Config) (*Door, error) {
 	case u.Scheme == "https":
 		d.tokens = tokensFor(audience(u), c)
 		return d, nil
-	case u.Scheme != "http" || !isLoopback(u.Hostname()):
+	case u.Scheme != "http" || !loopback.Host(u.Hostname()):
 		return nil, errURL
 	case c.Impersonate != "":
 		return nil, errors.New("the alert function of this machine asks for no token: there is nobody to impersonate")
 	}
 	return d, nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // maxAnswer is what is read of an answer, in bytes: the most that Cloud Run sends.
