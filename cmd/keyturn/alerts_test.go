@@ -79,7 +79,7 @@ func TestInForce(t *testing.T) {
 	if got := inForce(alert.Overview{}); got != "" {
 		t.Errorf("nothing is in force, but %q", got)
 	}
-	got := inForce(alert.Overview{Stopped: "false alarms\x1b (ada)", Silences: []alerting.Silence{
+	got := inForce(alert.Overview{More: 7, Stopped: "false alarms\x1b (ada)", Silences: []alerting.Silence{
 		{ID: "k7\x1b", Until: noon, Reason: "a test\x1b", By: "ada\u202e", Match: alerting.Match{Projects: []string{"a", "b\x1b"}, Detectors: []string{"token-*"}}},
 		{ID: "alerts.yaml:5", Until: noon, Reason: "of the file", Match: alerting.Match{Severity: alerting.High, Rules: []string{"finding"}, Credentials: []string{"c"}, Labels: map[string]string{"z": "1", "team": "pay"}}},
 		{ID: "a", Until: noon, Reason: "all"},
@@ -88,6 +88,7 @@ func TestInForce(t *testing.T) {
 silence k7\x1b: detector token-*, project a or b\x1b, until 2030-01-07 12:00Z by ada\u202e: a test\x1b
 silence alerts.yaml:5: rule finding, credential c, labels team=pay, z=1, severity high or worse, until 2030-01-07 12:00Z: of the file
 silence a: everything, until 2030-01-07 12:00Z: all
+7 more incidents are not listed: those that are over and older
 nothing is done without being asked: false alarms\x1b (ada); 'keyturn alerts start' ends that`
 	if got != want {
 		t.Errorf("got %s", got)

@@ -49,6 +49,9 @@ func inForce(o alert.Overview) string {
 	for _, s := range o.Silences {
 		b.WriteString("\n" + silenceLine(s))
 	}
+	if o.More > 0 {
+		fmt.Fprintf(&b, "\n%d more incidents are not listed: those that are over and older", o.More)
+	}
 	if o.Stopped != "" {
 		fmt.Fprintf(&b, "\nnothing is done without being asked: %s; 'keyturn alerts start' ends that", notify.Printable(o.Stopped, maxShort))
 	}

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"slices"
 
 	"example.com/keyturn/shared/alerting"
@@ -16,8 +17,35 @@ type Line struct {
 }
 
 func lineOf(id string, in *alerting.Incident) Line {
-	return Line{ID: id, Status: in.Status(), Incident: *in, Undelivered: len(in.Outbox)}
+	l := Line{ID: id, Status: in.Status(), Incident: *in, Undelivered: len(in.Outbox)}
+	l.Incident.Recent = nil // the largest part of most
+	return l
 }
+
+// maxListed is how many incidents are listed: an answer must fit into memory, and
+// nobody reads more.
+const maxListed = 1000
+
+// listed keeps the incidents that are listed, which are those that are not over and
+// then the latest, and returns how many there are besides.
+func listed(lines []Line, most int) (kept []Line, more int) {
+	slices.SortFunc(lines, func(a, b Line) int {
+		switch over := !a.Resolved.IsZero(); {
+		case over == !b.Resolved.IsZero():
+			return latestFirst(a, b)
+		case over:
+			return 1
+		}
+		return -1
+	})
+	more = max(0, len(lines)-most)
+	kept = slices.Clip(lines[:len(lines)-more])
+	clear(lines[len(kept):])
+	slices.SortFunc(kept, latestFirst)
+	return kept, more
+}
+
+func latestFirst(a, b Line) int { return cmp.Or(b.Seen.Compare(a.Seen), cmp.Compare(a.ID, b.ID)) }
 
 // Standing is how one incident stands after a command about it.
 type Standing struct {
@@ -36,8 +64,15 @@ func (s Standing) Lacks() string {
 // Overview is all incidents, what was noticed last first, and what is in force now.
 type Overview struct {
 	Incidents []Line             `json:"incidents"`
+	More      int                `json:"more,omitempty"` // incidents that are over, beyond the 1000 that are listed
 	Silences  []alerting.Silence `json:"silences"`
 	Stopped   string             `json:"stopped,omitempty"` // why nothing is done without being asked; empty when it is
+}
+
+// list leaves out what is not listed.
+func (o *Overview) list() {
+	kept, more := listed(o.Incidents, maxListed)
+	o.Incidents, o.More = kept, o.More+more
 }
 
 // Lacks names what is missing in what is no overview; "" if nothing is.

@@ -75,9 +75,12 @@ func (f *Function) list(ctx context.Context) (Overview, error) {
 	}
 	all := Overview{Incidents: []Line{}, Silences: append([]alerting.Silence{}, slices.DeleteFunc(rules.Silences, over(f.now()))...), Stopped: rules.Brake.Stop}
 	err = each(ctx, f, incidentPrefix, func(id string, in *alerting.Incident) {
+		if len(all.Incidents) == 2*maxListed {
+			all.list()
+		}
 		all.Incidents = append(all.Incidents, lineOf(id, in))
 	})
-	slices.SortFunc(all.Incidents, func(a, b Line) int { return cmp.Or(b.Seen.Compare(a.Seen), cmp.Compare(a.ID, b.ID)) })
+	all.list()
 	return all, err
 }
 

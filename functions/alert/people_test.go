@@ -247,3 +247,23 @@ func TestADigestOfWhatIsHeldBack(t *testing.T) {
 		t.Errorf("told chat %+v, mail %d", e.chat.got[2:], len(e.mail.got))
 	}
 }
+
+func TestListed(t *testing.T) {
+	var lines []Line
+	for i := range 6 {
+		l := Line{ID: fmt.Sprint(i)}
+		l.Seen = start.Add(time.Duration(i) * time.Minute)
+		if i != 0 {
+			l.Resolved = start
+		}
+		lines = append(lines, l)
+	}
+	kept, more := listed(lines, 3)
+	var ids string
+	for _, l := range kept {
+		ids += l.ID
+	}
+	if ids != "540" || more != 3 {
+		t.Errorf("listed %s and %d more, want the open one, the latest two and 3 more", ids, more)
+	}
+}
