@@ -99,7 +99,7 @@ nothing is done without being asked: false alarms\x1b (ada); 'keyturn alerts sta
 func TestIncidentText(t *testing.T) {
 	l := incident("3f2a91c4d5e6", "acknowledged", alerting.Critical)
 	l.Latest.Credential, l.Latest.Key, l.Latest.Next = "projects/acme/secrets/billing-key", "k1", "keyturn revoke billing-key --key k1"
-	l.Latest.Standing, l.Latest.Labels = "previous:\x1b superseded", map[string]string{"team": "payments", "env": "prod"}
+	l.Latest.Standing, l.Latest.Radius, l.Latest.Labels = "previous:\x1b superseded", "stragglers\x1b fail", map[string]string{"team": "payments", "env": "prod"}
 	l.Latest.Fields = []alerting.Field{{Name: "from", Value: "203.0.113.9"}, {Name: "a name\x1b of theirs", Value: "x"}}
 	l.Latest.Link, l.Latest.Runbook, l.Latest.Technique = "https://console.cloud.google.com/logs/x", "Look who it was. "+strings.Repeat("Then look again. ", 10), "T1528"
 	l.Findings, l.Escalated, l.Acked, l.AckedBy = 7, 2, noon.Add(time.Minute), "ada"
@@ -112,7 +112,7 @@ func TestIncidentText(t *testing.T) {
 	for _, want := range []string{
 		"incident 3f2a91c4d5e6\nacknowledged, CRITICAL: billing probes\n",
 		"who             billing", "credential      projects/acme/secrets/billing-key", "from            203.0.113.9", `a name\x1b of`,
-		`rotation state  previous:\x1b superseded`, "labels          env=prod, team=payments",
+		`rotation state  previous:\x1b superseded`, `if revoked      stragglers\x1b fail`, "labels          env=prod, team=payments",
 		"findings        7", "opened          2030-01-07 12:00:00Z", "told to         console, mail", "silence         silenced until later: a test",
 		"escalated       2 times", "acknowledged    by ada, 2030-01-07 12:01:00Z", "by itself       revoke k1", "outcome         key k1: disabled at 12:00:02",
 		`open alert, to mail; tried 3 times, again 2030-01-07 `, `13:00:00Z: 421 try later\a`, "open alert, to pager ",

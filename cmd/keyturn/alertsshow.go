@@ -57,7 +57,7 @@ func known(n alerting.Notice) []alerting.Field {
 		alerting.Field{Name: "detector", Value: n.Detector}, alerting.Field{Name: "who", Value: n.Subject},
 		alerting.Field{Name: "project", Value: n.Project}, alerting.Field{Name: "credential", Value: n.Credential},
 		alerting.Field{Name: "key", Value: n.Key}, alerting.Field{Name: "rotation state", Value: n.Standing},
-		alerting.Field{Name: "labels", Value: notify.Labels(n.Labels)}, alerting.Field{Name: "when", Value: moment(n.Time)},
+		alerting.Field{Name: "if revoked", Value: n.Radius}, alerting.Field{Name: "labels", Value: notify.Labels(n.Labels)}, alerting.Field{Name: "when", Value: moment(n.Time)},
 		alerting.Field{Name: "count", Value: amount(n.Count)},
 	), told(n.Fields...)...)
 }

@@ -32,7 +32,8 @@ func TestAFindingIsToldOnceByEveryChannel(t *testing.T) {
 	a := e.mail.got[0]
 	if a.State != alerting.Open || a.Severity != alerting.High || a.Rule != "finding" || a.Detector != detect.PermissionProbing || a.Subject != "thief" ||
 		a.Credential != "//iam.googleapis.com/k" || a.Summary != "thief probes" || a.Next != "keyturn revoke SECRET" || a.Link != "https://link" ||
-		a.Standing != "not keyturn's: no journal knows it; as of 2030-01-01T12:00:00Z" {
+		a.Standing != "not keyturn's: no journal knows it; as of 2030-01-01T12:00:00Z" ||
+		a.Radius != "keyturn does not manage this key and gives nobody another: whoever uses it fails" {
 		t.Errorf("alert = %+v", a)
 	}
 	if names := fmt.Sprint(a.Fields); names != "[{first seen 2030-01-01T12:00:00Z} {last seen 2030-01-01T12:00:00Z} {from 192.0.2.7 curl, 192.0.2.8} {permissions a.b.c} {evidence i1, i2}]" {

@@ -48,7 +48,7 @@ func noticeOfFinding(f detect.Finding) (alerting.Notice, error) {
 	}
 	return alerting.Notice{
 		ID: f.ID, Rule: alerting.RuleFinding, Detector: f.Detector, Severity: severity,
-		Subject: f.Subject, Project: f.Project, Credential: cmp.Or(f.Credential, f.Key), Key: f.Key, Standing: f.Standing.String(), Labels: f.Labels, Technique: f.Technique, Runbook: f.Runbook, Count: f.Count,
+		Subject: f.Subject, Project: f.Project, Credential: cmp.Or(f.Credential, f.Key), Key: f.Key, Standing: f.Standing.String(), Radius: f.BlastRadius(), Labels: f.Labels, Technique: f.Technique, Runbook: f.Runbook, Count: f.Count,
 		Time: f.Time, Summary: f.Reason, Next: f.Advice, Link: f.Link,
 		Fields: fields(
 			"first seen", f.FirstSeen.UTC().Format(time.RFC3339),

@@ -26,6 +26,7 @@ type Notice struct {
 	Credential string            `json:"credential,omitempty"`     // projects/P/secrets/S, or the key's name, when known
 	Key        string            `json:"key,omitempty"`            // id of the key that is abused, when known
 	Standing   string            `json:"rotation_state,omitempty"` // what the key is in the rotation of its credential, in a line, when known
+	Radius     string            `json:"blast_radius,omitempty"`   // what stops working if the key is revoked now, in a sentence, when known
 	Labels     map[string]string `json:"labels,omitempty"`         // of the credential's secret, when known
 	Count      int               `json:"count,omitempty"`          // how much of it; 0 where there is nothing to count
 	Time       time.Time         `json:"time"`

@@ -46,7 +46,8 @@ type Finding struct {
 
 	Labels map[string]string `json:"labels,omitempty"` // that the owner of the credential gave its secret
 
-	Standing Standing `json:"standing,omitzero"` // what Key is now in the rotation of its credential
+	Standing Standing `json:"standing,omitzero"`     // what Key is now in the rotation of its credential
+	Radius   Radius   `json:"blast_radius,omitzero"` // who uses Key, and stops working if it is revoked now
 }
 
 // Bounds of a finding.
@@ -79,6 +80,7 @@ func (g *Engine) finding(s *subject, v verdict, t told, update bool) Finding {
 	if chain := s.notes[noteChain].text; chain != "" {
 		f.Delegation = strings.Split(chain, chainSeparator)
 	}
+	f.Radius = g.radius(&f, v.start, v.last)
 	f.list(v.seen)
 	if f.Advice = v.advice; f.Advice == "" {
 		f.Advice = f.advice()

@@ -95,7 +95,7 @@ func (a acquaintance) from(f fingerprint) string {
 // acquainted tells how well s, a credential or a key, knows a fingerprint at t.
 func (s *subject) acquainted(f fingerprint, t int64) acquaintance {
 	networks := s.of(usedNetwork)
-	a := acquaintance{settled: len(networks) > 0 && s.born != 0 && s.born <= t-settling, network: s.trusts(usedNetwork, f.network, t), agent: s.trusts(usedAgent, f.agent, t)}
+	a := acquaintance{settled: s.settled(t), network: s.trusts(usedNetwork, f.network, t), agent: s.trusts(usedAgent, f.agent, t)}
 	fresh, known := uint8(0), 0 // fresh has a bit for each of the last days
 	for i := range networks {
 		first := networks[i].first.at
@@ -109,6 +109,11 @@ func (s *subject) acquainted(f fingerprint, t int64) acquaintance {
 	}
 	a.roaming = known >= roamingAll || bits.OnesCount8(fresh) >= roamingDays
 	return a
+}
+
+// settled reports whether consumers were watched for long enough by a time.
+func (s *subject) settled(t int64) bool {
+	return len(s.of(usedNetwork)) > 0 && s.born != 0 && s.born <= t-settling
 }
 
 // trusts reports whether a thing was seen for long, or since the beginning.

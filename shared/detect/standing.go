@@ -27,6 +27,11 @@ const (
 	deletedKey     = "deleted"
 )
 
+// works reports whether somebody may be using the key.
+func (s Standing) works() bool {
+	return s.State == "" || s.State == unmanagedKey || s.State == currentKey || s.State == previousKey
+}
+
 // standing is that of the key of a full name.
 func (g *Engine) standing(key string) Standing {
 	x := g.ledger

@@ -25,6 +25,7 @@ func stolenKey(state alerting.State) alerting.Alert {
 			Summary:   "key 9f86d081 of projects/acme/secrets/billing-key was disabled at 2026-03-01T10:00:00Z, and used about 12 times since, from 203.0.113.7, first 2 h later; its last tokens had died after 1 h 5 min",
 			Technique: "T1078.004",
 			Standing:  "quarantined: disabled since 2026-03-01T10:00:00Z, to be deleted from 2026-03-08T10:00:00Z; version 3; the latest rotation is 4; as of 2026-03-01T12:00:00Z",
+			Radius:    "this key was taken away already: only whoever gets past that fails",
 			Labels:    map[string]string{"team": "payments", "env": "prod"},
 			Runbook:   "1. Revoke the key with its tokens. 2. Look in the log for EnableServiceAccountKey or UndeleteKey, and who did it.",
 			Fields: []alerting.Field{
@@ -79,7 +80,7 @@ func hostile(text string) alerting.Alert {
 	a.Detector, a.Subject, a.Project, a.Credential, a.Key, a.Summary, a.Runbook, a.Next, a.Link, a.Technique = text, text, text, text, text, text, text, text, text, text
 	a.Key += " " // another than the credential
 	a.By, a.Why, a.Outcome, a.Rule = text, text, text, text
-	a.Standing, a.Labels = text, map[string]string{text: text, "": text, text + "2": ""}
+	a.Standing, a.Radius, a.Labels = text, text, map[string]string{text: text, "": text, text + "2": ""}
 	a.Fields = nil
 	for range 60 {
 		a.Fields = append(a.Fields, alerting.Field{Name: text, Value: text})

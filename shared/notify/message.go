@@ -132,7 +132,7 @@ func facts(a alerting.Alert) []fact {
 		credential, key = fact{}, fact{"key (not managed by keyturn)", a.Key}
 	}
 	told := printed(fact{"who", a.Subject}, fact{"project", a.Project}, credential, key,
-		fact{"rotation state", a.Standing}, fact{"labels", Labels(a.Labels)},
+		fact{"rotation state", a.Standing}, fact{"if revoked", a.Radius}, fact{"labels", Labels(a.Labels)},
 		fact{"when", stamp(a.Time)}, fact{"count", number(a.Count)})
 	incident := printed(fact{"opened", stamp(a.Opened)}, fact{"findings", number(a.Findings)}, fact{"incident", a.Incident})
 	for i, f := range a.Fields {

@@ -50,13 +50,13 @@ func TestProgress(t *testing.T) {
 func TestManyFacts(t *testing.T) {
 	a := stolenKey(alerting.Open)
 	a.Fields = []alerting.Field{{Name: "key", Value: a.Key}} // told already
-	for i := range 13 {
+	for i := range 12 {
 		a.Fields = append(a.Fields, alerting.Field{Name: fmt.Sprint("n", i), Value: "v"})
 	}
-	if facts := compose(a, deployed).Facts; len(facts) != maxFacts || facts[20] != (fact{"n12", "v"}) {
+	if facts := compose(a, deployed).Facts; len(facts) != maxFacts || facts[20] != (fact{"n11", "v"}) {
 		t.Errorf("%d facts that just fit: %v", len(facts), facts)
 	}
-	a.Fields = append(a.Fields, alerting.Field{Name: "n13", Value: "v"}, alerting.Field{Name: "n1", Value: "v"})
+	a.Fields = append(a.Fields, alerting.Field{Name: "n12", Value: "v"}, alerting.Field{Name: "n1", Value: "v"})
 	facts := compose(a, deployed).Facts
 	if len(facts) != maxFacts || facts[20] != (fact{"and", "3 more, which 'keyturn alerts show' tells"}) || facts[23].Name != "incident" {
 		t.Errorf("%d facts: %v", len(facts), facts)
