@@ -67,8 +67,8 @@ func TestRotationEvents(t *testing.T) {
 		event.Started:  {},
 		event.Promoted: {},
 		event.Retired:  {},
-		event.Failed:   {[3]int{1, 1, 1}, "keyturn status  (the next sweep tries again by itself)"},
-		event.Refused:  {[3]int{1, 1, 1}, "keyturn status, mend what the reason says, then keyturn rotate billing"},
+		event.Failed:   {[3]int{1, 1, 1}, "keyturn status billing  (the next sweep tries again by itself)"},
+		event.Refused:  {[3]int{1, 1, 1}, "keyturn status billing, mend what the reason says, then keyturn rotate billing"},
 	} {
 		e := newEnv(t)
 		must(t, e.deliver(milestone("m1", m)))

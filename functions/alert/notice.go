@@ -100,11 +100,11 @@ func nextOf(r event.Rotation) string {
 	if next, ok := nexts[r.Milestone]; ok {
 		return strings.ReplaceAll(next, "SECRET", m[1])
 	}
-	return "keyturn status, mend what the reason says, then keyturn rotate " + m[1]
+	return strings.ReplaceAll("keyturn status SECRET, mend what the reason says, then keyturn rotate SECRET", "SECRET", m[1])
 }
 
 var nexts = map[event.Milestone]string{
-	event.Failed:     "keyturn status  (the next sweep tries again by itself)",
+	event.Failed:     "keyturn status SECRET  (the next sweep tries again by itself)",
 	event.Straggler:  "have its user read the secret again; the key is kept until then: keyturn status SECRET",
 	event.Restored:   "have its user read the secret again; the old key works until then: keyturn status SECRET",
 	event.RolledBack: "find out why the newer key was not good, then keyturn rotate SECRET",

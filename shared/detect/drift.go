@@ -85,7 +85,7 @@ func (g *Engine) drifted(s *subject, k *ledgerKey, n sighting, a acquaintance, i
 	v.subject = cmp.Or(n.first.target, key)
 	if k != nil {
 		v.ofKey(k)
-		v.advice = fmt.Sprintf("keyturn revoke %s, unless its owner knows that a consumer moved", k.secret.name)
+		v.advice = fmt.Sprintf("keyturn revoke %s --key %s, unless its owner knows that a consumer moved", k.secret.name, k.id)
 	}
 	v.reason = func() string {
 		return fmt.Sprintf("key %s of %s was used %s, in the %s that it has been watched", key, v.subject, a.from(parseFingerprint(n.name)), lasting(n.first.at-s.born))
