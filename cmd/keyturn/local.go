@@ -144,6 +144,9 @@ func (f localFlags) alertsFile(now time.Time) (string, error) {
 	case f.webhook != "":
 		return "", errors.New("--webhook and --alerts exclude each other: make the webhook a channel of the file")
 	}
+	if info, err := os.Stat(f.alerts); err == nil && !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is no regular file, and the functions have to read it, too", f.alerts)
+	}
 	if _, err := alertfile.Load(f.alerts, now); err != nil {
 		return "", err
 	}
