@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,6 +16,9 @@ func TestDetectorTable(t *testing.T) {
 		if !strings.Contains(got, d.Name) {
 			t.Errorf("%s is not listed", d.Name)
 		}
+	}
+	if !regexp.MustCompile(`(?m)^stolen-old-key +critical +3 d +Consumers`).MatchString(detectorTable(unbroken)) || strings.Contains(got, "0 d") {
+		t.Errorf("how long detectors learn is not told:\n%s", got)
 	}
 	if lines := strings.Count(detectorTable(unbroken), "\n"); lines != len(detect.Detectors()) {
 		t.Errorf("%d lines for %d detectors, where no terminal breaks them", lines, len(detect.Detectors()))

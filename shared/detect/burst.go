@@ -1,6 +1,9 @@
 package detect
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 var burst = detector(Detector{
 	Name: DenialBurst,
@@ -11,6 +14,7 @@ var burst = detector(Detector{
 		"3. If it is a new job, have its missing grants given or its calls removed.",
 	Severity: Warning,
 	Unit:     "distinct permissions within an hour, never granted to the subject",
+	Learns:   time.Duration(burstKnown) * time.Millisecond,
 })
 
 const (

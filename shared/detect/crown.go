@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 )
 
 var crown = detector(Detector{
@@ -15,6 +16,7 @@ var crown = detector(Detector{
 		"3. Look what the same address did besides.",
 	Severity: High,
 	Unit:     "attempts",
+	Learns:   time.Duration(crownYoung) * time.Millisecond,
 })
 
 const (

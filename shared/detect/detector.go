@@ -1,16 +1,20 @@
 package detect
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Detector describes one way in which abuse shows.
 type Detector struct {
-	Name      string   // of its findings
-	Rationale string   // why what it looks for is not normal, and what is
-	Technique string   // of MITRE ATT&CK
-	Runbook   string   // what to do about a finding, step by step
-	Severity  Severity // of its findings, as a rule
-	Unit      string   // what its findings count
-	id        uint32   // of its episodes
+	Name      string        // of its findings
+	Rationale string        // why what it looks for is not normal, and what is
+	Technique string        // of MITRE ATT&CK
+	Runbook   string        // what to do about a finding, step by step
+	Severity  Severity      // of its findings, as a rule
+	Unit      string        // what its findings count
+	Learns    time.Duration // how long it watches, at least, before it tells anything; 0 is not at all
+	id        uint32        // of its episodes
 }
 
 // The detectors that go by the log alone.
@@ -57,6 +61,9 @@ func nameOfDetector(id uint32) string {
 
 // detector completes a description.
 func detector(d Detector) *Detector {
+	if d.Learns != 0 {
+		d.Rationale += " It learns for " + counted(int(d.Learns.Milliseconds()/day), "day") + " before it tells anything."
+	}
 	d.id = uint32(hash(d.Name))
 	return &d
 }

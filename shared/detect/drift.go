@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"fmt"
+	"time"
 )
 
 var drift = detector(Detector{
@@ -14,6 +15,7 @@ var drift = detector(Detector{
 		"3. Read in the link what was done from there since first_seen.",
 	Severity: High,
 	Unit:     "calls, about",
+	Learns:   time.Duration(settling) * time.Millisecond,
 })
 
 // usual takes in a use of a key that consumers are given, or of one that nobody

@@ -1,6 +1,9 @@
 package detect
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 var straggling = detector(Detector{
 	Name: OldKeyInUse,
@@ -22,6 +25,7 @@ var stolen = detector(Detector{
 		"3. Find where the copy was: what read its version of the secret, and where the consumer keeps it.",
 	Severity: Critical,
 	Unit:     "calls, about",
+	Learns:   time.Duration(settling) * time.Millisecond,
 })
 
 // moving is how long consumers may take to read their secret again before it is

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 var silence = detector(Detector{
@@ -16,6 +17,7 @@ var silence = detector(Detector{
 		"2. If there are none, look whether the sink's topic and subscription still work. 3. Of a credential: ask whether its consumer was stopped; if not, 'keyturn rollback SECRET' brings the previous key back.",
 	Severity: Warning,
 	Unit:     "hours of silence",
+	Learns:   time.Duration(silenceKnown*hour) * time.Millisecond,
 })
 
 const (
