@@ -57,7 +57,7 @@ every alert is printed, and posted to --webhook.`,
 	c.Flags().StringVar(&flags.webhook, "webhook", "", "URL that alerts are posted to, too")
 	c.Flags().StringVar(&flags.alerts, "alerts", "", "alerts.yaml to go by")
 	c.Flags().BoolVar(&flags.verbose, "verbose", false, "print sweeps that found nothing, too")
-	c.AddCommand(a.localEnvCommand(&flags), a.localAdvanceCommand(&flags))
+	c.AddCommand(a.localEnvCommand(&flags), a.localAdvanceCommand(&flags), a.localAttackCommand(&flags))
 	return c
 }
 

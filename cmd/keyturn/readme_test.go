@@ -94,7 +94,7 @@ func leaveOut(command string) (reason string) {
 var (
 	shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 	// needsGcloud are commands on what gcloud's have made.
-	needsGcloud = regexp.MustCompile(`keyturn (adopt|rotate|revoke|status) [a-z]|export\.json`)
+	needsGcloud = regexp.MustCompile(`keyturn (adopt|rotate|revoke|status|local attack) [a-z]|'\^ALERT\.\*superseded|export\.json`)
 	// inTree are files of the source tree.
 	inTree  = regexp.MustCompile(`(cmd|shared)/\S+\.(ndjson|yaml)`)
 	comment = regexp.MustCompile(`(^|\s+)#.*$`)
