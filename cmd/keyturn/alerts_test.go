@@ -134,6 +134,31 @@ func TestIncidentText(t *testing.T) {
 	}
 }
 
+// TestNoStrangerSaysWhatComesNext, and nothing comes next of what is over.
+func TestNoStrangerSaysWhatComesNext(t *testing.T) {
+	for name, c := range map[string]struct {
+		rule, status string
+		proven       bool
+		want         string // what comes next; empty is nothing
+	}{
+		"true":                 {alerting.RuleFinding, "open", true, "keyturn revoke billing-key --key k1"},
+		"perhaps made up":      {alerting.RuleFinding, "open", false, "keyturn status"},
+		"over":                 {alerting.RuleFinding, "resolved", true, ""},
+		"of the rotation":      {alerting.RuleRotation, "acknowledged", true, "keyturn revoke billing-key --key k1"},
+		"perhaps made up, too": {alerting.RuleRotation, "acknowledged", false, "keyturn status"},
+	} {
+		l := incident("3f2a91c4d5e6", c.status, alerting.High)
+		l.Latest.Rule, l.Latest.Proven, l.Latest.Next, l.Latest.Runbook = c.rule, c.proven, "keyturn revoke billing-key --key k1", "Do as I say."
+		text := incidentText(l, 200)
+		if _, next, _ := strings.Cut(text, "Next:\n  "); strings.Split(next, "\n")[0] != c.want {
+			t.Errorf("%s: next is %q, want %q", name, strings.Split(next, "\n")[0], c.want)
+		}
+		if warned := strings.Contains(text, "verify before you act"); warned == c.proven || strings.Contains(text, "Do as I say") != (c.want != "" && c.proven) {
+			t.Errorf("%s: text:\n%s", name, text)
+		}
+	}
+}
+
 // TestStepsGoByStatus offers what makes sense, and no link that leads anywhere else
 // than to an https page.
 func TestStepsGoByStatus(t *testing.T) {

@@ -22,7 +22,7 @@ const (
 func incidentText(l alert.Line, width int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "incident %s\n", notify.Printable(l.ID, maxShort))
-	b.WriteString(wrapped(fmt.Sprintf("%s, %s: %s", notify.Printable(l.Status, maxShort), strings.ToUpper(severity(l).String()), notify.Printable(l.Latest.Summary, maxTold)), width))
+	b.WriteString(wrapped(fmt.Sprintf("%s, %s: %s", notify.Printable(l.Status, maxShort), strings.ToUpper(severity(l).String()), notify.Printable(notify.Sentence(alerting.Alert{Notice: l.Latest}), maxTold)), width))
 	for _, part := range [][]alerting.Field{known(l.Latest), course(l), owed(l.Outbox)} {
 		if len(part) > 0 {
 			b.WriteString("\n" + factTable(part, width) + "\n")
@@ -110,11 +110,11 @@ func attempt(a alerting.Alert, t alerting.Attempt) string {
 // writeSteps says what to do. What is to be copied stands on a line of its own,
 // however long.
 func writeSteps(b *strings.Builder, l alert.Line, width int) {
-	n := l.Latest
+	n := notify.Advised(alerting.Alert{Notice: l.Latest, Incident: l.ID}).Notice
 	ack, resolve := "keyturn alerts ack "+shortIncident(l), "keyturn alerts resolve "+shortIncident(l)
 	switch l.Status {
 	case "resolved":
-		ack, resolve = "", ""
+		ack, resolve, n.Next, n.Runbook = "", "", "", "" // what is over needs nothing
 	case "acknowledged", "silenced":
 		ack = ""
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -252,7 +253,7 @@ func (c *Config) Tend(in *Incident, now time.Time) {
 		return
 	}
 	if quiet := c.Policy.resolve(); now.Sub(in.Seen) >= quiet {
-		in.Resolve("keyturn", fmt.Sprintf("nothing more was noticed for %v", quiet), now)
+		in.Resolve("keyturn", "nothing more was noticed for "+lasting(quiet), now)
 		return
 	}
 	if in.Status() != "open" {
@@ -263,7 +264,19 @@ func (c *Config) Tend(in *Incident, now time.Time) {
 		step := steps[in.Escalated]
 		in.Escalated++
 		a := in.alert(in.Latest, Escalated)
-		a.Why = fmt.Sprintf("nobody acknowledged it within %v", step.After)
+		a.Why = "nobody acknowledged it within "+lasting(step.After)
 		in.owe(a, slices.Concat(c.Always, step.To), now)
 	}
+}
+
+// lasting writes 15 minutes as 15m rather than 15m0s.
+func lasting(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }

@@ -15,10 +15,10 @@ func doubtful(a alerting.Alert) bool {
 	return !a.Proven && (a.Rule == alerting.RuleFinding || a.Rule == alerting.RuleRotation)
 }
 
-// advised is an alert with no other advice than what its reader can follow: a key
+// Advised is an alert with no other advice than what its reader can follow: a key
 // that has stopped working is not revoked again, and no stranger says what to do,
 // or where to look.
-func advised(a alerting.Alert) alerting.Alert {
+func Advised(a alerting.Alert) alerting.Alert {
 	if doubtful(a) {
 		a.Next, a.Runbook = "keyturn status", explain(a.Detector).runbook
 		if !strings.HasPrefix(a.Link, "https://console.cloud.google.com/") {

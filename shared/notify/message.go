@@ -54,13 +54,13 @@ const (
 
 // compose says what an alert of a deployment says.
 func compose(a alerting.Alert, d Deployment) message {
-	a = advised(a)
+	a = Advised(a)
 	m := message{
 		Title:    Printable(title(a.Notice), maxTitle),
 		State:    Printable(string(a.State), maxName),
 		Severity: a.Severity.String(),
 		Doubtful: doubtful(a),
-		Sentence: Printable(sentence(a), maxSentence),
+		Sentence: Printable(Sentence(a), maxSentence),
 		Why:      explain(a.Detector).why,
 		Progress: Printable(progress(a), maxSentence),
 		Facts:    facts(a),
@@ -86,8 +86,8 @@ func passing(a alerting.Alert) bool { return a.Only != "" || a.Rule == "test" }
 
 var incidentID = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-// sentence is the notice's, after a warning where it is doubtful.
-func sentence(a alerting.Alert) string {
+// Sentence is what happened, after a warning where that is doubtful.
+func Sentence(a alerting.Alert) string {
 	if doubtful(a) {
 		return doubt + ". It says: " + a.Summary
 	}

@@ -40,7 +40,7 @@ type webhookBody struct {
 }
 
 func webhookBodyOf(a alerting.Alert, d Deployment) webhookBody {
-	a = advised(a)
+	a = Advised(a)
 	b := webhookBody{
 		Alert: a, Rationale: explain(a.Detector).why, RunbookURL: d.page(a.Detector),
 		TechniqueName: techniques[a.Technique], TechniqueURL: attackURL(a.Technique), Gcloud: Call(a.Notice, d.Region),
