@@ -264,7 +264,7 @@ func (c *Config) Tend(in *Incident, now time.Time) {
 		step := steps[in.Escalated]
 		in.Escalated++
 		a := in.alert(in.Latest, Escalated)
-		a.Why = "nobody acknowledged it within "+lasting(step.After)
+		a.Why = "nobody acknowledged it within " + lasting(step.After)
 		in.owe(a, slices.Concat(c.Always, step.To), now)
 	}
 }
