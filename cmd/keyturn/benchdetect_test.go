@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/keyturn/cmd/keyturn/internal/abuse"
+	"example.com/keyturn/internal/raced"
 )
 
 func TestSeedRange(t *testing.T) {
@@ -74,6 +75,9 @@ func TestMistakesOfDetection(t *testing.T) {
 
 // The exit code of one world tells nothing: the goal is one of the whole measurement.
 func TestDetectionInJSON(t *testing.T) {
+	if raced.Detector {
+		t.Skip("a month of logs: the tests of the package that measures run with the race detector")
+	}
 	var stdout, stderr strings.Builder
 	code := run(t.Context(), []string{"bench", "detect", "--seeds", "6", "--tuning-seeds", "1", "--json"}, &stdout, &stderr)
 	var r struct {

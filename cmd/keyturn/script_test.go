@@ -39,7 +39,8 @@ func TestScripts(t *testing.T) {
 }
 
 // scripts are all command lines to run. What they measure under the race detector
-// would be the race detector: the packages that measure are tested with it.
+// would be the race detector: the packages that measure are tested with it, as is
+// the demo.
 func scripts(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.txt")
@@ -49,8 +50,10 @@ func scripts(t *testing.T) []string {
 	if !raced.Detector {
 		return files
 	}
-	t.Log("measurements are left to the tests without the race detector")
-	return slices.DeleteFunc(files, func(name string) bool { return strings.HasPrefix(filepath.Base(name), "bench") })
+	t.Log("measurements and the demo are left to the tests without the race detector")
+	return slices.DeleteFunc(files, func(name string) bool {
+		return strings.HasPrefix(filepath.Base(name), "bench") || filepath.Base(name) == "demo.txt"
+	})
 }
 
 // freeAddr VARIABLE… sets each variable to a loopback address that is free now.
