@@ -44,14 +44,17 @@ func (e *env) spoil(name string) {
 }
 
 func TestWhatCannotBeReadIsNotReplaced(t *testing.T) {
-	e, s := respondingEnv(t, alerting.Revoke)
+	e, _ := respondingEnv(t, alerting.Revoke)
 	e.spoil(ordersDocument)
 	for _, command := range []string{`{"command":"silence","project":"p","for":"1h","by":"me","why":"x"}`, `{"command":"start"}`} {
 		if code, _, answer := ask(t, e.f, http.MethodPost, command); code != http.StatusBadGateway || !strings.Contains(string(answer), "delete it") {
 			t.Errorf("%s: %d %s", command, code, answer)
 		}
 	}
-	e, s = respondingEnv(t, alerting.Revoke)
+}
+
+func TestABrakeThatCannotBeReadHolds(t *testing.T) {
+	e, s := respondingEnv(t, alerting.Revoke)
 	e.spoil(brakeDocument)
 	must(t, e.abuse(s, "f1", key))
 	if got := e.commanded(); len(got) > 0 {
