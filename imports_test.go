@@ -30,6 +30,7 @@ var layers = []struct {
 	{path: "shared/notify", may: []string{"shared/loopback", "shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "functions", may: []string{"functions/door", "shared"}},
 	{path: "internal/localgcp", may: []string{"internal/localgcp"}},
+	{path: "internal/raced", pure: true},
 	{path: "cmd", may: []string{"", "cmd", "functions", "shared", "internal"}},
 	{path: "", may: []string{"functions", "shared"}},
 }

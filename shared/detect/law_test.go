@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/keyturn/internal/raced"
 )
 
 // anySubject is one that may have seen anything, of few things so that two meet.
@@ -205,6 +207,7 @@ func ids(found []Finding) map[string]string {
 }
 
 func TestOrderChangesNoFinding(t *testing.T) {
+	raced.SkipPure(t)
 	for name, log := range attacks() {
 		want := ids(observe(log))
 		for seed := range uint64(8) {
@@ -245,6 +248,7 @@ func seen(entries []Entry) (*Engine, []Finding) {
 
 // An engine that is stopped anywhere and restored goes on as if nothing was.
 func TestSnapshotsGoOn(t *testing.T) {
+	raced.SkipPure(t)
 	for name, log := range attacks() {
 		want := ids(observe(log))
 		for part := range 4 {

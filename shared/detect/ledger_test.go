@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/keyturn/internal/raced"
 )
 
 // misuses are logs in which a key shows what it should not, by what it is.
@@ -140,6 +142,7 @@ func TestManagedKeysAsTheyShouldBeAreQuiet(t *testing.T) {
 
 // The laws of the engine hold for what lives on the ledger, too.
 func TestOrderChangesNoFindingOfKeys(t *testing.T) {
+	raced.SkipPure(t)
 	for name, misuse := range misuses() {
 		log := whole(name, misuse)
 		want := ids(known(managed(), log))

@@ -193,6 +193,7 @@ func TestWhatInstancesShareIsJudgedTogether(t *testing.T) {
 // An engine that begins with what was shared goes on as if it had been there, when
 // the unnamed calls of the last minutes are read again.
 func TestWhatWasSharedIsNotForgotten(t *testing.T) {
+	raced.SkipPure(t)
 	for name, log := range attacks() {
 		want := ids(observe(log))
 		for part := range 4 {

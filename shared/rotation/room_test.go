@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"example.com/keyturn/internal/raced"
 )
 
 // largest is what a step of a credential with the longest names brings to light.
@@ -92,6 +94,7 @@ func (l *crowd) replaced(want Intent) bool {
 // TestRevocationHasRoom fills the journal until no rotation is begun any more: a
 // key in use that leaks is replaced all the same.
 func TestRevocationHasRoom(t *testing.T) {
+	raced.SkipPure(t)
 	for _, kind := range []Kind{ServiceAccountKey, APIKey} {
 		t.Run(string(kind), func(t *testing.T) {
 			l := &crowd{T: t, now: t0, kind: kind}
@@ -115,6 +118,7 @@ func TestRevocationHasRoom(t *testing.T) {
 
 // TestJournalHasRoom has a credential live through anything that can be asked for.
 func TestJournalHasRoom(t *testing.T) {
+	raced.SkipPure(t)
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		l := &crowd{T: t, now: t0, kind: []Kind{ServiceAccountKey, APIKey}[seed%2]}
