@@ -15,6 +15,7 @@ import (
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
 	"github.com/spf13/cobra"
+	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
 )
 
@@ -25,7 +26,8 @@ func (a *app) localAttackCommand(flags *localFlags) *cobra.Command {
 		Long: `attack shows what becomes of a stolen service-account key. Detectors have to know a
 key's consumers for three days, so first a consumer uses it each hour of four days of
 the world's clock. Then the key is rotated, the consumer moves to the new one, and a
-thief calls once with the old one, from a network of its own. 'keyturn alerts list' and
+thief calls with the old one, once an hour until it is revoked, three times at most,
+from a network of its own. 'keyturn alerts list' and
 the output of 'keyturn local' show what is found; whether anything is done about it
 says 'responses' in alerts.yaml.`,
 		Example: "  keyturn local attack billing-key",
@@ -48,6 +50,7 @@ var (
 const (
 	watched = 4 * 24 // hours, in which detectors learn who the owner is
 	renewal = 12     // strides within which a rotation promotes the new key
+	thefts  = 3      // calls of the thief, at most
 )
 
 // raid is an attack on one credential of the embedded cloud.
@@ -81,7 +84,7 @@ func (a *app) attack(ctx context.Context, secret string) error {
 	if err := r.supersede(ctx, f, id); err != nil {
 		return err
 	}
-	if err := r.call(ctx, stolen, thief); err != nil {
+	if err := r.steal(ctx, stolen); err != nil {
 		return fmt.Errorf("using the stolen key: %w", err)
 	}
 	if a.json {
@@ -126,6 +129,24 @@ func (r raid) supersede(ctx context.Context, f *rotate.Function, id string) erro
 		}
 	}
 	return fmt.Errorf("%s has no new key after %v: 'keyturn status %s' shows why", r.secret, renewal*stride, r.secret)
+}
+
+// steal has a thief call once an hour until the key has stopped working: which key
+// is whose is read each hour, and a thief does not stop after one call.
+func (r raid) steal(ctx context.Context, file []byte) error {
+	for i := range thefts {
+		err := r.call(ctx, file, thief)
+		if refused := (*oauth2.RetrieveError)(nil); i > 0 && errors.As(err, &refused) {
+			return nil // it was revoked
+		}
+		if err != nil {
+			return err
+		}
+		if err := r.wait(ctx, time.Hour); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // wait moves the world's clock.
