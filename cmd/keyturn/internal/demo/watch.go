@@ -83,7 +83,7 @@ func (s *sightings) take(topic string, m *pubsub.Message) {
 		ids := s.rotation[kind]
 		note(&ids, id)
 		s.rotation[kind] = ids
-	case topic == event.TopicFindings:
+	case m.Attributes["ce-type"] == event.FindingType:
 		note(&s.findings, id)
 	}
 }

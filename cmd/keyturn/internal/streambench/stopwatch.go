@@ -38,10 +38,10 @@ func (s *stopwatch) Published(topic string, m *pubsubpb.PubsubMessage) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch path.Base(topic) {
-	case event.TopicFindings:
+	switch {
+	case m.GetAttributes()["ce-type"] == event.FindingType: // the topic takes commands too, each minute
 		s.found = append(s.found, found{now, m.GetData()})
-	case event.TopicDead:
+	case path.Base(topic) == event.TopicDead:
 		s.dead++
 	}
 }

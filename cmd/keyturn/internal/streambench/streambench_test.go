@@ -124,9 +124,10 @@ func TestStopwatch(t *testing.T) {
 	first := s.pushed["7"]
 	s.Pushing(logs, m)
 	s.Pushing(&pubsubpb.Subscription{Topic: "projects/p/topics/" + event.TopicFindings}, m)
-	for _, id := range event.Topics {
+	for _, id := range event.Topics { // as commands are
 		s.Published("projects/p/topics/"+id, m)
 	}
+	s.Published("projects/p/topics/"+event.TopicFindings, &pubsubpb.PubsubMessage{Attributes: map[string]string{"ce-type": event.FindingType}})
 	if s.repeated != 1 || s.dead != 1 || len(s.found) != 1 || first.IsZero() || s.pushed["7"] != first || len(s.pushed) != 1 {
 		t.Errorf("stopwatch = %+v", s)
 	}
