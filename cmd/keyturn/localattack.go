@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,13 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"example.com/keyturn/cmd/keyturn/internal/keyfile"
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
 	"github.com/spf13/cobra"
 	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/google"
 )
 
 func (a *app) localAttackCommand(flags *localFlags) *cobra.Command {
@@ -164,22 +163,15 @@ func (r raid) current(ctx context.Context) (file []byte, id string, err error) {
 	if file, err = r.cloud.AccessVersion(ctx, r.secret, "current"); err != nil {
 		return nil, "", err
 	}
-	var key struct {
-		ID string `json:"private_key_id"`
-	}
-	if json.Unmarshal(file, &key) != nil || key.ID == "" {
+	if id, err = keyfile.ID(file); err != nil {
 		return nil, "", errors.New("the secret holds no service-account key, and audit logs name no other: attack one that does")
 	}
-	return file, key.ID, nil
+	return file, id, nil
 }
 
 // call makes one call with a key file. Whether the account may is all one: it is logged.
 func (r raid) call(ctx context.Context, file []byte, by caller) error {
-	conf, err := google.JWTConfigFromJSON(file, "https://www.googleapis.com/auth/cloud-platform")
-	if err != nil {
-		return errors.New("the secret does not hold a key file")
-	}
-	token, err := conf.TokenSource(ctx).Token()
+	token, err := keyfile.Mint(ctx, http.DefaultClient, file)
 	if err != nil {
 		return err
 	}
@@ -187,7 +179,7 @@ func (r raid) call(ctx context.Context, file []byte, by caller) error {
 	if err != nil {
 		return err
 	}
-	for name, value := range map[string]string{"Authorization": "Bearer " + token.AccessToken, "Content-Type": "application/json", "User-Agent": by.agent, "X-Forwarded-For": by.address} {
+	for name, value := range map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json", "User-Agent": by.agent, "X-Forwarded-For": by.address} {
 		req.Header.Set(name, value)
 	}
 	resp, err := http.DefaultClient.Do(req)

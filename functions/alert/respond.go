@@ -70,8 +70,9 @@ func (f *Function) follow(ctx context.Context, n alerting.Notice) error {
 	if n.Key == "" {
 		return nil
 	}
-	milestone := milestoneOf(n.Detector)
-	return f.open(ctx, alerting.IncidentOfKey(n), func(in *alerting.Incident) {
+	milestone, found := milestoneOf(n.Detector), n
+	found.Rule = alerting.RuleFinding
+	return f.open(ctx, alerting.IncidentOf(found), func(in *alerting.Incident) {
 		if n.Time.Before(in.Opened) || !in.Recent.Add(n.ID) {
 			return
 		}

@@ -29,9 +29,9 @@ func (f *Function) tend(ctx context.Context) error {
 	var errs sync.Map // by incident
 	var sending sync.WaitGroup
 	room := make(chan struct{}, tended)
-	began := time.Now()
+	began := f.wall()
 	for _, id := range due {
-		if room <- struct{}{}; time.Since(began) > tending {
+		if room <- struct{}{}; f.wall().Sub(began) > tending {
 			break // the next command goes on, and this one answers in time
 		}
 		sending.Go(func() {

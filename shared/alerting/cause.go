@@ -16,11 +16,16 @@ type Cause struct {
 // fill its document.
 const maxCauses = 64
 
-func (c Cause) of(n Notice) bool { return c.Detector == n.Detector && c.Key == n.Key }
+func (n Notice) sameCause(m Notice) bool { return n.Detector == m.Detector && n.Key == m.Key }
+
+// causeAt is where the cause of a notice is; -1 if it was not told.
+func (in *Incident) causeAt(n Notice) int {
+	return slices.IndexFunc(in.Causes, func(c Cause) bool { return c.Detector == n.Detector && c.Key == n.Key })
+}
 
 // cause returns what a cause counted when it was told last, and whether it was told.
 func (in *Incident) cause(n Notice) (count int, known bool) {
-	i := slices.IndexFunc(in.Causes, func(c Cause) bool { return c.of(n) })
+	i := in.causeAt(n)
 	if i < 0 {
 		return 0, len(in.Causes) >= maxCauses
 	}
@@ -29,7 +34,7 @@ func (in *Incident) cause(n Notice) (count int, known bool) {
 
 // note remembers the cause of a notice that is told.
 func (in *Incident) note(n Notice) {
-	i := slices.IndexFunc(in.Causes, func(c Cause) bool { return c.of(n) })
+	i := in.causeAt(n)
 	switch {
 	case i >= 0:
 		in.Causes[i].Count = max(in.Causes[i].Count, n.Count)
@@ -52,7 +57,7 @@ func worstOfEachCause(notices []Notice) []Notice {
 	slices.SortStableFunc(notices, func(a, b Notice) int { return worse(b, a) })
 	var worst []Notice
 	for _, n := range notices {
-		if !slices.ContainsFunc(worst, func(w Notice) bool { return w.Detector == n.Detector && w.Key == n.Key }) {
+		if !slices.ContainsFunc(worst, n.sameCause) {
 			worst = append(worst, n)
 		}
 	}

@@ -56,25 +56,14 @@ type Incident struct {
 // rotation of one secret; of other findings, those of one detector about one
 // subject. What may be forged is an incident of its own: it hides nothing true.
 func IncidentOf(n Notice) string {
+	kind := []string{"incident", n.Rule, fmt.Sprint(n.Proven)}
 	switch {
 	case n.Rule == RuleRotation:
-		return digest("incident", n.Rule, fmt.Sprint(n.Proven), n.Project, n.Subject)
-	case n.Key != "":
-		return incidentOfKey(n)
+		return digest(append(kind, n.Project, n.Subject)...)
+	case n.Key != "": // by its short id, which is all that some know of it
+		return digest(append(kind, "key", n.Credential, path.Base(n.Key))...)
 	}
-	return digest("incident", n.Rule, fmt.Sprint(n.Proven), n.Detector, n.Project, n.Subject)
-}
-
-// IncidentOfKey is the incident of what is found about the key of a notice of
-// another rule.
-func IncidentOfKey(n Notice) string {
-	n.Rule = RuleFinding
-	return incidentOfKey(n)
-}
-
-// incidentOfKey goes by the short id, which is all that some know of a key.
-func incidentOfKey(n Notice) string {
-	return digest("incident", n.Rule, fmt.Sprint(n.Proven), "key", n.Credential, path.Base(n.Key))
+	return digest(append(kind, n.Detector, n.Project, n.Subject)...)
 }
 
 func digest(parts ...string) string {
@@ -153,10 +142,10 @@ func (c *Config) tell(in *Incident, n Notice, now time.Time) {
 // update has an incident stand for the worst that was noticed, and of that for what
 // came last.
 func (in *Incident) update(n Notice, silence string) {
-	switch same := (Cause{Detector: in.Latest.Detector, Key: in.Latest.Key}).of(n); {
+	switch {
 	case in.Latest.ID == "", worse(n, in.Latest) >= 0:
 		in.Latest = n
-	case same && !n.Time.Before(in.Latest.Time):
+	case n.sameCause(in.Latest) && !n.Time.Before(in.Latest.Time):
 		in.Latest = n
 	default:
 		return

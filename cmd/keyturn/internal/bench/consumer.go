@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,9 +10,8 @@ import (
 	"time"
 
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
+	"example.com/keyturn/cmd/keyturn/internal/keyfile"
 	"example.com/keyturn/shared/rotation"
-	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/google"
 )
 
 // consumer is a program that uses a credential all the time and knows nothing of
@@ -110,7 +108,7 @@ func (c *consumer) header(ctx context.Context) (header [2]string, err error) {
 		return [2]string{"X-Goog-Api-Key", string(c.payload)}, nil
 	}
 	if c.token == "" || now.Sub(c.minted) >= tokenLife {
-		if c.token, err = c.bed.mint(ctx, c.payload); err != nil {
+		if c.token, err = keyfile.Mint(ctx, c.bed.http, c.payload); err != nil {
 			return header, err
 		}
 		c.minted = now
@@ -123,19 +121,6 @@ func (c *consumer) age(now time.Time) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return now.Sub(c.read)
-}
-
-// mint exchanges a key file for an access token, as Google's libraries do.
-func (b *bed) mint(ctx context.Context, keyFile []byte) (string, error) {
-	conf, err := google.JWTConfigFromJSON(keyFile, "https://www.googleapis.com/auth/cloud-platform")
-	if err != nil {
-		return "", errors.New("the secret does not hold a key file") // the cause may quote it
-	}
-	token, err := conf.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, b.http)).Token()
-	if err != nil {
-		return "", err
-	}
-	return token.AccessToken, nil
 }
 
 // send makes a request that only success will do for.

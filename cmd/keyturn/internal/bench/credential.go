@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -152,17 +151,6 @@ func adopt(ctx context.Context, f *rotate.Function, c *credential, p rotation.Po
 	p.KeyMode = c.mode
 	_, err := f.Adopt(ctx, rotate.Adoption{Secret: c.secret, Kind: c.kind, Target: c.target, Policy: p})
 	return err
-}
-
-// keyID is the key in a key file.
-func keyID(file []byte) (string, error) {
-	var f struct {
-		ID string `json:"private_key_id"`
-	}
-	if json.Unmarshal(file, &f) != nil || f.ID == "" {
-		return "", errors.New("the secret does not hold a key file")
-	}
-	return f.ID, nil
 }
 
 // grantAll lets every account call the guarded API.

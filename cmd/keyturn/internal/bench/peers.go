@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
+	"example.com/keyturn/cmd/keyturn/internal/keyfile"
 	"example.com/keyturn/shared/rotation"
 	"google.golang.org/api/iterator"
 )
@@ -98,7 +99,7 @@ func (b *bed) deleteVersion(ctx context.Context, h *holding, version string) err
 // nameOf is the key that a payload is of. An API key's string does not say it.
 func (h *holding) nameOf(payload []byte) (string, error) {
 	if h.kind == rotation.ServiceAccountKey {
-		id, err := keyID(payload)
+		id, err := keyfile.ID(payload)
 		return h.target + "/keys/" + id, err
 	}
 	for _, k := range h.keys {

@@ -117,14 +117,8 @@ func TestAConsumerThatCannotReadFails(t *testing.T) {
 
 func TestPayloadsThatAreNoKeyFiles(t *testing.T) {
 	for _, payload := range []string{"", "{}", "hunter2", `{"private_key_id":""}`} {
-		if _, err := (&stage{}).mint(t.Context(), []byte(payload)); err == nil || payload != "" && strings.Contains(err.Error(), payload) {
-			t.Errorf("mint: error %v", err)
-		}
 		if err := (&stage{}).dead(t.Context(), "it", []byte(payload)); err == nil {
 			t.Errorf("%q is held for a dead key", payload)
-		}
-		if _, err := keyID([]byte(payload)); err == nil || payload != "" && strings.Contains(err.Error(), payload) {
-			t.Errorf("keyID: error %v", err)
 		}
 	}
 }

@@ -2,14 +2,13 @@ package demo
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
+	"example.com/keyturn/cmd/keyturn/internal/keyfile"
 	"example.com/keyturn/internal/localgcp/gemini/catalog"
 	"google.golang.org/api/iterator"
 )
@@ -28,7 +27,7 @@ func (s *stage) attack(ctx context.Context) error {
 	if err := s.steal(ctx); err != nil {
 		return err
 	}
-	token, err := s.mint(ctx, s.seen.stolenFile)
+	token, err := keyfile.Mint(ctx, s.http, s.seen.stolenFile)
 	if err != nil {
 		return fmt.Errorf("the stolen key does not work: %w", err)
 	}
@@ -102,16 +101,6 @@ func (s *stage) asAttacker(ctx context.Context, token, method, path, body string
 	req.Header.Set("X-Forwarded-For", attacker)
 	code, _, err := s.do(req)
 	return code, err
-}
-
-func keyID(keyFile []byte) (string, error) {
-	var f struct {
-		ID string `json:"private_key_id"`
-	}
-	if json.Unmarshal(keyFile, &f) != nil || f.ID == "" {
-		return "", errors.New("the secret does not hold a key file")
-	}
-	return f.ID, nil
 }
 
 func (s *stage) listAPIKeys(ctx context.Context) ([]string, error) {

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,8 +10,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
-	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/google"
+	"example.com/keyturn/cmd/keyturn/internal/keyfile"
 )
 
 // consumer is a program that uses a credential all the time. It reads the
@@ -122,7 +120,7 @@ func (c *consumer) load(ctx context.Context) error {
 	if c.isKey {
 		c.header = [2]string{"X-Goog-Api-Key", string(payload)}
 	} else {
-		token, err := c.world.mint(ctx, payload)
+		token, err := keyfile.Mint(ctx, c.world.http, payload)
 		if err != nil {
 			return err
 		}
@@ -142,23 +140,10 @@ func (s *stage) payload(ctx context.Context, secret, version string) ([]byte, er
 // dead is an error, about what is called key, unless Google refuses the key file: that
 // a token could not be had for another reason proves nothing.
 func (s *stage) dead(ctx context.Context, key string, file []byte) error {
-	if _, err := s.mint(ctx, file); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
+	if _, err := keyfile.Mint(ctx, s.http, file); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
 		return fmt.Errorf("%s still mints tokens (error %v)", key, err)
 	}
 	return nil
-}
-
-// mint exchanges a key file for an access token, as Google's libraries do.
-func (s *stage) mint(ctx context.Context, keyFile []byte) (string, error) {
-	conf, err := google.JWTConfigFromJSON(keyFile, "https://www.googleapis.com/auth/cloud-platform")
-	if err != nil {
-		return "", errors.New("the secret does not hold a key file")
-	}
-	token, err := conf.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, s.http)).Token()
-	if err != nil {
-		return "", err
-	}
-	return token.AccessToken, nil
 }
 
 const generate = `{"contents":[{"parts":[{"text":"ping"}]}]}`

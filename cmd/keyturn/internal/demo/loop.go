@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/pubsub/v2"
+	"example.com/keyturn/cmd/keyturn/internal/keyfile"
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
@@ -133,7 +134,7 @@ func (s *stage) closeLoops(ctx context.Context) error {
 
 // closeLoop uses one key from elsewhere, and waits for what comes of it.
 func (s *stage) closeLoop(ctx context.Context, stolen theft) error {
-	token, err := s.mint(ctx, stolen.file)
+	token, err := keyfile.Mint(ctx, s.http, stolen.file)
 	if err != nil {
 		return fmt.Errorf("the old key does not work in its overlap: %w", err)
 	}
@@ -188,7 +189,7 @@ func (s *stage) currentKey(ctx context.Context, secret string) (file []byte, id 
 	if file, err = s.payload(ctx, secret, "current"); err != nil {
 		return nil, "", err
 	}
-	id, err = keyID(file)
+	id, err = keyfile.ID(file)
 	return file, id, err
 }
 
