@@ -9,6 +9,7 @@ import (
 	iamadmin "cloud.google.com/go/iam/admin/apiv1"
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
 	"cloud.google.com/go/iam/apiv1/iampb"
+	"google.golang.org/api/option"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
@@ -98,4 +99,31 @@ func TestCustomRoleGrantsUntilItIsDeleted(t *testing.T) {
 	wantStatus(t, err, codes.InvalidArgument, "projects/PROJECT_ID")
 	_, err = w.admin.CreateRole(w.ctx, &adminpb.CreateRoleRequest{Parent: "local", RoleId: "abc"})
 	wantStatus(t, err, codes.InvalidArgument, "projects/PROJECT_ID")
+}
+
+// TestCustomRolesAreTheProjectsAffair has anyone look at Google's own roles, and at
+// a project's only whom it lets.
+func TestCustomRolesAreTheProjectsAffair(t *testing.T) {
+	w := newWorld(t, iam.Config{})
+	a := w.account("rot")
+	role, err := w.admin.CreateRole(w.ctx, &adminpb.CreateRoleRequest{Parent: "projects/local", RoleId: "caller", Role: &adminpb.Role{Title: "Caller"}})
+	must(t, err)
+	c := w.adminClient(option.WithAuthCredentialsJSON(option.ServiceAccount, w.key(a).GetPrivateKeyData()))
+	_, err = c.GetRole(w.ctx, &adminpb.GetRoleRequest{Name: "roles/viewer"})
+	must(t, err)
+	_, err = c.ListRoles(w.ctx, &adminpb.ListRolesRequest{})
+	must(t, err)
+	_, err = c.GetRole(w.ctx, &adminpb.GetRoleRequest{Name: role.GetName()})
+	wantStatus(t, err, codes.PermissionDenied, "Permission 'iam.roles.get' denied on resource (or it may not exist).")
+	_, err = c.ListRoles(w.ctx, &adminpb.ListRolesRequest{Parent: "projects/local"})
+	wantStatus(t, err, codes.PermissionDenied, "iam.roles.list")
+	code, answer := w.rest("POST", "/v1/projects/local:setIamPolicy?alt=json",
+		`{"policy":{"bindings":[{"role":"roles/iam.roleViewer","members":["serviceAccount:`+a.GetEmail()+`"]}]}}`)
+	if code != 200 {
+		t.Fatalf("setting the project's policy: %d %v", code, answer)
+	}
+	_, err = c.GetRole(w.ctx, &adminpb.GetRoleRequest{Name: role.GetName()})
+	must(t, err)
+	_, err = c.UpdateRole(w.ctx, &adminpb.UpdateRoleRequest{Name: "roles/viewer", Role: &adminpb.Role{Title: "mine"}})
+	wantStatus(t, err, codes.NotFound, "was not found")
 }

@@ -52,6 +52,8 @@ var rules = map[string]access.Rule{
 	"EnableServiceAccountKey":  {Permission: "iam.serviceAccountKeys.enable", Write: true},
 	"GetIamPolicy":             {Permission: "iam.serviceAccounts.getIamPolicy"},
 	"SetIamPolicy":             {Permission: "iam.serviceAccounts.setIamPolicy", Write: true},
+	"GetRole":                  {Permission: "iam.roles.get"},
+	"ListRoles":                {Permission: "iam.roles.list"},
 	"CreateRole":               {Permission: "iam.roles.create", Write: true},
 	"UpdateRole":               {Permission: "iam.roles.update", Write: true},
 	"DeleteRole":               {Permission: "iam.roles.delete", Write: true},
@@ -75,12 +77,24 @@ func (s *Service) locate(req any, permission string) (access.Target, error) {
 		return located(r.GetName(), "project")
 	case *adminpb.CreateRoleRequest:
 		return located(r.GetParent(), "iam_role")
-	case *adminpb.UpdateRoleRequest, *adminpb.DeleteRoleRequest, *adminpb.UndeleteRoleRequest:
-		parent, _, _ := strings.Cut(r.(interface{ GetName() string }).GetName(), "/roles/")
-		return located(parent, "iam_role")
+	case *adminpb.ListRolesRequest:
+		return locateRoles(r.GetParent())
+	case *adminpb.GetRoleRequest, *adminpb.UpdateRoleRequest, *adminpb.DeleteRoleRequest, *adminpb.UndeleteRoleRequest:
+		name := r.(interface{ GetName() string }).GetName()
+		parent, _, _ := strings.Cut(name, "roles/")
+		return locateRoles(strings.TrimSuffix(parent, "/"))
 	}
 	a, err := s.account(accountName(req), permission)
 	return access.ServiceAccount(a), err
+}
+
+// locateRoles finds whose roles they are: a project's, or, without a parent, the
+// predefined ones, which anyone may look at and nobody can change.
+func locateRoles(parent string) (access.Target, error) {
+	if parent == "" {
+		return access.Target{Open: true}, nil
+	}
+	return located(parent, "iam_role")
 }
 
 func located(project, resourceType string) (access.Target, error) {

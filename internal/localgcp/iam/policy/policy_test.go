@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +40,28 @@ func TestPredefinedRolesGrant(t *testing.T) {
 		{"roles/editor", "iam.serviceAccounts.signJwt", false},
 		{"roles/viewer", "secretmanager.secrets.list", true},
 		{"roles/viewer", "secretmanager.secrets.delete", false},
+		{"roles/owner", "logging.privateLogEntries.list", true},
+		{"roles/editor", "logging.privateLogEntries.list", false},
+		{"roles/editor", "iam.roles.get", true},
+		{"roles/editor", "iam.roles.create", false},
+		{"roles/editor", "pubsub.topics.setIamPolicy", false},
+		{"roles/viewer", "logging.logEntries.list", true},
+		{"roles/viewer", "logging.privateLogEntries.list", false},
+		{"roles/viewer", "apikeys.keys.getKeyString", true},
+		{"roles/viewer", "secretmanager.versions.access", false},
+		{"roles/iam.securityReviewer", "secretmanager.secrets.getIamPolicy", true},
+		{"roles/iam.securityReviewer", "secretmanager.secrets.get", false},
+		{"roles/serviceusage.apiKeysAdmin", "apikeys.keys.getKeyString", true},
+		{"roles/serviceusage.apiKeysViewer", "apikeys.keys.getKeyString", false},
+		{"roles/pubsub.editor", "pubsub.topics.publish", true},
+		{"roles/pubsub.editor", "pubsub.topics.getIamPolicy", false},
+		{"roles/pubsub.viewer", "pubsub.topics.publish", false},
+		{"roles/logging.viewer", "logging.privateLogEntries.list", false},
+		{"roles/logging.privateLogViewer", "logging.privateLogEntries.list", true},
+		{"roles/logging.configWriter", "logging.sinks.update", true},
+		{"roles/logging.configWriter", "logging.views.access", false},
+		{"roles/cloudscheduler.viewer", "cloudscheduler.jobs.run", false},
+		{"roles/cloudscheduler.jobRunner", "cloudscheduler.jobs.run", true},
 		{"roles/iam.serviceAccountTokenCreator", "iam.serviceAccounts.signBlob", true},
 		{"roles/iam.serviceAccountUser", "iam.serviceAccounts.actAs", true},
 		{"roles/iam.serviceAccountUser", "iam.serviceAccounts.getAccessToken", false},
@@ -180,7 +203,27 @@ func TestRolesAreListed(t *testing.T) {
 		t.Errorf("%d predefined roles are listed", len(list))
 	}
 	creator, err := r.Get("roles/iam.serviceAccountTokenCreator")
-	if err != nil || len(creator.GetIncludedPermissions()) != 7 {
+	if err != nil || len(creator.GetIncludedPermissions()) != 9 {
 		t.Errorf("token creator is %v, %v", creator, err)
+	}
+}
+
+// TestPredefinedRolesAreExpanded has patterns stand for the permissions that there are.
+func TestPredefinedRolesAreExpanded(t *testing.T) {
+	r := newRoles()
+	for name := range predefined {
+		role, err := r.Get(name)
+		if err != nil || len(role.GetIncludedPermissions()) == 0 || !slices.IsSorted(role.GetIncludedPermissions()) {
+			t.Fatalf("%s is %v, %v", name, role, err)
+		}
+		for _, p := range role.GetIncludedPermissions() {
+			if !ValidPermission(p) || !r.Grants(name, p) {
+				t.Errorf("%s lists %s, which it does not grant", name, p)
+			}
+		}
+	}
+	editor, err := r.Get("roles/editor")
+	if err != nil || !slices.Contains(editor.GetIncludedPermissions(), "pubsub.topics.update") || slices.Contains(editor.GetIncludedPermissions(), "secretmanager.versions.access") {
+		t.Errorf("editor is %v, %v", editor, err)
 	}
 }

@@ -86,8 +86,8 @@ func (r *Roles) find(name string) (*adminpb.Role, error) {
 	return nil, status.Errorf(codes.NotFound, "The role named %s was not found.", name)
 }
 
-// Get returns a predefined or custom role with its permissions. Of predefined
-// roles that grant by pattern, only the permissions known by name are listed.
+// Get returns a predefined or custom role with its permissions, those of a
+// predefined one as far as they are among Permissions.
 func (r *Roles) Get(name string) (*adminpb.Role, error) {
 	if _, ok := predefined[name]; ok {
 		return predefinedRoleOf(name), nil
@@ -102,23 +102,7 @@ func (r *Roles) Get(name string) (*adminpb.Role, error) {
 }
 
 func predefinedRoleOf(name string) *adminpb.Role {
-	return &adminpb.Role{Name: name, Title: name, Stage: adminpb.Role_GA, Etag: []byte{0}, IncludedPermissions: named(predefined[name])}
-}
-
-// named leaves out the patterns that stand for several permissions.
-func named(patterns []string) []string {
-	return slices.DeleteFunc(slices.Clone(patterns), func(p string) bool { return !ValidPermission(p) })
-}
-
-// Permissions lists, in order, those that predefined roles grant by name: the
-// ones that custom roles are sure to be of use with.
-func Permissions() []string {
-	var list []string
-	for _, patterns := range predefined {
-		list = append(list, named(patterns)...)
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
+	return &adminpb.Role{Name: name, Title: name, Stage: adminpb.Role_GA, Etag: []byte{0}, IncludedPermissions: expand(predefined[name])}
 }
 
 // List returns the custom roles of projects/{PROJECT}, oldest first, or, for an
