@@ -5,10 +5,12 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+	"example.com/keyturn/shared/deployment"
 	"example.com/keyturn/shared/event"
 	"github.com/goccy/go-yaml"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -111,4 +113,60 @@ func flag(args []string, name string) string {
 		}
 	}
 	return ""
+}
+
+// TestCloudBuildDeploysTheTable compares each step with the one place that says what
+// a deployment is.
+func TestCloudBuildDeploysTheTable(t *testing.T) {
+	steps := map[string][]string{}
+	for _, step := range readBuild(t).GetSteps() {
+		if args := step.GetArgs(); slices.Contains(args, "deploy") {
+			steps[args[2]] = args
+		}
+	}
+	here := deployment.Site{Project: "acme", Region: "us-central1"}
+	expand := func(args []string, name string) string {
+		return strings.NewReplacer("${PROJECT_ID}", "acme", "${_REGION}", "us-central1", "${_ALERTS}", "${ALERTS}").Replace(flag(args, name))
+	}
+	for _, f := range deployment.Functions {
+		args, ok := steps[f.Name]
+		delete(steps, f.Name)
+		if !ok {
+			t.Errorf("no step deploys %s", f.Name)
+			continue
+		}
+		variables := map[string]string{}
+		for _, v := range strings.Split(expand(args, "--set-env-vars"), ",") {
+			name, value, _ := strings.Cut(v, "=")
+			variables[name] = value
+		}
+		for name, value := range f.Environment {
+			if variables[name] != here.Expand(value) {
+				t.Errorf("%s: %s is %q, want %q", f.Name, name, variables[name], here.Expand(value))
+			}
+			delete(variables, name)
+		}
+		if len(variables) > 0 {
+			t.Errorf("%s: %v are not in the table", f.Name, variables)
+		}
+		trigger := ""
+		if f.Topic != "" {
+			trigger = here.Email(deployment.Trigger)
+		}
+		timeout := strconv.Itoa(int(f.TimeLimit().Seconds())) + "s"
+		for name, want := range map[string]string{
+			"--entry-point": f.Entry, "--trigger-topic": f.Topic, "--run-service-account": here.Email(f.Account), "--trigger-service-account": trigger,
+			"--timeout": timeout, "--region": here.Region,
+		} {
+			if got := expand(args, name); got != want && !(name == "--timeout" && got == "" && f.Timeout == 0) {
+				t.Errorf("%s: %s is %q, want %q", f.Name, name, got, want)
+			}
+		}
+		if !slices.Contains(args, "--no-allow-unauthenticated") || (f.Topic != "") != slices.Contains(args, "--retry") {
+			t.Errorf("%s: %q lack a flag, or have one too many", f.Name, args)
+		}
+	}
+	for name := range steps {
+		t.Errorf("%s is deployed and not in the table", name)
+	}
 }

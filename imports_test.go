@@ -21,6 +21,7 @@ var layers = []struct {
 	{path: "shared/alerting", pure: true},
 	{path: "shared/inventory", may: []string{"shared/rotation"}, pure: true},
 	{path: "shared/event", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
+	{path: "shared/deployment", may: []string{"shared/event"}},
 	{path: "shared/yamlfile", may: []string{}},
 	{path: "shared/loopback", pure: true},
 	{path: "shared/channel", may: []string{"shared/alertfile", "shared/notify", "shared/alerting"}},

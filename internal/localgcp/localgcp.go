@@ -11,11 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"example.com/keyturn/internal/localgcp/apikeys"
 	"example.com/keyturn/internal/localgcp/fault"
+	"example.com/keyturn/internal/localgcp/functions"
 	"example.com/keyturn/internal/localgcp/gemini"
 	"example.com/keyturn/internal/localgcp/iam"
 	"example.com/keyturn/internal/localgcp/location"
@@ -24,6 +26,7 @@ import (
 	"example.com/keyturn/internal/localgcp/pubsub"
 	"example.com/keyturn/internal/localgcp/quota"
 	"example.com/keyturn/internal/localgcp/random"
+	"example.com/keyturn/internal/localgcp/run"
 	"example.com/keyturn/internal/localgcp/scheduler"
 	"example.com/keyturn/internal/localgcp/secretmanager"
 	"example.com/keyturn/internal/localgcp/wire"
@@ -41,6 +44,8 @@ type Cloud struct {
 	Logging    *logging.Service
 	Monitoring *monitoring.Service
 	Scheduler  *scheduler.Service
+	Functions  *functions.Service
+	Run        *run.Service
 
 	server *wire.Server
 }
@@ -83,6 +88,8 @@ func (c *Cloud) assemble(cfg Config) {
 		Clock: cfg.Clock, Lag: cfg.KeyLag, ProjectNumber: iam.ProjectNumber, Audit: c.Logging, DataAccess: cfg.DataAccess, Random: ids,
 		AllowBound: cfg.AllowBoundAPIKeys, HasAccount: func(email string) bool { return c.IAM.UniqueID(email) != "" },
 	})
+	c.Functions = functions.New(cfg.Clock)
+	c.Run = run.New(run.Config{Policies: c.IAM.Policies(), Exists: c.Functions.HasService})
 	c.Scheduler = scheduler.New(scheduler.Config{Clock: cfg.Clock, Publisher: c.PubSub, Tokens: c.IAM, Random: ids})
 }
 
@@ -106,8 +113,10 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 		c.Logging.Register(r)
 		c.Monitoring.Register(r)
 		c.Scheduler.Register(r)
+		c.Functions.Register(r)
+		c.Run.Register(r)
 		location.Register(r)
-	}, apikeys.Rules(), opts...)
+	}, slices.Concat(apikeys.Rules(), run.Rules()), opts...)
 	if err != nil {
 		return nil, err
 	}

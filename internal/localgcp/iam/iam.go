@@ -166,6 +166,10 @@ func (s *Service) SetOrgPolicy(p OrgPolicy, emails ...string) {
 	}
 }
 
+// Policies are the allow policies of the projects and service accounts, for other
+// services to keep theirs in, too.
+func (s *Service) Policies() *policy.Store { return s.policies }
+
 // Register adds IAM Admin v1.
 func (s *Service) Register(r grpc.ServiceRegistrar) { s.admin.Register(r) }
 

@@ -9,13 +9,8 @@ import (
 	"net/url"
 	"sync"
 
-	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/deployment"
 )
-
-// triggers are the functions that a topic's messages start, by topic.
-var triggers = map[string]string{
-	event.TopicRotate: "Rotate", event.TopicLogs: "Audit", event.TopicAudit: "Audit", event.TopicFindings: "Alert",
-}
 
 // newFront stands before the functions as Google's front end does: it has
 // requests wait while they start, and lets one event at a time into each, which is what Cloud Functions gives an instance by
@@ -36,10 +31,10 @@ func newFront(functions *url.URL, ready func(context.Context) error) http.Handle
 	mux := http.NewServeMux()
 	mux.Handle("/", proxy)
 	lanes := map[string]http.Handler{}
-	for _, name := range triggers {
-		if lanes[name] == nil {
-			lanes[name] = oneAtATime(proxy)
-			mux.Handle("/"+name, lanes[name])
+	for _, f := range deployment.Functions {
+		if f.Topic != "" && lanes[f.Entry] == nil {
+			lanes[f.Entry] = oneAtATime(proxy)
+			mux.Handle("/"+f.Entry, lanes[f.Entry])
 		}
 	}
 	return mux

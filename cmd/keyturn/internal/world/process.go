@@ -3,10 +3,14 @@ package world
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"time"
+
+	"example.com/keyturn/internal/localgcp/iam"
+	"example.com/keyturn/shared/deployment"
 )
 
 // process is the functions, served as the cloud serves them: one process that
@@ -59,16 +63,9 @@ func (c Config) command(addr, gcpAddr string) (*exec.Cmd, error) {
 		}
 		program, name = exe, os.Args[0]
 	}
-	env := []string{"KEYTURN_PROJECT=" + c.Project, "KEYTURN_REGION=" + Region, "KEYTURN_ENDPOINT=" + gcpAddr, "KEYTURN_WEBHOOK_URL=" + c.WebhookURL,
-		"KEYTURN_SEAL_COMMANDS=" + sealVersion(c.Project, sealCommands), "KEYTURN_SEAL_FINDINGS=" + sealVersion(c.Project, sealFindings), "HOME=" + os.Getenv("HOME")}
-	if c.Alerts != "" {
-		env = append(env, "KEYTURN_ALERTS="+c.Alerts)
-	}
-	if c.Timeout != 0 {
-		env = append(env, "KEYTURN_TIMEOUT="+c.Timeout.String())
-	}
-	if c.State != "" {
-		env = append(env, "KEYTURN_STATE="+c.State)
+	env := []string{"HOME=" + os.Getenv("HOME")}
+	for name, value := range c.variables(gcpAddr) {
+		env = append(env, name+"="+value)
 	}
 	if c.Firestore != "" {
 		env = append(env, "FIRESTORE_EMULATOR_HOST="+c.Firestore)
@@ -82,6 +79,26 @@ func (c Config) command(addr, gcpAddr string) (*exec.Cmd, error) {
 		Path: program, Args: []string{name, "functions", "--addr", addr, "--clock", "http://" + gcpAddr},
 		Env: env, Stdout: c.FunctionLogs, Stderr: c.FunctionLogs,
 	}, nil
+}
+
+// variables are what the functions are told of keyturn's; empty ones are left out.
+func (c Config) variables(gcpAddr string) map[string]string {
+	all := map[string]string{
+		"KEYTURN_PROJECT": c.Project, "KEYTURN_REGION": Region, "KEYTURN_ENDPOINT": gcpAddr, "KEYTURN_WEBHOOK_URL": c.WebhookURL,
+		"KEYTURN_ALERTS": c.Alerts, "KEYTURN_STATE": c.State,
+		"KEYTURN_SEAL_COMMANDS": c.site().Expand(deployment.Version(deployment.SealCommands)),
+		"KEYTURN_SEAL_FINDINGS": c.site().Expand(deployment.Version(deployment.SealFindings)),
+	}
+	if c.Timeout != 0 {
+		all["KEYTURN_TIMEOUT"] = c.Timeout.String()
+	}
+	maps.DeleteFunc(all, func(_, value string) bool { return value == "" })
+	return all
+}
+
+// site is where the world's functions seem to be deployed.
+func (c Config) site() deployment.Site {
+	return deployment.Site{Project: c.Project, Number: iam.ProjectNumber(c.Project), Region: Region}
 }
 
 // freeAddr is a loopback address that is free now.

@@ -1,10 +1,8 @@
 package world
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	logging "cloud.google.com/go/logging/apiv2"
 	"cloud.google.com/go/logging/apiv2/loggingpb"
@@ -14,7 +12,7 @@ import (
 	"cloud.google.com/go/scheduler/apiv1/schedulerpb"
 	keyturn "example.com/keyturn"
 	"example.com/keyturn/cmd/keyturn/internal/schedule"
-	pubsublocal "example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/shared/deployment"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
 	"google.golang.org/api/option"
@@ -32,7 +30,7 @@ func (w *World) Options() []option.ClientOption {
 }
 
 // Topic is a topic's full name.
-func (w *World) Topic(id string) string { return "projects/" + w.Project + "/topics/" + id }
+func (w *World) Topic(id string) string { return w.site.Topic(id) }
 
 // provision makes what a deployment would: topics, triggers, log sink, jobs.
 func (w *World) provision(ctx context.Context, c Config) error {
@@ -42,13 +40,9 @@ func (w *World) provision(ctx context.Context, c Config) error {
 	if err := w.makeSeals(ctx); err != nil {
 		return err
 	}
-	for topic, function := range triggers {
-		_, err := w.Cloud.PubSub.TriggerFunction(pubsublocal.Trigger{
-			Topic: w.Topic(topic), URL: w.FunctionsURL + "/" + function, AckDeadline: 10 * time.Minute, Retry: c.Retry,
-			DeadLetter: &pubsubpb.DeadLetterPolicy{DeadLetterTopic: w.Topic(event.TopicDead), MaxDeliveryAttempts: cmp.Or(c.Attempts, 10)},
-		})
-		if err != nil {
-			return fmt.Errorf("connecting topic %s to function %s: %w", topic, function, err)
+	for _, f := range deployment.Functions {
+		if err := w.deploy(f, c); err != nil {
+			return err
 		}
 	}
 	if err := w.makeSink(ctx); err != nil {

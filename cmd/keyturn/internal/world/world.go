@@ -16,6 +16,7 @@ import (
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/pubsub"
 	"example.com/keyturn/internal/localgcp/wire"
+	"example.com/keyturn/shared/deployment"
 )
 
 // Region is where the local world's jobs and functions are.
@@ -49,6 +50,7 @@ type World struct {
 	Cloud        *localgcp.Cloud
 	FunctionsURL string
 	Project      string
+	site         deployment.Site
 	functions    *keeper
 	front        *wire.Server
 	closing      sync.Once
@@ -63,7 +65,7 @@ func Start(ctx context.Context, c Config) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Cloud: cloud, Project: c.Project}
+	w := &World{Cloud: cloud, Project: c.Project, site: c.site()}
 	if err := w.start(ctx, c); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}

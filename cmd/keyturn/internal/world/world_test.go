@@ -18,6 +18,7 @@ import (
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/shared/deployment"
 	"example.com/keyturn/shared/event"
 )
 
@@ -84,8 +85,13 @@ func TestStartSetsEverythingUp(t *testing.T) {
 			triggered++
 		}
 	}
-	if triggered != len(triggers) {
-		t.Errorf("%d functions are triggered by topics, want %d", triggered, len(triggers))
+	if triggered != 4 {
+		t.Errorf("%d functions are triggered by topics, want 4", triggered)
+	}
+	for _, f := range deployment.Functions {
+		if code, body := get(t, w.Cloud.URL()+"/v2/"+w.site.Function(f.Name)); code != http.StatusOK || !strings.Contains(body, w.FunctionsURL+"/"+f.Entry) {
+			t.Errorf("Cloud Functions says of %s: HTTP %d %s", f.Name, code, body)
+		}
 	}
 	if code, body := get(t, w.FunctionsURL+"/RotateHTTP"); code != http.StatusOK || body != "/RotateHTTP of acme" {
 		t.Errorf("the functions answer HTTP %d %q", code, body)

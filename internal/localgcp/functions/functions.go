@@ -1,0 +1,156 @@
+// Package functions is the Cloud Functions v2 of the embedded Google Cloud, as far
+// as it is asked: which functions there are, where they are served, and by what
+// environment and account. It deploys nothing; who runs functions registers them.
+package functions
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"cloud.google.com/go/functions/apiv2/functionspb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"example.com/keyturn/internal/localgcp/clock"
+)
+
+// Service serves google.cloud.functions.v2.FunctionService. It is safe for
+// concurrent use.
+type Service struct {
+	functionspb.UnimplementedFunctionServiceServer
+	clock *clock.Clock
+
+	mu        sync.Mutex
+	functions map[string]*functionspb.Function // by full name; replaced, never changed
+}
+
+// New returns a service without functions, whose times are of the clock.
+func New(c *clock.Clock) *Service {
+	return &Service{clock: c, functions: map[string]*functionspb.Function{}}
+}
+
+// Register adds google.cloud.functions.v2.FunctionService.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	functionspb.RegisterFunctionServiceServer(r, s)
+}
+
+// Put registers a function, or replaces the one of its name, and fills in what
+// Google says of every function that it did not have to be told.
+func (s *Service) Put(f *functionspb.Function) {
+	f = proto.CloneOf(f)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := timestamppb.New(s.clock.Now())
+	f.UpdateTime, f.CreateTime = now, now
+	if before := s.functions[f.GetName()]; before != nil {
+		f.CreateTime = before.GetCreateTime()
+	}
+	f.Environment = functionspb.Environment_GEN_2
+	if f.GetState() == functionspb.Function_STATE_UNSPECIFIED {
+		f.State = functionspb.Function_ACTIVE
+	}
+	if f.GetUrl() == "" {
+		f.Url = f.GetServiceConfig().GetUri()
+	}
+	s.functions[f.GetName()] = f
+}
+
+// Remove forgets the function of that full name.
+func (s *Service) Remove(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.functions, name)
+}
+
+// HasService reports whether a function is served by the Cloud Run service of that
+// full name.
+func (s *Service) HasService(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.functions {
+		if f.GetServiceConfig().GetService() == name {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	functionName = regexp.MustCompile(`^projects/[^/]+/locations/[^/]+/functions/[^/]+$`)
+	parentName   = regexp.MustCompile(`^projects/[^/]+/locations/[^/]+$`)
+)
+
+// GetFunction returns projects/P/locations/L/functions/F.
+func (s *Service) GetFunction(_ context.Context, req *functionspb.GetFunctionRequest) (*functionspb.Function, error) {
+	if !functionName.MatchString(req.GetName()) {
+		return nil, status.Errorf(codes.InvalidArgument, "Invalid resource name: %q", req.GetName())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, ok := s.functions[req.GetName()]
+	if !ok {
+		return nil, status.Errorf(codes.NotFound, "Resource '%s' was not found", req.GetName())
+	}
+	return f, nil
+}
+
+// maxPage is Google's longest page.
+const maxPage = 1000
+
+// ListFunctions lists the functions of a location, or of all for the location "-",
+// by name. Filters and orders are refused as INVALID_ARGUMENT.
+func (s *Service) ListFunctions(_ context.Context, req *functionspb.ListFunctionsRequest) (*functionspb.ListFunctionsResponse, error) {
+	switch {
+	case !parentName.MatchString(req.GetParent()):
+		return nil, status.Errorf(codes.InvalidArgument, "Invalid resource name: %q", req.GetParent())
+	case req.GetPageSize() < 0:
+		return nil, status.Error(codes.InvalidArgument, "page_size must not be negative")
+	case req.GetFilter() != "" || req.GetOrderBy() != "":
+		return nil, status.Error(codes.InvalidArgument, "filter and order_by are not supported")
+	}
+	size := int(req.GetPageSize())
+	if size == 0 || size > maxPage {
+		size = maxPage
+	}
+	all := s.after(req.GetParent(), req.GetPageToken())
+	resp := &functionspb.ListFunctionsResponse{Functions: all}
+	if len(all) > size {
+		resp.Functions, resp.NextPageToken = all[:size], all[size-1].GetName()
+	}
+	return resp, nil
+}
+
+// after are the functions below a parent whose names come after token, by name.
+func (s *Service) after(parent, token string) []*functionspb.Function {
+	prefix := parent + "/functions/"
+	if project, ok := strings.CutSuffix(parent, "/locations/-"); ok {
+		prefix = project + "/locations/"
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*functionspb.Function
+	for name, f := range s.functions {
+		if strings.HasPrefix(name, prefix) && name > token {
+			all = append(all, f)
+		}
+	}
+	slices.SortFunc(all, func(a, b *functionspb.Function) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return all
+}
+
+// ListRuntimes lists the runtimes that keyturn's functions have had.
+func (s *Service) ListRuntimes(context.Context, *functionspb.ListRuntimesRequest) (*functionspb.ListRuntimesResponse, error) {
+	resp := &functionspb.ListRuntimesResponse{}
+	for _, name := range []string{"go126", "go125"} {
+		resp.Runtimes = append(resp.Runtimes, &functionspb.ListRuntimesResponse_Runtime{
+			Name: name, Environment: functionspb.Environment_GEN_2, Stage: functionspb.ListRuntimesResponse_GA,
+		})
+	}
+	return resp, nil
+}
