@@ -110,6 +110,18 @@ iam() {
   ok gcloud projects get-iam-policy local
 }
 
+orgpolicies() {
+  local constraint=iam.managed.disableServiceAccountKeyUpload
+  ok gcloud org-policies describe $constraint --effective --project=local; says 'enforce: false'
+  fails 'NOT_FOUND' gcloud org-policies describe $constraint --project=local
+  echo '{"name":"projects/local/policies/'$constraint'","spec":{"rules":[{"enforce":true}]}}' >"$work/policy.json"
+  ok gcloud org-policies set-policy "$work/policy.json"
+  ok gcloud org-policies describe $constraint --effective --project=local; says 'enforce: true'
+  ok gcloud org-policies list --project=local; says $constraint
+  ok gcloud org-policies reset $constraint --project=local
+  ok gcloud org-policies delete $constraint --project=local
+}
+
 apikeys() {
   ok gcloud beta services api-keys create --display-name=k --key-id=my-key --annotations=a=b
   ok gcloud services api-keys create --display-name=k --api-target=service=translate.googleapis.com --allowed-ips=10.0.0.0/8
@@ -176,7 +188,7 @@ scheduler() {
   fails 'INVALID_ARGUMENT' gcloud scheduler jobs create pubsub j4 $at '--schedule=61 * * * *' --topic=tick --message-body='{}'
 }
 
-for g in secrets iam apikeys logs pubsub scheduler; do group "$g"; done
+for g in secrets iam orgpolicies apikeys logs pubsub scheduler; do group "$g"; done
 bad=0
 for g in "${groups[@]}"; do wait "${g#*:}" || bad=1; cat "$work/${g%%:*}.log"; done
 

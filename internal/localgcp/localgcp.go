@@ -81,12 +81,12 @@ func (c *Cloud) assemble(cfg Config) {
 	c.IAM = iam.New(iam.Config{
 		Clock: cfg.Clock, ProjectID: cfg.ProjectID, KeyLag: cfg.KeyLag, DisableLag: cfg.KeyLag, StaleLists: cfg.KeyLag,
 		Audit: c.Logging, NoDataAccess: !cfg.DataAccess, Metrics: c.Monitoring, Faults: &c.Faults,
-		RefusalsUncounted: cfg.RefusalsUncounted, Pair: cfg.Pair, Random: ids,
+		RefusalsUncounted: cfg.RefusalsUncounted, Pair: cfg.Pair, Random: ids, AllowBoundAPIKeys: cfg.AllowBoundAPIKeys,
 	})
 	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.PubSub, EventualLag: cfg.EventualLag, Audit: c.Logging})
 	c.APIKeys = apikeys.New(apikeys.Config{
 		Clock: cfg.Clock, Lag: cfg.KeyLag, ProjectNumber: iam.ProjectNumber, Audit: c.Logging, DataAccess: cfg.DataAccess, Random: ids,
-		AllowBound: cfg.AllowBoundAPIKeys, HasAccount: func(email string) bool { return c.IAM.UniqueID(email) != "" },
+		AllowBound: c.IAM.BoundAPIKeysAllowed, HasAccount: func(email string) bool { return c.IAM.UniqueID(email) != "" },
 	})
 	c.Functions = functions.New(cfg.Clock)
 	c.Run = run.New(run.Config{Policies: c.IAM.Policies(), Exists: c.Functions.HasService})

@@ -16,6 +16,8 @@ import (
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 	monitoring "cloud.google.com/go/monitoring/apiv3/v2"
 	"cloud.google.com/go/monitoring/apiv3/v2/monitoringpb"
+	orgpolicy "cloud.google.com/go/orgpolicy/apiv2"
+	"cloud.google.com/go/orgpolicy/apiv2/orgpolicypb"
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	scheduler "cloud.google.com/go/scheduler/apiv1"
@@ -73,6 +75,10 @@ func TestServicesWithClientsForBothTransports(t *testing.T) {
 	for transport, c := range both(w, logging.NewMetricsClient, logging.NewMetricsRESTClient) {
 		_, err := c.ListLogMetrics(ctx, &loggingpb.ListLogMetricsRequest{Parent: project}).Next()
 		w.answered("Logging's metrics", transport, err)
+	}
+	for transport, c := range both(w, orgpolicy.NewClient, orgpolicy.NewRESTClient) {
+		_, err := c.GetEffectivePolicy(ctx, &orgpolicypb.GetEffectivePolicyRequest{Name: project + "/policies/iam.disableServiceAccountKeyCreation"})
+		w.answered("Organization Policy", transport, err)
 	}
 	for transport, c := range both(w, scheduler.NewCloudSchedulerClient, scheduler.NewCloudSchedulerRESTClient) {
 		_, err := c.ListJobs(ctx, &schedulerpb.ListJobsRequest{Parent: region}).Next()

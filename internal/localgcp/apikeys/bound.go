@@ -91,7 +91,7 @@ func (s *Service) binding(ctx context.Context, project string) (string, error) {
 	switch {
 	case account == "":
 		return "", nil
-	case !s.cfg.AllowBound:
+	case s.cfg.AllowBound == nil || !s.cfg.AllowBound(s.projectID(project)):
 		return "", s.denyBound(project)
 	case s.cfg.HasAccount != nil && !s.cfg.HasAccount(account):
 		return "", status.Errorf(codes.NotFound, "Service account %s does not exist.", account) // [mem]

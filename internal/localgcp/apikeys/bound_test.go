@@ -60,7 +60,7 @@ func wantRefusal(t *testing.T, err error, code int, part string) {
 }
 
 func TestKeyThatIsBoundToAnAccount(t *testing.T) {
-	w := serve(t, apikeys.Config{AllowBound: true, OperationDelay: 10 * time.Millisecond, HasAccount: func(email string) bool { return email == account }})
+	w := serve(t, apikeys.Config{AllowBound: func(string) bool { return true }, OperationDelay: 10 * time.Millisecond, HasAccount: func(email string) bool { return email == account }})
 	c := w.keys(t)
 	keys := c.Projects.Locations.Keys
 	want := func(how string, k *restapikeys.V2Key) {

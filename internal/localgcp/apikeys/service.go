@@ -66,9 +66,10 @@ type Config struct {
 	// are not unless somebody turns them on.
 	DataAccess bool
 
-	// AllowBound lets keys be bound to service accounts, which organisations forbid
-	// by default (iam.managed.disableServiceAccountApiKeyCreation).
-	AllowBound bool
+	// AllowBound reports whether a project's keys may be bound to service accounts,
+	// which organisations forbid by default
+	// (iam.managed.disableServiceAccountApiKeyCreation). Nil forbids it.
+	AllowBound func(project string) bool
 
 	// HasAccount reports whether there is a service account of that e-mail
 	// address. Nil takes any to be there.

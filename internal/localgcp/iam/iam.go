@@ -21,6 +21,7 @@ import (
 	"example.com/keyturn/internal/localgcp/iam/credentials"
 	"example.com/keyturn/internal/localgcp/iam/directory"
 	"example.com/keyturn/internal/localgcp/iam/oauth"
+	"example.com/keyturn/internal/localgcp/iam/orgpolicy"
 	"example.com/keyturn/internal/localgcp/iam/policy"
 	"example.com/keyturn/internal/localgcp/iam/resourcemanager"
 	"example.com/keyturn/internal/localgcp/principal"
@@ -51,6 +52,9 @@ type Config struct {
 	// OrgPolicy constrains keys from the start; see SetOrgPolicy. The zero
 	// OrgPolicy allows everything.
 	OrgPolicy OrgPolicy
+	// AllowBoundAPIKeys lifts iam.managed.disableServiceAccountApiKeyCreation in the
+	// organisation.
+	AllowBoundAPIKeys bool
 
 	// Audit takes the audit entries; nil writes none.
 	Audit interface{ WriteEntry(*loggingpb.LogEntry) }
@@ -91,6 +95,7 @@ type Service struct {
 	admin       *admin.Service
 	credentials *credentials.Service
 	projects    *resourcemanager.Service
+	orgPolicies *orgpolicy.Service
 }
 
 // New returns a service without accounts, in a project that belongs to the
@@ -104,6 +109,11 @@ func New(cfg Config) *Service {
 	s.directory = directory.New(directory.Config{
 		Clock: cfg.Clock, KeyLag: cfg.KeyLag, DisableLag: cfg.DisableLag, StaleLists: cfg.StaleLists,
 		MinAccountID: cfg.MinAccountID, OrgPolicy: cfg.OrgPolicy, Pair: cfg.Pair, Random: cfg.Random,
+		OfProject: func(project string, p OrgPolicy) OrgPolicy { return s.orgPolicies.OfProject(project, p) },
+	})
+	s.orgPolicies = orgpolicy.New(orgpolicy.Config{
+		Clock: cfg.Clock, Organisation: s.directory.Organisation, AllowBoundKeys: cfg.AllowBoundAPIKeys,
+		Number: ProjectNumber, Allows: s.policies.Allows, Log: s.log("orgpolicy.googleapis.com"),
 	})
 	s.tokens = oauth.New(oauth.Config{
 		Directory: s.directory, TokenURL: s.tokenURL, Metrics: cfg.Metrics, RefusalsUncounted: cfg.RefusalsUncounted,
@@ -170,8 +180,17 @@ func (s *Service) SetOrgPolicy(p OrgPolicy, emails ...string) {
 // services to keep theirs in, too.
 func (s *Service) Policies() *policy.Store { return s.policies }
 
-// Register adds IAM Admin v1.
-func (s *Service) Register(r grpc.ServiceRegistrar) { s.admin.Register(r) }
+// BoundAPIKeysAllowed reports whether API keys of the project may be bound to
+// service accounts.
+func (s *Service) BoundAPIKeysAllowed(project string) bool {
+	return !s.orgPolicies.Enforced(project, orgpolicy.BoundAPIKeys)
+}
+
+// Register adds IAM Admin v1 and Organization Policy v2.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	s.admin.Register(r)
+	s.orgPolicies.Register(r)
+}
 
 // Middleware stands before the transcoder of Register's REST form. It adds what
 // only REST tells of keys: disableReason and extendedStatus.

@@ -39,6 +39,9 @@ type Config struct {
 	// OrgPolicy holds the constraints to start with. The zero OrgPolicy allows
 	// everything.
 	OrgPolicy OrgPolicy
+	// OfProject is what a project makes, by policies of its own, of the
+	// organisation's constraints. Nil leaves them as they are.
+	OfProject func(project string, organisation OrgPolicy) OrgPolicy
 	// Pair makes the pairs of created keys, whatever size was asked for. Nil
 	// generates them.
 	Pair func() (*rsa.PrivateKey, error)
@@ -52,6 +55,9 @@ type OrgPolicy struct {
 	DenyKeyCreation bool
 	// DenyKeyUpload enforces constraints/iam.disableServiceAccountKeyUpload.
 	DenyKeyUpload bool
+	// ManagedDenyKeyCreation and ManagedDenyKeyUpload enforce the managed twins of
+	// both, which forbid the same and have a text of their own.
+	ManagedDenyKeyCreation, ManagedDenyKeyUpload bool
 	// MaxKeyLifetime is constraints/iam.serviceAccountKeyExpiryHours: created
 	// keys expire after it and certificates that last longer are refused. Zero:
 	// created keys never expire and uploaded ones as their certificate says.
@@ -100,9 +106,19 @@ func (d *Directory) OverrideOrgPolicy(email string, p *OrgPolicy) {
 	d.overrides[email] = *p
 }
 
-func (d *Directory) orgPolicyOf(email string) OrgPolicy {
-	if p, ok := d.overrides[email]; ok {
+// Organisation returns the organisation's constraints.
+func (d *Directory) Organisation() OrgPolicy {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.orgPolicy
+}
+
+func (d *Directory) orgPolicyOf(a Account) OrgPolicy {
+	if p, ok := d.overrides[a.Email]; ok {
 		return p
+	}
+	if d.cfg.OfProject != nil {
+		return d.cfg.OfProject(a.Project, d.orgPolicy)
 	}
 	return d.orgPolicy
 }

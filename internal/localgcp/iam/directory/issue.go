@@ -41,7 +41,7 @@ func (d *Directory) CreateKey(accountName string, algorithm adminpb.ServiceAccou
 		Origin: adminpb.ServiceAccountKeyOrigin_GOOGLE_PROVIDED, Type: adminpb.ListServiceAccountKeysRequest_USER_MANAGED,
 		Algorithm: algorithm, PublicKey: &private.PublicKey,
 	}
-	k.ValidAfter, k.ValidBefore = d.lifetime(owner.Email)
+	k.ValidAfter, k.ValidBefore = d.lifetime(owner)
 	k.certificate = d.selfSigned(owner.UniqueID, private, k.ValidAfter, k.ValidBefore)
 	k, err = d.add(accountName, denyCreation, k)
 	return k, private, err
@@ -55,11 +55,11 @@ func (d *Directory) pair(bits int) (*rsa.PrivateKey, error) {
 }
 
 // lifetime is that of a key created now.
-func (d *Directory) lifetime(email string) (from, to time.Time) {
+func (d *Directory) lifetime(a Account) (from, to time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	from = d.cfg.Clock.Now().Truncate(time.Second)
-	if limit := d.orgPolicyOf(email).MaxKeyLifetime; limit > 0 {
+	if limit := d.orgPolicyOf(a).MaxKeyLifetime; limit > 0 {
 		return from, from.Add(limit)
 	}
 	return from, NeverExpires
@@ -101,7 +101,7 @@ func (d *Directory) add(accountName string, denied constraint, k Key) (Key, erro
 	if err != nil {
 		return Key{}, err
 	}
-	if limit := d.orgPolicyOf(a.Email).MaxKeyLifetime; limit > 0 && k.ValidBefore.Sub(k.ValidAfter) > limit {
+	if limit := d.orgPolicyOf(a.Account).MaxKeyLifetime; limit > 0 && k.ValidBefore.Sub(k.ValidAfter) > limit {
 		return Key{}, tooLong(k.ValidBefore.Sub(k.ValidAfter), limit)
 	}
 	added := &key{Key: k, history: []change{{at: d.cfg.Clock.Now(), to: enabled}}}
@@ -127,7 +127,7 @@ func (d *Directory) check(accountName string, denied constraint) (*account, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := denied(d.orgPolicyOf(a.Email), a.Account); err != nil {
+	if err := denied(d.orgPolicyOf(a.Account), a.Account); err != nil {
 		return nil, err
 	}
 	n := 0
@@ -146,6 +146,9 @@ func (d *Directory) check(accountName string, denied constraint) (*account, erro
 type constraint func(OrgPolicy, Account) error
 
 func denyCreation(p OrgPolicy, a Account) error {
+	if p.ManagedDenyKeyCreation {
+		return managedViolation("constraints/iam.managed.disableServiceAccountKeyCreation", a)
+	}
 	if !p.DenyKeyCreation {
 		return nil
 	}
@@ -153,11 +156,19 @@ func denyCreation(p OrgPolicy, a Account) error {
 }
 
 func denyUpload(p OrgPolicy, a Account) error {
+	if p.ManagedDenyKeyUpload {
+		return managedViolation("constraints/iam.managed.disableServiceAccountKeyUpload", a)
+	}
 	if !p.DenyKeyUpload {
 		return nil
 	}
 	const name = "constraints/iam.disableServiceAccountKeyUpload"
 	return violation(name, fmt.Sprintf("Constraint `%s` violated for service account %s attempting to upload public key.", name, a.Name()), a)
+}
+
+// managedViolation is how managed constraints refuse [mem].
+func managedViolation(name string, a Account) error {
+	return violation(name, fmt.Sprintf("Operation denied by org policy: [%q: \"This constraint, when enforced, blocks this operation on service account keys.\"].", name), a)
 }
 
 func violation(constraint, message string, a Account) error {

@@ -50,7 +50,7 @@ func (d *Directory) respond(name string, why DisableReason, found ExtendedStatus
 		return Account{}, false, status.Error(codes.FailedPrecondition, preconditionFailed)
 	}
 	now, before := d.cfg.Clock.Now(), k.latest()
-	if why != Exposed || !d.orgPolicyOf(a.Email).WaitForAbuse {
+	if why != Exposed || !d.orgPolicyOf(a.Account).WaitForAbuse {
 		k.set(disabled, why, now)
 	}
 	k.note(found, now)
