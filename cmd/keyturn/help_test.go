@@ -34,7 +34,7 @@ func TestEveryHelpHasAnExampleThatParses(t *testing.T) {
 // parses reports why an example, as a shell would run it, is no command line of
 // keyturn's.
 func parses(example string) error {
-	example = strings.NewReplacer(`eval "$(`, "", `)"`, "").Replace(example)
+	example = strings.NewReplacer(`eval "$(`, "", `)"`, "", "pbpaste | ", "", "source <(", "", " | source", "", ")", "").Replace(example)
 	words := strings.Fields(example)
 	root := (&app{}).root()
 	root.SetOut(io.Discard)

@@ -57,7 +57,7 @@ func Diagnose(err error) Diagnosis {
 		code = status.FromContextError(err).Code()
 	}
 	for _, s := range symptoms {
-		if (s.code == anyCode || s.code == code) && strings.Contains(text, s.says) {
+		if s.fits(code, text) {
 			return s.Diagnosis
 		}
 	}

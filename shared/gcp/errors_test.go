@@ -107,6 +107,8 @@ func commonErrors(t *testing.T) []diagnosed {
 		{reasoned(t, codes.PermissionDenied, "SERVICE_DISABLED"), "not turned on", false},
 		{reasoned(t, codes.PermissionDenied, "BILLING_DISABLED"), "billing", false},
 		{apiKeyRefused(403, "CONSUMER_SUSPENDED"), "suspended", false},
+		{errors.New("google: could not find default credentials. See https://cloud.google.com"), "no credentials", false},
+		{errors.New(`oauth2: "invalid_grant" "reauth related error (invalid_rapt)"`), "sign in again", false},
 		{ErrNotYet, "does not know the credential", true},
 	}
 }

@@ -1,12 +1,20 @@
 package gcp
 
-import "google.golang.org/grpc/codes"
+import (
+	"strings"
+
+	"google.golang.org/grpc/codes"
+)
 
 // symptom is a known way to fail.
 type symptom struct {
 	code codes.Code // of the status; anyCode also fits errors that have none
 	says string     // a part of the text, a reason or the type of a violation
 	Diagnosis
+}
+
+func (s symptom) fits(code codes.Code, text string) bool {
+	return (s.code == anyCode || s.code == code) && strings.Contains(text, s.says)
 }
 
 // anyCode is the one that no error has.
@@ -33,6 +41,12 @@ var symptoms = []symptom{
 		Means: "the key is deleted, or so new that this part of Google has not heard of it", Next: waitForIAM}},
 	{anyCode, "ACCOUNT_STATE_INVALID", Diagnosis{
 		Means: "the service account is disabled or deleted", Next: "enable it, or undelete it within 30 days; if Google disabled it, answer Google's notice first"}},
+
+	// The credentials of whoever calls.
+	{anyCode, "could not find default credentials", Diagnosis{
+		Means: "this machine has no credentials to call Google with", Next: "run 'gcloud auth application-default login'"}},
+	{anyCode, "invalid_rapt", Diagnosis{
+		Means: "Google wants the person whose credentials these are to sign in again", Next: "run 'gcloud auth application-default login'"}},
 
 	// The token endpoint.
 	{anyCode, "Invalid JWT Signature", Diagnosis{Retry: true,

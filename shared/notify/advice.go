@@ -20,7 +20,7 @@ func doubtful(a alerting.Alert) bool {
 // or where to look.
 func Advised(a alerting.Alert) alerting.Alert {
 	if doubtful(a) {
-		a.Next, a.Runbook = "keyturn status", explain(a.Detector).runbook
+		a.Next, a.Runbook = "keyturn status", Explain(a.Detector).Runbook
 		if !strings.HasPrefix(a.Link, "https://console.cloud.google.com/") {
 			a.Link = ""
 		}

@@ -50,7 +50,7 @@ func TestNoStrangerGivesAdvice(t *testing.T) {
 			}
 		}
 		m := compose(a, deployed)
-		if m.Next != "keyturn status" || m.Runbook != explain(a.Detector).runbook || headline(m) != "CRITICAL open, unproven" {
+		if m.Next != "keyturn status" || m.Runbook != Explain(a.Detector).Runbook || headline(m) != "CRITICAL open, unproven" {
 			t.Errorf("%s: next %q, runbook %q", headline(m), m.Next, m.Runbook)
 		}
 		a.State = alerting.Resolved

@@ -7,19 +7,19 @@ import (
 	"example.com/keyturn/shared/event"
 )
 
-// explanation is what is known of all that a detector finds. docs/detectors.md has
+// Explanation is what is known of all that a detector finds. docs/detectors.md has
 // each, under the detector's name.
-type explanation struct {
-	why     string // it is not normal
-	runbook string // what to do, step by step; may be empty
+type Explanation struct {
+	Why     string // it is not normal
+	Runbook string // what to do, step by step; may be empty
 }
 
-// explain returns what is known of a detector's findings; of one that a rule file
-// defines, nothing is.
-func explain(detector string) explanation {
+// Explain returns what is known of the findings of a detector, or of a milestone of
+// rotations; of a detector that a rule file defines, nothing is.
+func Explain(detector string) Explanation {
 	for _, d := range detect.Detectors() {
 		if d.Name == detector {
-			return explanation{d.Rationale, d.Runbook}
+			return Explanation{d.Rationale, d.Runbook}
 		}
 	}
 	return milestones[detector]
@@ -29,7 +29,7 @@ func explain(detector string) explanation {
 // nothing.
 func (d Deployment) page(detector string) string {
 	u, err := url.Parse(link(d.Runbooks))
-	if err != nil || u.Host == "" || explain(detector).why == "" {
+	if err != nil || u.Host == "" || Explain(detector).Why == "" {
 		return ""
 	}
 	u.Fragment = detector
@@ -37,7 +37,7 @@ func (d Deployment) page(detector string) string {
 }
 
 // milestones explain the milestones of a rotation that alert, by their detector.
-var milestones = map[string]explanation{
+var milestones = map[string]Explanation{
 	event.MilestonePrefix + string(event.Failed): {
 		"A step of a rotation did not succeed. What it works on stays as it was, and every sweep tries the step again; consumers keep a key that works.",
 		"1. Read the reason: most are a missing grant, a quota or a policy. 2. Mend it; the next sweep goes on from the same step. 3. 'keyturn status SECRET' shows whether it did.",

@@ -23,7 +23,7 @@ func TestEveryMilestoneThatAlertsIsExplained(t *testing.T) {
 		}
 		if severity >= alerting.Warning {
 			alerts++
-			if e := milestones[event.MilestonePrefix+string(m)]; e.why == "" || e.runbook == "" {
+			if e := milestones[event.MilestonePrefix+string(m)]; e.Why == "" || e.Runbook == "" {
 				t.Errorf("%s is not explained", m)
 			}
 		}
@@ -41,8 +41,8 @@ func TestExplanationsAreToldWhole(t *testing.T) {
 		}
 	}
 	for name, e := range milestones {
-		if len(e.why) > maxSentence || len(e.runbook) > maxRunbook {
-			t.Errorf("%s: rationale of %d bytes, runbook of %d", name, len(e.why), len(e.runbook))
+		if len(e.Why) > maxSentence || len(e.Runbook) > maxRunbook {
+			t.Errorf("%s: rationale of %d bytes, runbook of %d", name, len(e.Why), len(e.Runbook))
 		}
 	}
 }
@@ -97,7 +97,7 @@ milestone of a rotation that alerts. Alerts link to these sections if ` + "`runb
 	}
 	for _, m := range event.Milestones {
 		if e, ok := milestones[event.MilestonePrefix+string(m)]; ok {
-			fmt.Fprintf(&b, "## %s%s\n\n%s\n\n%s\n\n%s\n", event.MilestonePrefix, m, usual(m.SeverityOf(), ""), e.why, steps(e.runbook))
+			fmt.Fprintf(&b, "## %s%s\n\n%s\n\n%s\n\n%s\n", event.MilestonePrefix, m, usual(m.SeverityOf(), ""), e.Why, steps(e.Runbook))
 		}
 	}
 	return strings.TrimSuffix(b.String(), "\n")

@@ -61,7 +61,7 @@ func compose(a alerting.Alert, d Deployment) message {
 		Severity: a.Severity.String(),
 		Doubtful: doubtful(a),
 		Sentence: Printable(Sentence(a), maxSentence),
-		Why:      explain(a.Detector).why,
+		Why:      Explain(a.Detector).Why,
 		Progress: Printable(progress(a), maxSentence),
 		Facts:    facts(a),
 		Next:     Printable(a.Next, maxStep),

@@ -42,7 +42,7 @@ type webhookBody struct {
 func webhookBodyOf(a alerting.Alert, d Deployment) webhookBody {
 	a = Advised(a)
 	b := webhookBody{
-		Alert: a, Rationale: explain(a.Detector).why, RunbookURL: d.page(a.Detector),
+		Alert: a, Rationale: Explain(a.Detector).Why, RunbookURL: d.page(a.Detector),
 		TechniqueName: techniques[a.Technique], TechniqueURL: attackURL(a.Technique), Gcloud: Call(a.Notice, d.Region),
 	}
 	if doubtful(a) {
