@@ -209,7 +209,7 @@ func TestDiagnosesOfTheEmbeddedCloud(t *testing.T) {
 		must(t, err)
 	}
 	_, _, full := w.CreateAccountKey(t.Context(), account)
-	w.gcp.IAM.SetOrgPolicy(iam.OrgPolicy{MaxKeyLifetime: time.Minute})
+	w.gcp.IAM.SetOrgPolicy(iam.OrgPolicy{MaxKeyLifetime: time.Hour})
 	cert, _ := w.certificate()
 	_, long := w.UploadAccountKey(t.Context(), w.account("other"), cert)
 	for means, err := range map[string]error{
