@@ -19,6 +19,7 @@ require (
 	cloud.google.com/go/scheduler v1.18.1
 	cloud.google.com/go/secretmanager v1.24.0
 	cloud.google.com/go/securitycenter v1.47.0
+	cloud.google.com/go/serviceusage v1.16.1
 	connectrpc.com/vanguard v0.4.0
 	github.com/GoogleCloudPlatform/functions-framework-go v1.9.2
 	github.com/PagerDuty/go-pagerduty v1.8.0

@@ -20,6 +20,7 @@ import (
 	"example.com/keyturn/internal/localgcp/functions"
 	"example.com/keyturn/internal/localgcp/gemini"
 	"example.com/keyturn/internal/localgcp/iam"
+	"example.com/keyturn/internal/localgcp/iam/policy"
 	"example.com/keyturn/internal/localgcp/location"
 	"example.com/keyturn/internal/localgcp/logging"
 	"example.com/keyturn/internal/localgcp/monitoring"
@@ -29,6 +30,7 @@ import (
 	"example.com/keyturn/internal/localgcp/run"
 	"example.com/keyturn/internal/localgcp/scheduler"
 	"example.com/keyturn/internal/localgcp/secretmanager"
+	"example.com/keyturn/internal/localgcp/serviceusage"
 	"example.com/keyturn/internal/localgcp/wire"
 	"google.golang.org/grpc"
 )
@@ -46,6 +48,7 @@ type Cloud struct {
 	Scheduler  *scheduler.Service
 	Functions  *functions.Service
 	Run        *run.Service
+	Usage      *serviceusage.Service
 
 	server *wire.Server
 }
@@ -74,22 +77,23 @@ func (l lateTokens) IdentityToken(email, audience string) (string, error) {
 }
 
 func (c *Cloud) assemble(cfg Config) {
-	ids := random.New(cfg.Random)
-	c.PubSub = pubsub.New(pubsub.Config{Tokens: lateTokens{c}, Watcher: cfg.Watcher})
+	ids, policies := random.New(cfg.Random), policy.NewStore()
+	c.PubSub = pubsub.New(pubsub.Config{Tokens: lateTokens{c}, Watcher: cfg.Watcher, Policies: policies})
 	c.Logging = logging.New(logging.Config{Clock: cfg.Clock, Publisher: c.PubSub, Random: ids})
 	c.Monitoring = monitoring.New(monitoring.Config{Clock: cfg.Clock, Lag: cfg.MetricLag})
 	c.IAM = iam.New(iam.Config{
 		Clock: cfg.Clock, ProjectID: cfg.ProjectID, KeyLag: cfg.KeyLag, DisableLag: cfg.KeyLag, StaleLists: cfg.KeyLag,
 		Audit: c.Logging, NoDataAccess: !cfg.DataAccess, Metrics: c.Monitoring, Faults: &c.Faults,
-		RefusalsUncounted: cfg.RefusalsUncounted, Pair: cfg.Pair, Random: ids, AllowBoundAPIKeys: cfg.AllowBoundAPIKeys,
+		RefusalsUncounted: cfg.RefusalsUncounted, Policies: policies, Pair: cfg.Pair, Random: ids, AllowBoundAPIKeys: cfg.AllowBoundAPIKeys,
 	})
-	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.PubSub, EventualLag: cfg.EventualLag, Audit: c.Logging})
+	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.PubSub, EventualLag: cfg.EventualLag, Audit: c.Logging, Policies: policies})
 	c.APIKeys = apikeys.New(apikeys.Config{
 		Clock: cfg.Clock, Lag: cfg.KeyLag, ProjectNumber: iam.ProjectNumber, Audit: c.Logging, DataAccess: cfg.DataAccess, Random: ids,
 		AllowBound: c.IAM.BoundAPIKeysAllowed, HasAccount: func(email string) bool { return c.IAM.UniqueID(email) != "" },
 	})
 	c.Functions = functions.New(cfg.Clock)
-	c.Run = run.New(run.Config{Policies: c.IAM.Policies(), Exists: c.Functions.HasService})
+	c.Run = run.New(run.Config{Policies: policies, Exists: c.Functions.HasService})
+	c.Usage = serviceusage.New(serviceusage.Config{ProjectID: cfg.ProjectID, Number: iam.ProjectNumber, Random: ids})
 	c.Scheduler = scheduler.New(scheduler.Config{Clock: cfg.Clock, Publisher: c.PubSub, Tokens: c.IAM, Random: ids})
 }
 
@@ -102,7 +106,7 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 	quotas := quota.New(quota.Config{Limits: cfg.Quotas, Number: iam.ProjectNumber, Now: cfg.Wall})
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.ChainUnaryInterceptor(c.Faults.Unary(), c.IAM.Unary(), quotas.Unary()),
+		grpc.ChainUnaryInterceptor(c.Faults.Unary(), c.Usage.Unary(), c.IAM.Unary(), quotas.Unary()),
 		grpc.ChainStreamInterceptor(c.IAM.Stream()),
 	}
 	main, err := wire.NewHandler(func(r grpc.ServiceRegistrar) {
@@ -115,8 +119,9 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 		c.Scheduler.Register(r)
 		c.Functions.Register(r)
 		c.Run.Register(r)
+		c.Usage.Register(r)
 		location.Register(r)
-	}, slices.Concat(apikeys.Rules(), run.Rules()), opts...)
+	}, slices.Concat(apikeys.Rules(), run.Rules(), pubsub.PolicyRules()), opts...)
 	if err != nil {
 		return nil, err
 	}

@@ -74,6 +74,10 @@ type Config struct {
 	// never. The gRPC methods are left to the server's own interceptor.
 	Faults *fault.Injector
 
+	// Policies holds the allow policies of projects and service accounts, and of
+	// what other services keep there. Nil is a store of its own.
+	Policies *policy.Store
+
 	// Pair makes the pairs of created keys, whatever size was asked for. Nil
 	// generates them.
 	Pair func() (*rsa.PrivateKey, error)
@@ -104,7 +108,10 @@ func New(cfg Config) *Service {
 	if cfg.Owner == "" {
 		cfg.Owner = "owner@example.com"
 	}
-	s := &Service{cfg: cfg, policies: policy.NewStore()}
+	if cfg.Policies == nil {
+		cfg.Policies = policy.NewStore()
+	}
+	s := &Service{cfg: cfg, policies: cfg.Policies}
 	s.baseURL.Store("https://oauth2.googleapis.com")
 	s.directory = directory.New(directory.Config{
 		Clock: cfg.Clock, KeyLag: cfg.KeyLag, DisableLag: cfg.DisableLag, StaleLists: cfg.StaleLists,
@@ -175,10 +182,6 @@ func (s *Service) SetOrgPolicy(p OrgPolicy, emails ...string) {
 		s.directory.OverrideOrgPolicy(e, &p)
 	}
 }
-
-// Policies are the allow policies of the projects and service accounts, for other
-// services to keep theirs in, too.
-func (s *Service) Policies() *policy.Store { return s.policies }
 
 // BoundAPIKeysAllowed reports whether API keys of the project may be bound to
 // service accounts.

@@ -18,9 +18,11 @@ import (
 	"sync"
 	"time"
 
+	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc"
 
+	"example.com/keyturn/internal/localgcp/iam/policy"
 	"example.com/keyturn/internal/localgcp/pubsub/push"
 )
 
@@ -38,6 +40,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Watcher is told what becomes of messages. Nil: nobody is.
 	Watcher Watcher
+	// Policies holds the allow policies of topics and subscriptions, by name. Share
+	// the store of IAM. Nil: one of its own.
+	Policies *policy.Store
 }
 
 // TokenSource makes OpenID Connect identity tokens of service accounts.
@@ -74,17 +79,21 @@ func New(cfg Config) *Service {
 	if cfg.Watcher == nil {
 		cfg.Watcher = nobody{}
 	}
+	if cfg.Policies == nil {
+		cfg.Policies = policy.NewStore()
+	}
 	cfg.PullWait = cmp.Or(cfg.PullWait, 5*time.Second)
 	s := &Service{cfg: cfg, topics: map[string]*topic{}, subs: map[string]*subscription{}, forbidden: map[string]bool{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
 
-// Register adds both Pub/Sub services to a gRPC server, which has to take
+// Register adds both Pub/Sub services, and the policies of what they have, to a gRPC server, which has to take
 // messages of over 10 MB (grpc.MaxRecvMsgSize) for publishers to reach that limit.
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pubsubpb.RegisterPublisherServer(r, s)
 	pubsubpb.RegisterSubscriberServer(r, s)
+	iampb.RegisterIAMPolicyServer(r, policies{Service: s})
 }
 
 // Close cuts pushes and pulls off and returns once all goroutines have ended.

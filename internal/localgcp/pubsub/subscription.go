@@ -119,6 +119,7 @@ func (s *Service) DeleteSubscription(_ context.Context, req *pubsubpb.DeleteSubs
 	}
 	s.detach(sub)
 	delete(s.subs, req.Subscription)
+	s.cfg.Policies.Delete(req.Subscription)
 	s.reset(sub)
 	return &emptypb.Empty{}, nil
 }

@@ -123,6 +123,7 @@ func (s *Service) DeleteTopic(_ context.Context, req *pubsubpb.DeleteTopicReques
 		sub.pb.Topic = deletedTopic
 	}
 	delete(s.topics, req.Topic)
+	s.cfg.Policies.Delete(req.Topic)
 	s.deadLetterTopicChanged(req.Topic)
 	return &emptypb.Empty{}, nil
 }

@@ -73,7 +73,7 @@ func (w *World) makeSink(ctx context.Context) error {
 	}
 	defer client.Close()
 	_, err = client.CreateSink(ctx, &loggingpb.CreateSinkRequest{
-		Parent: "projects/" + w.Project,
+		Parent: w.site.Resource(), UniqueWriterIdentity: true,
 		Sink:   &loggingpb.LogSink{Name: event.TopicLogs, Destination: "pubsub.googleapis.com/" + w.Topic(event.TopicLogs), Filter: gcp.AuditFilter},
 	})
 	if err != nil {

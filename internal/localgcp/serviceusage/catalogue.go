@@ -1,0 +1,33 @@
+package serviceusage
+
+// api is one that can be enabled.
+type api struct {
+	title string
+	// serves are the gRPC services that need it; they refuse calls while it is
+	// disabled. APIs that the embedded cloud does not have serve none.
+	serves []string
+}
+
+// catalogue are the APIs, by name.
+var catalogue = map[string]api{
+	"apikeys.googleapis.com":              {"API Keys API", []string{"google.api.apikeys.v2.ApiKeys"}},
+	"artifactregistry.googleapis.com":     {title: "Artifact Registry API"},
+	"cloudasset.googleapis.com":           {title: "Cloud Asset API"},
+	"cloudbuild.googleapis.com":           {title: "Cloud Build API"},
+	"cloudfunctions.googleapis.com":       {"Cloud Functions API", []string{"google.cloud.functions.v2.FunctionService"}},
+	"cloudresourcemanager.googleapis.com": {title: "Cloud Resource Manager API"},
+	"cloudscheduler.googleapis.com":       {"Cloud Scheduler API", []string{"google.cloud.scheduler.v1.CloudScheduler"}},
+	"eventarc.googleapis.com":             {title: "Eventarc API"},
+	"firestore.googleapis.com":            {title: "Cloud Firestore API"},
+	"generativelanguage.googleapis.com":   {title: "Generative Language API"},
+	"iam.googleapis.com":                  {"Identity and Access Management (IAM) API", []string{"google.iam.admin.v1.IAM"}},
+	"iamcredentials.googleapis.com":       {"IAM Service Account Credentials API", []string{"google.iam.credentials.v1.IAMCredentials"}},
+	"logging.googleapis.com":              {"Cloud Logging API", []string{"google.logging.v2.LoggingServiceV2", "google.logging.v2.ConfigServiceV2", "google.logging.v2.MetricsServiceV2"}},
+	"monitoring.googleapis.com":           {"Cloud Monitoring API", []string{"google.monitoring.v3.MetricService"}},
+	"orgpolicy.googleapis.com":            {title: "Organization Policy API"},
+	"pubsub.googleapis.com":               {"Cloud Pub/Sub API", []string{"google.pubsub.v1.Publisher", "google.pubsub.v1.Subscriber"}},
+	"run.googleapis.com":                  {"Cloud Run Admin API", []string{"google.cloud.run.v2.Services"}},
+	"secretmanager.googleapis.com":        {"Secret Manager API", []string{"google.cloud.secretmanager.v1.SecretManagerService"}},
+	"securitycenter.googleapis.com":       {title: "Security Command Center API"},
+	"serviceusage.googleapis.com":         {title: "Service Usage API"},
+}
