@@ -20,6 +20,7 @@ var layers = []struct {
 	{path: "shared/detect", pure: true},
 	{path: "shared/alerting", pure: true},
 	{path: "shared/inventory", may: []string{"shared/rotation"}, pure: true},
+	{path: "shared/posture", may: []string{"shared/inventory", "shared/rotation", "shared/detect"}, pure: true},
 	{path: "shared/event", may: []string{"shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/deployment", may: []string{"shared/event"}},
 	{path: "shared/yamlfile", may: []string{}},

@@ -1,6 +1,9 @@
 package inventory
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 const plainLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
@@ -12,6 +15,10 @@ func command(words ...string) string {
 	}
 	return strings.Join(words, " ")
 }
+
+// Command is a command line for a shell, in which names that others chose stay the
+// one word that they are.
+func Command(words ...string) string { return command(slices.Clone(words)...) }
 
 // quoted is one word of a shell.
 func quoted(word string) string {
