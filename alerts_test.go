@@ -181,6 +181,7 @@ func TestFunctionsListTheFilesChannels(t *testing.T) {
 	w := httptest.NewRecorder()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(`{"command":"test"}`))
+	r.Header.Set("Content-Type", "application/json")
 	cancel()
 	ask(w, r)
 	for _, want := range []string{`"console"`, `"on-call"`, `"mail"`} {

@@ -126,7 +126,7 @@ func TestCloudBuildDeploysTheTable(t *testing.T) {
 	}
 	here := deployment.Site{Project: "acme", Region: "us-central1"}
 	expand := func(args []string, name string) string {
-		return strings.NewReplacer("${PROJECT_ID}", "acme", "${_REGION}", "us-central1", "${_ALERTS}", "${ALERTS}").Replace(flag(args, name))
+		return strings.NewReplacer("${PROJECT_ID}", "acme", "${_REGION}", "us-central1", "${_ALERTS}", "${ALERTS}", "${_CALLERS}", "${CALLERS}", "${_AUDIENCES}", "${AUDIENCES}").Replace(flag(args, name))
 	}
 	for _, f := range deployment.Functions {
 		args, ok := steps[f.Name]
@@ -168,5 +168,31 @@ func TestCloudBuildDeploysTheTable(t *testing.T) {
 	}
 	for name := range steps {
 		t.Errorf("%s is deployed and not in the table", name)
+	}
+}
+
+// TestHTTPFunctionsKnowTheirCallers has whoever takes a token without a signature be
+// deployed so that Cloud Run has looked at it, and with settings that can be read.
+func TestHTTPFunctionsKnowTheirCallers(t *testing.T) {
+	given := strings.NewReplacer("${PROJECT_ID}", "acme", "${PROJECT_NUMBER}", "1234", "${_REGION}", "europe-west3", "${_CALLERS}", "ada@example.com: *; bob@example.com: status list", "${_AUDIENCES}", "", "${_ALERTS}", "")
+	for _, step := range readBuild(t).GetSteps() {
+		variables := flag(step.GetArgs(), "--set-env-vars")
+		if http := strings.HasSuffix(flag(step.GetArgs(), "--entry-point"), "HTTP"); http != strings.Contains(variables, "KEYTURN_CHECKED_BY=cloud-run") {
+			t.Errorf("step %s: %s", step.GetId(), variables)
+		} else if !http {
+			continue
+		}
+		if !slices.Contains(step.GetArgs(), "--no-allow-unauthenticated") {
+			t.Errorf("step %s lets everybody call, and believes that Cloud Run checks", step.GetId())
+		}
+		name := step.GetArgs()[2]
+		if _, err := build(t.Context(), append(strings.Split(given.Replace(variables), ","), "K_SERVICE="+name)); err != nil {
+			t.Errorf("step %s: %v", step.GetId(), err)
+		}
+		for _, url := range []string{"https://europe-west3-acme.cloudfunctions.net/" + name + " ", "https://" + name + "-1234.europe-west3.run.app "} {
+			if !strings.Contains(given.Replace(variables), url) {
+				t.Errorf("step %s takes no token for %s: %s", step.GetId(), url, variables)
+			}
+		}
 	}
 }

@@ -11,13 +11,17 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"example.com/keyturn/functions/alert"
 	"example.com/keyturn/functions/audit"
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/identity"
 	"example.com/keyturn/shared/state"
 	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
@@ -75,7 +79,11 @@ func configured(ctx context.Context) (*services, error) {
 }
 
 func build(ctx context.Context, environ []string) (*services, error) {
-	env, err := gcp.ReadEnvironment(environ)
+	var callers door.Callers
+	env, err := gcp.ReadEnvironment(environ, func(env gcp.Environment) (err error) {
+		callers, err = door.ParseCallers(env.Callers, slices.Concat(rotate.Actions(), audit.Actions(), alert.Actions()))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -88,11 +96,24 @@ func build(ctx context.Context, environ []string) (*services, error) {
 	if err != nil {
 		return nil, err
 	}
+	entrance := entrance(env, callers, log)
 	return &services{
-		rotate: rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log, Timeout: env.Timeout}),
-		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: shared(env, cloud, "audit", ""), Secrets: cloud, Metrics: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log}),
-		alert:  alert.New(alert.Config{Publisher: cloud, Seals: cloud, Rules: rules, Channels: channels, Store: shared(env, cloud, "alert", "alert"), Now: Clock, Log: log}),
+		rotate: rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log, Door: entrance, Timeout: env.Timeout}),
+		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: shared(env, cloud, "audit", ""), Secrets: cloud, Metrics: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log, Door: entrance}),
+		alert:  alert.New(alert.Config{Publisher: cloud, Seals: cloud, Rules: rules, Channels: channels, Store: shared(env, cloud, "alert", "alert"), Now: Clock, Log: log, Door: entrance}),
 	}, nil
+}
+
+// entrance is the door of the three functions that people call. Tokens of the
+// embedded cloud are its own, and there whoever has none is let in if nobody says
+// who may be.
+func entrance(env gcp.Environment, callers door.Callers, log *slog.Logger) *door.HTTP {
+	checked := env.CheckedBy == gcp.CheckedByCloudRun
+	tokens := identity.Config{Audiences: strings.Fields(env.Audiences), Unsigned: checked}
+	if env.Endpoint != "" {
+		tokens.KeysURL = "http://" + env.Endpoint + "/oauth2/v3/certs"
+	}
+	return door.NewHTTP(door.Config{Verifier: identity.New(tokens), Callers: callers, Checked: checked, Open: env.Endpoint != "", Log: log})
 }
 
 // shared is where the instances of a function keep what they know in common: its

@@ -265,7 +265,9 @@ func TestEnvironmentIsReadUntilItIsRight(t *testing.T) {
 	list := func(want int) {
 		t.Helper()
 		w := httptest.NewRecorder()
-		ask(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"command":"list"}`)))
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"command":"list"}`))
+		r.Header.Set("Content-Type", "application/json")
+		ask(w, r)
 		if w.Code != want {
 			t.Errorf("HTTP %d %s, want %d", w.Code, w.Body, want)
 		}
@@ -300,6 +302,15 @@ func TestServicesAreBuiltOnce(t *testing.T) {
 	for _, s := range got {
 		if s == nil || s != got[0] {
 			t.Fatal("two calls were given services of their own")
+		}
+	}
+}
+
+func TestCallersAreToldWithTheRestOfTheEnvironment(t *testing.T) {
+	_, err := build(t.Context(), []string{"KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_TIMEOUT=never", "KEYTURN_CALLERS=ada@example.com: scan rotate ack drop"})
+	for _, want := range []string{"KEYTURN_TIMEOUT", `KEYTURN_CALLERS: ada@example.com: there is no action "drop": there are *, sweep, `, "scan", "silence"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error does not say %s: %v", want, err)
 		}
 	}
 }

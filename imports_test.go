@@ -25,6 +25,7 @@ var layers = []struct {
 	{path: "shared/deployment", may: []string{"shared/event"}},
 	{path: "shared/yamlfile", may: []string{}},
 	{path: "shared/loopback", pure: true},
+	{path: "shared/identity", may: []string{}},
 	{path: "shared/channel", may: []string{"shared/alertfile", "shared/notify", "shared/alerting"}},
 	{path: "shared/rule", may: []string{"shared/yamlfile", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/alertfile", may: []string{"shared/yamlfile", "shared/loopback", "shared/event", "shared/detect", "shared/alerting"}},

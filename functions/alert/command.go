@@ -1,16 +1,15 @@
 package alert
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"example.com/keyturn/shared/alertfile"
 	"example.com/keyturn/shared/alerting"
-	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/yamlfile"
 )
 
@@ -54,27 +53,30 @@ var selectors = []string{"detector", "project", "credential"}
 // longestSilence is how long anything may be silenced by a command, in days.
 const longestSilence = 30
 
-// DecodeCommand reads one JSON command and refuses what it does not know.
-func DecodeCommand(r io.Reader) (Command, error) {
-	var c Command
-	if err := event.DecodeObject(r, &c, `{"command":"list"}`); err != nil {
-		return Command{}, err
+// Actions are what callers can be let do.
+func Actions() []string {
+	var all []string
+	for _, f := range forms {
+		all = append(all, f.verb)
 	}
-	if err := c.Validate(); err != nil {
-		return Command{}, err
-	}
-	return c, nil
+	return all
+}
+
+// Action is the verb of a command, and the incident or the silence.
+func (c Command) Action() (verb, object string) { return c.Verb, cmp.Or(c.Incident, c.Silence) }
+
+// AskedBy is the command with who asked for it, which is what the command says
+// only where that is not known.
+func (c Command) AskedBy(caller string) Command {
+	c.By = cmp.Or(caller, c.By)
+	return c
 }
 
 // Validate says what is wrong with a command.
 func (c Command) Validate() error {
 	i := slices.IndexFunc(forms, func(f form) bool { return f.verb == c.Verb })
 	if i < 0 {
-		var verbs []string
-		for _, f := range forms {
-			verbs = append(verbs, f.verb)
-		}
-		return fmt.Errorf("command %.40q is none of %s", c.Verb, strings.Join(verbs, ", "))
+		return fmt.Errorf("command %.40q is none of %s", c.Verb, strings.Join(Actions(), ", "))
 	}
 	if err := c.fits(forms[i]); err != nil {
 		return err

@@ -43,6 +43,7 @@ type Config struct {
 	Now       func() time.Time // policy time; nil is the machine's clock
 	Wall      func() time.Time // the machines' time; nil is the machine's clock
 	Log       *slog.Logger     // nil discards
+	Door      *door.HTTP       // that commands of people come through; nil lets nobody in
 }
 
 // Function is the alert function. It is safe for concurrent use.

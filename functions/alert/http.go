@@ -15,7 +15,7 @@ import (
 	"example.com/keyturn/shared/alerting"
 )
 
-const maxCommand = 64 << 10 // bytes
+var commandForm = door.Form{Limit: 64 << 10, Example: `{"command":"list"}`}
 
 var (
 	errNoIncident    = errors.New("there is no such incident: 'keyturn alerts list' shows those there are")
@@ -27,7 +27,7 @@ var (
 // HandleHTTP takes a JSON command from a person and answers with
 // an Overview, a Standing, Silenced, Responses or Tested, or with {"error": …}.
 func (f *Function) HandleHTTP(w http.ResponseWriter, r *http.Request) {
-	door.ServeJSON(w, r, maxCommand, DecodeCommand, f.answer)
+	door.ServeJSON(f.config.Door, w, r, commandForm, f.answer)
 }
 
 func (f *Function) answer(ctx context.Context, c Command) (int, any) {

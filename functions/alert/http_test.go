@@ -9,15 +9,20 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/detect"
+	"example.com/keyturn/shared/event"
 )
 
 // ask sends a command through the HTTP door.
 func ask(t *testing.T, f *Function, method, body string) (code int, header http.Header, answer []byte) {
 	t.Helper()
+	f.config.Door = door.NewHTTP(door.Config{Open: true})
 	w := httptest.NewRecorder()
-	f.HandleHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(body)))
+	r := httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	f.HandleHTTP(w, r)
 	if !json.Valid(w.Body.Bytes()) {
 		t.Errorf("answer is no JSON: %s", w.Body)
 	}
@@ -84,7 +89,7 @@ func TestHTTPRefuses(t *testing.T) {
 		"unknown field": {http.MethodPost, `{"command":"list","all":true}`, 400, `unknown field \"all\"`},
 		"more than one": {http.MethodPost, `{"command":"list"} x`, 400, "nothing after it"},
 		"no command":    {http.MethodPost, `{}`, 400, "none of list, show, ack"},
-		"too large":     {http.MethodPost, strings.Repeat(" ", maxCommand+1), 400, "larger than 65536 bytes"},
+		"too large":     {http.MethodPost, strings.Repeat(" ", int(commandForm.Limit)+1), 400, "larger than 65536 bytes"},
 		"a long verb":   {http.MethodPost, `{"command":"` + strings.Repeat("x", 10_000) + `"}`, 400, "none of list, show, ack"},
 	} {
 		code, header, answer := ask(t, f, c.method, c.body)
@@ -140,7 +145,8 @@ func FuzzDecodeCommand(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if c, err := DecodeCommand(bytes.NewReader(body)); err == nil && !slices.ContainsFunc(forms, func(f form) bool { return f.verb == c.Verb }) {
+		var c Command
+		if event.DecodeObject(bytes.NewReader(body), &c, commandForm.Example) == nil && c.Validate() == nil && !slices.ContainsFunc(forms, func(f form) bool { return f.verb == c.Verb }) {
 			t.Errorf("took %+v", c)
 		}
 	})

@@ -42,6 +42,7 @@ type Config struct {
 	Now       func() time.Time // policy time; nil is the machine's clock
 	Wall      func() time.Time // time that passes between instances: leases, pauses; nil is the machine's clock
 	Log       *slog.Logger     // nil discards
+	Door      *door.HTTP       // that commands of people come through; nil lets nobody in
 
 	// After calls a function, in a goroutine of its own, once time of Wall has
 	// passed; nil is time.AfterFunc.

@@ -5,15 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"example.com/keyturn/functions/door"
-	"example.com/keyturn/shared/event"
 )
 
-const maxCommand = 10 << 20 // bytes
+var commandForm = door.Form{Limit: 10 << 20, Example: `{"command":"scan","entries":[]}`}
 
 // Command is what a person asks of the audit function. Neither verb publishes
 // anything or touches what the function remembers.
@@ -27,7 +27,7 @@ type Command struct {
 // HandleHTTP takes a JSON command from a person and answers with a Report, or
 // with {"error": …}.
 func (f *Function) HandleHTTP(w http.ResponseWriter, r *http.Request) {
-	door.ServeJSON(w, r, maxCommand, DecodeCommand, f.answer)
+	door.ServeJSON(f.config.Door, w, r, commandForm, f.answer)
 }
 
 func (f *Function) answer(ctx context.Context, c Command) (int, any) {
@@ -42,19 +42,22 @@ func (f *Function) answer(ctx context.Context, c Command) (int, any) {
 	return http.StatusOK, report
 }
 
-// DecodeCommand reads one JSON command and refuses what it does not know.
-func DecodeCommand(r io.Reader) (Command, error) {
-	var c Command
-	if err := event.DecodeObject(r, &c, `{"command":"scan","entries":[]}`); err != nil {
-		return Command{}, err
-	}
-	return c, c.validate()
-}
+var verbs = []string{"scan", "replay"}
 
-func (c Command) validate() error {
+// Actions are what callers can be let do.
+func Actions() []string { return slices.Clone(verbs) }
+
+// Action is the verb of a command, which is about nothing in particular.
+func (c Command) Action() (verb, object string) { return c.Verb, "" }
+
+// AskedBy is the command: who asks for it changes nothing.
+func (c Command) AskedBy(string) Command { return c }
+
+// Validate says what is wrong with a command.
+func (c Command) Validate() error {
 	switch {
-	case c.Verb != "scan" && c.Verb != "replay":
-		return fmt.Errorf("command %.40q is none of scan, replay", c.Verb)
+	case !slices.Contains(verbs, c.Verb):
+		return fmt.Errorf("command %.40q is none of %s", c.Verb, strings.Join(verbs, ", "))
 	case c.Verb == "scan" && (!c.Since.IsZero() || !c.Until.IsZero()):
 		return errors.New("command scan takes no since or until: it looks at the entries that are sent with it")
 	case c.Verb == "replay" && c.Entries != nil:

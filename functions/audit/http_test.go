@@ -9,14 +9,18 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/event"
 )
 
 // ask sends a command through the HTTP door.
 func ask(t testing.TB, f *Function, method, body string) (code int, header http.Header, answer []byte) {
 	t.Helper()
+	f.config.Door = door.NewHTTP(door.Config{Open: true})
 	w := httptest.NewRecorder()
-	f.HandleHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(body)))
+	r := httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	f.HandleHTTP(w, r)
 	if !json.Valid(w.Body.Bytes()) {
 		t.Errorf("answer is no JSON: %s", w.Body)
 	}
@@ -109,7 +113,7 @@ func TestHTTPRefuses(t *testing.T) {
 		"replay entries": {http.MethodPost, `{"command":"replay","since":"2030-01-01T00:00:00Z","entries":[]}`, 400, "takes no entries"},
 		"replay of all":  {http.MethodPost, `{"command":"replay"}`, 400, "needs since"},
 		"no time":        {http.MethodPost, `{"command":"replay","since":"yesterday"}`, 400, "send for example"},
-		"too large":      {http.MethodPost, scanCommand(fmt.Appendf(nil, "%q", strings.Repeat("x", maxCommand))), 400, "larger than 10485760 bytes"},
+		"too large":      {http.MethodPost, scanCommand(fmt.Appendf(nil, "%q", strings.Repeat("x", int(commandForm.Limit)))), 400, "larger than 10485760 bytes"},
 		"a long verb":    {http.MethodPost, `{"command":"` + strings.Repeat("x", 10_000) + `"}`, 400, "none of scan, replay"},
 	} {
 		code, header, answer := ask(t, f, c.method, c.body)
@@ -127,8 +131,8 @@ func FuzzDecodeCommand(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		c, err := DecodeCommand(bytes.NewReader(body))
-		if err != nil {
+		var c Command
+		if event.DecodeObject(bytes.NewReader(body), &c, commandForm.Example) != nil || c.Validate() != nil {
 			return
 		}
 		if c.Verb != "scan" && c.Verb != "replay" || c.Verb == "replay" && c.Since.IsZero() {
@@ -142,10 +146,9 @@ func FuzzDecodeCommand(f *testing.F) {
 
 func TestJunkGetsAShortAnswer(t *testing.T) {
 	entries := strings.Repeat("1,", 10_000) + "1"
-	w := httptest.NewRecorder()
-	New(Config{}).HandleHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"command":"scan","entries":[`+entries+`]}`)))
+	_, _, answer := ask(t, New(Config{}), http.MethodPost, `{"command":"scan","entries":[`+entries+`]}`)
 	var r Report
-	if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil || r.Unread != 10_001 || len(r.Rejected) != maxRejected {
+	if err := json.Unmarshal(answer, &r); err != nil || r.Unread != 10_001 || len(r.Rejected) != maxRejected {
 		t.Errorf("%d unread, %d rejected, error %v", r.Unread, len(r.Rejected), err)
 	}
 }

@@ -4,12 +4,9 @@ package door
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 
 	"example.com/keyturn/shared/event"
 )
@@ -48,32 +45,4 @@ func (t Topic) Bury(ctx context.Context, m event.Message, reason error) error {
 		return t.Redeliver(ctx, fmt.Errorf("publishing a dead letter: %w", err))
 	}
 	return nil
-}
-
-// ServeJSON answers one JSON command, sent by POST, of at most limit bytes.
-func ServeJSON[C any](w http.ResponseWriter, r *http.Request, limit int64, decode func(io.Reader) (C, error), do func(context.Context, C) (code int, body any)) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		answer(w, http.StatusMethodNotAllowed, Error{"send a JSON command by POST"})
-		return
-	}
-	c, err := decode(http.MaxBytesReader(w, r.Body, limit))
-	if err != nil {
-		answer(w, http.StatusBadRequest, Error{err.Error()})
-		return
-	}
-	code, body := do(r.Context(), c)
-	answer(w, code, body)
-}
-
-// Error is the body of an answer that is nothing but an error.
-type Error struct {
-	Error string `json:"error"`
-}
-
-func answer(w http.ResponseWriter, code int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the caller went away: nobody is left to tell
 }

@@ -135,6 +135,7 @@ func TestHTTPDoor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			req, err := http.NewRequestWithContext(e.ctx, tt.method, server.URL, strings.NewReader(tt.body))
 			must(t, err)
+			req.Header.Set("Content-Type", "application/json")
 			resp, err := http.DefaultClient.Do(req)
 			must(t, err)
 			defer resp.Body.Close()
@@ -184,7 +185,9 @@ func TestHTTPDoorTellsFailures(t *testing.T) {
 			body, err := json.Marshal(tt.c)
 			must(t, err)
 			w := httptest.NewRecorder()
-			e.f.HandleHTTP(w, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body)))
+			r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			e.f.HandleHTTP(w, r)
 			if w.Code != tt.code {
 				t.Errorf("HTTP %d, want %d", w.Code, tt.code)
 			}

@@ -16,6 +16,7 @@ import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	secretmanager "cloud.google.com/go/secretmanager/apiv1"
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
+	"example.com/keyturn/functions/door"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/shared/event"
@@ -91,7 +92,7 @@ func newEnvOn(t *testing.T, c localgcp.Config, overHTTP http.RoundTripper) *env 
 	must(t, err)
 	t.Cleanup(func() { must(t, cloud.Close()) })
 	e := &env{T: t, ctx: t.Context(), gcp: g, clock: c.Clock, cloud: cloud, pair: made.pair, policy: policy}
-	e.f = New(Config{TrustTopic: true, Cloud: cloud, Now: c.Clock.Now, Pair: made.pair})
+	e.f = New(Config{TrustTopic: true, Cloud: cloud, Now: c.Clock.Now, Pair: made.pair, Door: door.NewHTTP(door.Config{Open: true})})
 	e.connect()
 	return e
 }

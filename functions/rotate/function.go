@@ -25,6 +25,7 @@ type Config struct {
 	Cloud *gcp.Cloud
 	Now   func() time.Time // policy time; nil is the machine's clock
 	Log   *slog.Logger     // nil discards
+	Door  *door.HTTP       // that commands of people come through; nil lets nobody in
 	// Pair makes an RSA key pair; nil makes one of 2048 bits. Simulations, which
 	// need many, take them from a stock.
 	Pair func() (*rsa.PrivateKey, error)
@@ -50,6 +51,7 @@ type Function struct {
 	timeout time.Duration
 	wall    func() time.Time
 	topic   door.Topic
+	door    *door.HTTP
 
 	trustTopic bool
 }
@@ -59,7 +61,7 @@ const defaultTimeout = 9 * time.Minute
 
 // New returns a function that dials nothing yet.
 func New(c Config) *Function {
-	f := &Function{cloud: c.Cloud, now: c.Now, log: c.Log, pair: c.Pair, timeout: c.Timeout, wall: c.Wall, trustTopic: c.TrustTopic}
+	f := &Function{cloud: c.Cloud, now: c.Now, log: c.Log, pair: c.Pair, timeout: c.Timeout, wall: c.Wall, door: c.Door, trustTopic: c.TrustTopic}
 	if f.now == nil {
 		f.now = time.Now
 	}

@@ -11,15 +11,34 @@ import (
 	"example.com/keyturn/shared/rotation"
 )
 
-const maxCommand = 64 << 10 // bytes
+var commandForm = door.Form{Limit: 64 << 10, Example: `{"command":"sweep"}`}
+
+// request is a command that came by HTTP.
+type request struct{ event.Command }
+
+// Action is the verb of a request, and the secret.
+func (r request) Action() (verb, object string) { return string(r.Verb), r.Secret }
+
+// AskedBy is the request with who asked for it, where that is known.
+func (r request) AskedBy(string) request { return r }
+
+// Actions are what callers can be let do.
+func Actions() []string {
+	var all []string
+	for _, verb := range event.Verbs() {
+		all = append(all, string(verb))
+	}
+	return all
+}
 
 // HandleHTTP takes a JSON command from a person and answers with a Report, or
 // with {"error": …} and what of the Report there is.
 func (f *Function) HandleHTTP(w http.ResponseWriter, r *http.Request) {
-	door.ServeJSON(w, r, maxCommand, event.DecodeCommandJSON, f.answer)
+	door.ServeJSON(f.door, w, r, commandForm, f.answer)
 }
 
-func (f *Function) answer(ctx context.Context, c event.Command) (int, any) {
+func (f *Function) answer(ctx context.Context, r request) (int, any) {
+	c := r.Command
 	report, err := f.Do(ctx, c)
 	if err == nil {
 		return http.StatusOK, report

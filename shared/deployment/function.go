@@ -33,6 +33,10 @@ const (
 // State is the variable that says where a function's instances share what they know.
 const State = "KEYTURN_STATE"
 
+// CheckedBy is the variable that says that Cloud Run checks every caller: of a
+// function that has it nothing but that keeps strangers out who make up a token.
+const CheckedBy = "KEYTURN_CHECKED_BY"
+
 // The secrets that seal what the functions tell each other.
 const (
 	SealCommands = "keyturn-seal-commands"
@@ -56,14 +60,15 @@ var Functions = []Function{
 	{Name: "keyturn-audit", Entry: "Audit", Topic: event.TopicLogs, Account: Audit, Environment: variables(State)},
 	{Name: "keyturn-audit-sweep", Entry: "Audit", Topic: event.TopicAudit, Account: Audit, Environment: variables(State)},
 	{Name: "keyturn-alert", Entry: "Alert", Topic: event.TopicFindings, Account: Alert, Environment: variables(State, "KEYTURN_ALERTS", "KEYTURN_REGION")},
-	{Name: "keyturn-rotate-http", Entry: "RotateHTTP", Account: Rotate, Timeout: longest, Environment: variables()},
-	{Name: "keyturn-audit-http", Entry: "AuditHTTP", Account: Audit, Environment: variables()},
-	{Name: "keyturn-alert-http", Entry: "AlertHTTP", Account: Alert, Environment: variables(State, "KEYTURN_ALERTS", "KEYTURN_REGION")},
+	{Name: "keyturn-rotate-http", Entry: "RotateHTTP", Account: Rotate, Timeout: longest, Environment: called("keyturn-rotate-http")},
+	{Name: "keyturn-audit-http", Entry: "AuditHTTP", Account: Audit, Environment: called("keyturn-audit-http")},
+	{Name: "keyturn-alert-http", Entry: "AlertHTTP", Account: Alert, Environment: called("keyturn-alert-http", State, "KEYTURN_ALERTS", "KEYTURN_REGION")},
 }
 
 // values are all that a variable may be set to when keyturn is deployed as a whole.
 var values = map[string]string{
 	State: "firestore", "KEYTURN_ALERTS": "${ALERTS}", "KEYTURN_REGION": "${REGION}",
+	CheckedBy: "cloud-run", "KEYTURN_CALLERS": "${CALLERS}",
 }
 
 // variables are those of every function, and the ones named.
@@ -76,5 +81,12 @@ func variables(more ...string) map[string]string {
 	for _, name := range more {
 		all[name] = values[name]
 	}
+	return all
+}
+
+// called are the variables of a function that people call, and the ones named.
+func called(name string, more ...string) map[string]string {
+	all := variables(append(more, CheckedBy, "KEYTURN_CALLERS")...)
+	all["KEYTURN_AUDIENCES"] = "https://" + name + "-${PROJECT_NUMBER}.${REGION}.run.app https://${REGION}-${PROJECT_ID}.cloudfunctions.net/" + name + " ${AUDIENCES}"
 	return all
 }

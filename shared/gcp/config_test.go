@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,9 +69,10 @@ func TestReadEnvironment(t *testing.T) {
 		want    Environment
 	}{
 		"least": {[]string{"KEYTURN_PROJECT=acme", commands, findings}, Environment{Config: sealed}},
-		"all": {[]string{"PATH=/bin", "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=https://hooks.example/x?a=b", "KEYTURN_REGION=europe-west1", "KEYTURN_TIMEOUT=90s", "KEYTURN_STATE=firestore", commands, "FIRESTORE_EMULATOR_HOST=127.0.0.1:2", "GOOGLE_CLOUD_PROJECT=other"},
-			Environment{Config{Project: "acme", Endpoint: "127.0.0.1:1", Firestore: "127.0.0.1:2", SealCommands: sealed.SealCommands}, "https://hooks.example/x?a=b", "", "europe-west1", "firestore", 90 * time.Second}},
+		"all": {[]string{"PATH=/bin", "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_WEBHOOK_URL=https://hooks.example/x?a=b", "KEYTURN_REGION=europe-west1", "KEYTURN_TIMEOUT=90s", "KEYTURN_STATE=firestore", "KEYTURN_CALLERS=ada@example.com: *", "KEYTURN_AUDIENCES=http://127.0.0.1:3/x https://x.run.app", commands, "FIRESTORE_EMULATOR_HOST=127.0.0.1:2", "GOOGLE_CLOUD_PROJECT=other"},
+			Environment{Config{Project: "acme", Endpoint: "127.0.0.1:1", Firestore: "127.0.0.1:2", SealCommands: sealed.SealCommands}, "https://hooks.example/x?a=b", "", "europe-west1", "firestore", 90 * time.Second, "ada@example.com: *", "http://127.0.0.1:3/x https://x.run.app", ""}},
 		"state in a directory":   {[]string{"KEYTURN_PROJECT=acme", "KEYTURN_STATE=/var/state", commands, findings}, Environment{Config: sealed, State: "/var/state"}},
+		"checked":                {[]string{"KEYTURN_PROJECT=acme", "K_SERVICE=keyturn-rotate-http", "KEYTURN_CHECKED_BY=cloud-run", commands, findings}, Environment{Config: sealed, CheckedBy: CheckedByCloudRun}},
 		"state in the cloud":     {[]string{"KEYTURN_PROJECT=acme", "KEYTURN_STATE=firestore", commands, findings}, Environment{Config: sealed, State: "firestore"}},
 		"the platform's project": {[]string{"GOOGLE_CLOUD_PROJECT=acme", "KEYTURN_PROJECT=", commands, findings}, Environment{Config: sealed}},
 		"others' variables":      {[]string{"KEYTURN=x", "keyturn_x=y", "odd", "=C:", "KEYTURN_PROJECT=acme", commands, findings}, Environment{Config: sealed}},
@@ -89,7 +91,7 @@ func TestReadEnvironmentTellsAllThatIsWrong(t *testing.T) {
 	got, err := ReadEnvironment([]string{"KEYTURN_ENDPOINT=10.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + canary, "KEYTURN_WEBHOOK=" + canary, "KEYTURN_TIMEOUT=2h", "KEYTURN_REGION=eu; reboot", "KEYTURN_STATE=firestore", "FIRESTORE_EMULATOR_HOST=10.0.0.2:1", "KEYTURN_="})
 	for _, want := range []string{
 		"reading the environment: ", "KEYTURN_PROJECT", `"10.0.0.1:1"`, "KEYTURN_WEBHOOK_URL is neither an https URL", `KEYTURN_REGION is "eu; reboot": want a region's name`,
-		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ALERTS, KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_REGION, KEYTURN_SEAL_COMMANDS, KEYTURN_SEAL_FINDINGS, KEYTURN_STATE, KEYTURN_TIMEOUT, KEYTURN_WEBHOOK_URL", `"10.0.0.2:1"`, `KEYTURN_TIMEOUT is "2h": want a duration between 1s and 1h`, "KEYTURN_ is not",
+		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ALERTS, KEYTURN_AUDIENCES, KEYTURN_CALLERS, KEYTURN_CHECKED_BY, KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_REGION, KEYTURN_SEAL_COMMANDS, KEYTURN_SEAL_FINDINGS, KEYTURN_STATE, KEYTURN_TIMEOUT, KEYTURN_WEBHOOK_URL", `"10.0.0.2:1"`, `KEYTURN_TIMEOUT is "2h": want a duration between 1s and 1h`, "KEYTURN_ is not",
 	} {
 		says(t, err, want)
 	}
@@ -136,4 +138,24 @@ func TestWebhookURL(t *testing.T) {
 			t.Errorf("error %v quotes the URL", err)
 		}
 	}
+}
+
+func TestCallersThatCannotBeChecked(t *testing.T) {
+	for variable, want := range map[string]string{
+		"KEYTURN_CHECKED_BY=iam":                    `KEYTURN_CHECKED_BY is "iam": want cloud-run, or nothing`,
+		"KEYTURN_CHECKED_BY=cloud-run":              "this is not Cloud Run, which sets K_SERVICE",
+		"KEYTURN_AUDIENCES=keyturn":                 `KEYTURN_AUDIENCES has "keyturn": want the function's https URLs`,
+		"KEYTURN_AUDIENCES=https://a.run.app?x=1":   "KEYTURN_AUDIENCES has",
+		"KEYTURN_AUDIENCES=https://a@a.run.app":     "KEYTURN_AUDIENCES has",
+		"KEYTURN_AUDIENCES=https://a.run.app http:": "KEYTURN_AUDIENCES has",
+		"KEYTURN_AUDIENCES=http://a.run.app":        "KEYTURN_AUDIENCES has",
+	} {
+		_, err := ReadEnvironment([]string{"KEYTURN_PROJECT=acme", variable})
+		says(t, err, want)
+	}
+	_, err := ReadEnvironment([]string{"KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "K_SERVICE=x", "KEYTURN_CHECKED_BY=cloud-run"})
+	says(t, err, "this is not Cloud Run")
+	_, err = ReadEnvironment([]string{"KEYTURN_TIMEOUT=1"}, func(Environment) error { return errors.New("nor is the rest") })
+	says(t, err, "KEYTURN_TIMEOUT")
+	says(t, err, "nor is the rest")
 }

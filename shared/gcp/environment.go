@@ -22,7 +22,14 @@ type Environment struct {
 	Region     string        // that the functions are deployed in, for commands in alerts; empty is not known
 	State      string        // where instances share what detectors know: StateFirestore, or a directory's path; empty shares nothing
 	Timeout    time.Duration // how long a function may work on one event, as it was deployed; zero is the function's default
+	Callers    string        // who may ask for what by HTTP, as package door reads it; empty is whoever CheckedBy lets in
+	Audiences  string        // URLs of the function by which its callers' identity tokens are made out, separated by spaces; empty is none but gcloud's
+	CheckedBy  string        // who checks callers before the function does: CheckedByCloudRun; empty is nobody
 }
+
+// CheckedByCloudRun is the Environment.CheckedBy of services that only those can
+// call whom Cloud Run's IAM lets.
+const CheckedByCloudRun = "cloud-run"
 
 // StateFirestore is the Environment.State of those who share by Firestore.
 const StateFirestore = "firestore"
@@ -43,11 +50,14 @@ const prefix = "KEYTURN_"
 //	KEYTURN_SEAL_COMMANDS  secret version whose payload, of at least 32 bytes, seals commands on keyturn-rotate
 //	KEYTURN_SEAL_FINDINGS  likewise findings and rotation events on keyturn-findings
 //	KEYTURN_STATE        "firestore", or the absolute path of a directory, where instances share what detectors know
+//	KEYTURN_CALLERS      who may ask for what by HTTP, such as "ada@example.com: *; bob@example.com: status plan"
+//	KEYTURN_AUDIENCES    URLs of the function, separated by spaces, that identity tokens may be for
+//	KEYTURN_CHECKED_BY   "cloud-run" where the service was deployed with --no-allow-unauthenticated
 //
-// As Google's clients do, it goes by FIRESTORE_EMULATOR_HOST, too.
-func ReadEnvironment(environ []string) (Environment, error) {
+// checks are what else of the environment is to be right. As Google's clients do, it goes by FIRESTORE_EMULATOR_HOST, too.
+func ReadEnvironment(environ []string, checks ...func(Environment) error) (Environment, error) {
 	var e Environment
-	var timeout string
+	var timeout, service string
 	fields := map[string]*string{
 		"KEYTURN_PROJECT":     &e.Project,
 		"KEYTURN_ENDPOINT":    &e.Endpoint,
@@ -56,6 +66,9 @@ func ReadEnvironment(environ []string) (Environment, error) {
 		"KEYTURN_ALERTS":      &e.Alerts,
 		"KEYTURN_TIMEOUT":     &timeout,
 		"KEYTURN_STATE":       &e.State,
+		"KEYTURN_CALLERS":     &e.Callers,
+		"KEYTURN_AUDIENCES":   &e.Audiences,
+		"KEYTURN_CHECKED_BY":  &e.CheckedBy,
 
 		"KEYTURN_SEAL_COMMANDS": &e.SealCommands,
 		"KEYTURN_SEAL_FINDINGS": &e.SealFindings,
@@ -72,6 +85,8 @@ func ReadEnvironment(environ []string) (Environment, error) {
 			fallback = value
 		case name == "FIRESTORE_EMULATOR_HOST":
 			e.Firestore = value
+		case name == "K_SERVICE": // Cloud Run sets it (docs.cloud.google.com/run/docs/container-contract)
+			service = value
 		case strings.HasPrefix(name, prefix):
 			problems = append(problems, fmt.Errorf("%s is not a variable of keyturn's; it knows %s", name, strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
 		}
@@ -79,7 +94,10 @@ func ReadEnvironment(environ []string) (Environment, error) {
 	e.Project = cmp.Or(e.Project, fallback)
 	var wrong error
 	e.Timeout, wrong = parseTimeout(timeout)
-	problems = append(problems, e.validate(), checkRegion(e.Region), checkWebhook(e.WebhookURL), e.checkAlerts(), e.checkState(), e.checkSealed(), wrong)
+	problems = append(problems, e.validate(), checkRegion(e.Region), checkWebhook(e.WebhookURL), e.checkAlerts(), e.checkState(), e.checkSealed(), e.checkAudiences(), e.checkCheckedBy(service), wrong)
+	for _, check := range checks {
+		problems = append(problems, check(e))
+	}
 	if err := errors.Join(problems...); err != nil {
 		return Environment{}, fmt.Errorf("reading the environment: %w", err)
 	}
@@ -90,6 +108,29 @@ func ReadEnvironment(environ []string) (Environment, error) {
 func (e Environment) checkSealed() error {
 	if e.Endpoint == "" && len(e.seals()) < 2 {
 		return errNoSeal
+	}
+	return nil
+}
+
+func (e Environment) checkAudiences() error {
+	for _, audience := range strings.Fields(e.Audiences) {
+		u, err := url.Parse(audience)
+		if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && (u.Scheme != "http" || e.Endpoint == "") {
+			return fmt.Errorf("KEYTURN_AUDIENCES has %.80q: want the function's https URLs, separated by spaces", audience)
+		}
+	}
+	return nil
+}
+
+// checkCheckedBy has nobody believed to be checked where nobody checks.
+func (e Environment) checkCheckedBy(service string) error {
+	switch {
+	case e.CheckedBy == "":
+		return nil
+	case e.CheckedBy != CheckedByCloudRun:
+		return fmt.Errorf("KEYTURN_CHECKED_BY is %.40q: want %s, or nothing", e.CheckedBy, CheckedByCloudRun)
+	case service == "" || e.Endpoint != "":
+		return fmt.Errorf("KEYTURN_CHECKED_BY is %s, and this is not Cloud Run, which sets K_SERVICE and has no KEYTURN_ENDPOINT: take it out", CheckedByCloudRun)
 	}
 	return nil
 }
