@@ -124,9 +124,9 @@ func TestCloudBuildDeploysTheTable(t *testing.T) {
 			steps[args[2]] = args
 		}
 	}
-	here := deployment.Site{Project: "acme", Region: "us-central1"}
+	here := deployment.Site{Project: "acme", Number: "1234", Region: "us-central1"}
 	expand := func(args []string, name string) string {
-		return strings.NewReplacer("${PROJECT_ID}", "acme", "${_REGION}", "us-central1", "${_ALERTS}", "${ALERTS}", "${_CALLERS}", "${CALLERS}", "${_AUDIENCES}", "${AUDIENCES}").Replace(flag(args, name))
+		return strings.NewReplacer("${PROJECT_ID}", "acme", "${PROJECT_NUMBER}", "1234", "${_REGION}", "us-central1", "${_ALERTS}", "${ALERTS}", "${_CALLERS}", "${CALLERS}", "${_AUDIENCES}", "${AUDIENCES}").Replace(flag(args, name))
 	}
 	for _, f := range deployment.Functions {
 		args, ok := steps[f.Name]

@@ -49,7 +49,7 @@ var (
 	ErrUnsigned   = errors.New("the token has no signature, and nothing says that Cloud Run has checked it: KEYTURN_CHECKED_BY")
 	ErrSignature  = errors.New("the token's signature is not Google's")
 	ErrUnknownKey = errors.New("the token is signed with a key that is none of Google's")
-	ErrKeys       = errors.New("Google's keys could not be fetched")
+	ErrKeys       = errors.New("the keys that Google signs with could not be fetched")
 )
 
 // Config says what to believe.
