@@ -52,6 +52,7 @@ type Function struct {
 	wall    func() time.Time
 	topic   door.Topic
 	door    *door.HTTP
+	dry     bool // nothing is written or published
 
 	trustTopic bool
 }
@@ -101,7 +102,10 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 	} else if err != nil {
 		return f.topic.Redeliver(ctx, err)
 	}
-	_, err = f.Do(ctx, c)
+	report, err := f.Do(ctx, c)
+	if report.Repeated != nil { // its first turn may have died
+		_, err = f.Do(ctx, event.Command{Verb: event.Continue, Secret: c.Secret})
+	}
 	switch {
 	case errors.Is(err, errUnwritten): // what was done is found out again
 	case err == nil, errors.Is(err, errRecorded) && !errors.Is(err, errUnmet):
@@ -124,6 +128,15 @@ func (f *Function) mayCommand(ctx context.Context, c event.Command, m event.Mess
 func (f *Function) Do(ctx context.Context, c event.Command) (Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
+	if c.DryRun {
+		f = f.rehearsing()
+	}
+	report, err := f.do(ctx, c)
+	report.DryRun, report.Command = c.DryRun, f.nextCommand(c)
+	return report, err
+}
+
+func (f *Function) do(ctx context.Context, c event.Command) (Report, error) {
 	switch c.Verb {
 	case event.Sweep:
 		return f.sweep(ctx)
@@ -131,11 +144,30 @@ func (f *Function) Do(ctx context.Context, c event.Command) (Report, error) {
 		if c.Secret == "" {
 			return f.inspectAll(ctx)
 		}
-		return f.inspect(ctx, c.Secret)
+		return f.inspect(ctx, c)
 	case event.Status:
-		return f.status(ctx, c.Secret)
+		return f.status(ctx, c)
+	case event.Pause, event.Resume:
+		return f.hold(ctx, c)
+	case event.Release, event.Plan:
+		return Report{}, fmt.Errorf("command %s: %w: this version does not carry it out", c.Verb, errImpossible)
 	}
-	return f.turn(ctx, c.Secret, func(j rotation.Journal) rotation.Intent { return intentOf(c, j) })
+	return f.turn(ctx, c)
+}
+
+// rehearsing is the function as it works in a dry run.
+func (f *Function) rehearsing() *Function {
+	dry := *f
+	dry.dry = true
+	return &dry
+}
+
+// publish publishes messages, unless nothing is to be changed.
+func (f *Function) publish(ctx context.Context, out ...event.Outgoing) error {
+	if f.dry {
+		return nil
+	}
+	return f.cloud.Publish(ctx, out...)
 }
 
 // intentOf is what a command asks for of a credential.
@@ -162,5 +194,5 @@ func fullID(j rotation.Journal, id string) string {
 
 // hopeless reports whether delivering the same command again cannot help.
 func hopeless(err error) bool {
-	return errors.Is(err, rotation.ErrUnmanaged) || errors.Is(err, errUnreadable) || errors.Is(err, ErrUnknownKey) || errors.Is(err, errImpossible) || gcp.IsNotFound(err)
+	return errors.Is(err, rotation.ErrUnmanaged) || errors.Is(err, errUnreadable) || errors.Is(err, ErrUnknownKey) || errors.Is(err, errImpossible) || errors.Is(err, errReused) || gcp.IsNotFound(err)
 }

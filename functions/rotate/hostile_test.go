@@ -31,7 +31,7 @@ func (e *env) refuse(code codes.Code, methods ...string) (lift func()) {
 // endLease does what time does: the lease of a turn that died runs out.
 func (e *env) endLease(secret string) {
 	e.Helper()
-	turn, err := e.f.observe(e.ctx, secret)
+	turn, err := e.f.observe(e.ctx, event.Command{Secret: secret})
 	must(e.T, err)
 	must(e.T, turn.save(e.ctx, turn.cred.Journal.Released()))
 }
@@ -129,7 +129,7 @@ func TestForeignKeyAfterARefusalIsLeftAlone(t *testing.T) {
 func TestRevokeByTopicIsNotForgotten(t *testing.T) {
 	for name, prepare := range map[string]func(e *env, secret string) (lift func()){
 		"busy": func(e *env, secret string) func() {
-			other, err := e.f.observe(e.ctx, secret)
+			other, err := e.f.observe(e.ctx, event.Command{Secret: secret})
 			must(e.T, err)
 			j, _ := other.cred.Journal.Claim("somebody", time.Now(), leaseFor(defaultTimeout))
 			must(e.T, other.save(e.ctx, j))

@@ -19,8 +19,14 @@ type request struct{ event.Command }
 // Action is the verb of a request, and the secret.
 func (r request) Action() (verb, object string) { return string(r.Verb), r.Secret }
 
-// AskedBy is the request with who asked for it, where that is known.
-func (r request) AskedBy(string) request { return r }
+// AskedBy is the request with who asked for it, where that is known, whatever it says
+// itself.
+func (r request) AskedBy(caller string) request {
+	if caller != "" {
+		r.By = caller
+	}
+	return r
+}
 
 // Actions are what callers can be let do.
 func Actions() []string {
@@ -53,7 +59,7 @@ func (f *Function) answer(ctx context.Context, r request) (int, any) {
 // statusOf is the one place where errors become HTTP codes.
 func statusOf(err error) int {
 	switch {
-	case errors.Is(err, ErrBusy), errors.Is(err, errSuspended), errors.Is(err, errSuspending):
+	case errors.Is(err, ErrBusy), errors.Is(err, errReused), errors.Is(err, errSuspended), errors.Is(err, errSuspending):
 		return http.StatusConflict
 	case errors.Is(err, ErrUnknownKey), gcp.IsNotFound(err):
 		return http.StatusNotFound

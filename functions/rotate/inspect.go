@@ -14,8 +14,8 @@ import (
 
 // inspect tells what is wrong with a credential that no step of a rotation
 // would come across, and has a key revoked that Google knows to have leaked.
-func (f *Function) inspect(ctx context.Context, secret string) (Report, error) {
-	t, err := f.observe(ctx, secret)
+func (f *Function) inspect(ctx context.Context, c event.Command) (Report, error) {
+	t, err := f.observe(ctx, c)
 	if err != nil {
 		return Report{}, err
 	}
@@ -78,7 +78,7 @@ func leaked(s gcp.KeyState) bool {
 
 func (t *turn) revokeLeaked(ctx context.Context, k rotation.Key, s gcp.KeyState) error {
 	t.warn(ctx, event.Exposed, "exposed", k.ID, fmt.Sprintf("Google has found the key in public or in the wrong hands (%s); it is replaced and revoked now", cmp.Or(s.Reason, "not disabled")))
-	return t.cloud.Publish(ctx, event.Command{Verb: event.Revoke, Secret: t.cred.Secret, Key: k.ID}.Outgoing())
+	return t.publish(ctx, event.Command{Verb: event.Revoke, Secret: t.cred.Secret, Key: k.ID}.Outgoing())
 }
 
 func (t *turn) inspectAPIKey(ctx context.Context) error {

@@ -23,7 +23,7 @@ var infisicalPsAws = []peer{
 		for _, mode := range []rotation.KeyMode{rotation.Upload, rotation.Create} {
 			e := newEnv(t)
 			secret, account := e.account("stale", mode)
-			stale, err := e.f.observe(e.ctx, secret)
+			stale, err := e.f.observe(e.ctx, event.Command{Secret: secret})
 			must(t, err)
 			e.replace(secret)
 			if err := errors.Join(stale.rounds(e.ctx, rotation.Intent{Rotate: true})...); !errors.Is(err, ErrBusy) {

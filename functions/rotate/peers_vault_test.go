@@ -183,9 +183,9 @@ var yale = []peer{
 	{"yale 5: of two who write, the later one is stopped", func(t *testing.T) {
 		e := newEnv(t)
 		secret, account := e.account("two", rotation.Create)
-		first, err := e.f.observe(e.ctx, secret)
+		first, err := e.f.observe(e.ctx, event.Command{Secret: secret})
 		must(t, err)
-		second, err := e.f.observe(e.ctx, secret)
+		second, err := e.f.observe(e.ctx, event.Command{Secret: secret})
 		must(t, err)
 		want := rotation.Intent{Rotate: true}
 		must(t, errors.Join(first.rounds(e.ctx, want)...))

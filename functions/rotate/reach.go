@@ -36,7 +36,7 @@ const reachBack = 24 * time.Hour
 // Reach finds out what a command to revoke a key and to kill its tokens would
 // break. It refuses what Do would refuse.
 func (f *Function) Reach(ctx context.Context, c event.Command) (Reach, error) {
-	t, err := f.observe(ctx, c.Secret)
+	t, err := f.observe(ctx, c)
 	if err != nil {
 		return Reach{}, err
 	}

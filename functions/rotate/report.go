@@ -15,22 +15,47 @@ import (
 // Report is what a command did, in the form that both doors and the command
 // line answer with.
 type Report struct {
-	Secret   string       `json:"secret,omitempty"`
-	Kind     string       `json:"kind,omitempty"`
-	Steps    []StepReport `json:"steps,omitempty"`
-	Next     time.Time    `json:"next,omitzero"`       // when the next step falls due, which the first sweep from then on takes; zero for the next sweep
-	Then     string       `json:"then,omitempty"`      // what that step is
-	Alive    string       `json:"alive,omitempty"`     // id of a key that is to be revoked and still works
-	Until    time.Time    `json:"aliveUntil,omitzero"` // about when Alive stops working; zero where that is not known
-	Suspend  *Suspension  `json:"suspend,omitempty"`   // the service account is, or is to be, disabled
-	Journal  *Standing    `json:"standing,omitempty"`  // of status
-	Swept    int          `json:"swept,omitempty"`     // of sweep: credentials looked at
-	Sent     int          `json:"sent,omitempty"`      // of sweep: credentials that have something due
-	Broken   []string     `json:"broken,omitempty"`    // of sweep: secrets whose annotations cannot be read
-	Warnings []string     `json:"warnings,omitempty"`  // of inspect: what is wrong
+	Secret  string       `json:"secret,omitempty"`
+	Kind    string       `json:"kind,omitempty"`
+	Steps   []StepReport `json:"steps,omitempty"`
+	Next    time.Time    `json:"next,omitzero"`       // when the next step falls due, which the first sweep from then on takes; zero for the next sweep
+	Then    string       `json:"then,omitempty"`      // what that step is
+	Alive   string       `json:"alive,omitempty"`     // id of a key that is to be revoked and still works
+	Until   time.Time    `json:"aliveUntil,omitzero"` // about when Alive stops working; zero where that is not known
+	Suspend *Suspension  `json:"suspend,omitempty"`   // the service account is, or is to be, disabled
+	Left    []Prospect   `json:"left,omitempty"`      // the steps that are left of what is in hand, if all goes well; none while it is idle
+	Command string       `json:"command,omitempty"`   // the next one to type
+	DryRun  bool         `json:"dryRun,omitempty"`    // nothing was done: steps say what would be
+	Paused  *Pause       `json:"paused,omitempty"`    // the schedule leaves it alone
+	Journal *Standing    `json:"standing,omitempty"`  // of status
+
+	// Repeated is the request that had the same id: what was done then. Nothing was
+	// done now.
+	Repeated *rotation.Request `json:"repeated,omitempty"`
+	// HandedOver says that time ran out: what is left is done by a message to the
+	// function that is on its way.
+	HandedOver bool `json:"handedOver,omitempty"`
+
+	Swept    int      `json:"swept,omitempty"`    // of sweep: credentials looked at
+	Sent     int      `json:"sent,omitempty"`     // of sweep: credentials that have something due
+	Broken   []string `json:"broken,omitempty"`   // of sweep: secrets whose annotations cannot be read
+	Warnings []string `json:"warnings,omitempty"` // of inspect: what is wrong
 }
 
-// StepReport is one step and how it went: "done", "waiting" or what failed.
+// Pause is why the schedule leaves a credential alone, who said so, since when and
+// until when.
+type Pause = rotation.Pause
+
+// Prospect is a step that is going to be taken.
+type Prospect struct {
+	Step rotation.Action `json:"step"`
+	Key  string          `json:"key,omitempty"` // "new" is one that is still to be made
+	Why  string          `json:"why"`
+	At   time.Time       `json:"at"` // when it falls due: the first sweep from then on takes it
+}
+
+// StepReport is one step and how it went: "done", "waiting", what failed, or in a dry
+// run "planned".
 type StepReport struct {
 	Step   rotation.Action `json:"step"`
 	Key    string          `json:"key,omitempty"`
@@ -49,11 +74,25 @@ type Suspension struct {
 func (r *Report) foresee(now time.Time, c rotation.Credential) {
 	r.Next, r.Then = rotation.Next(now, c.Policy, c.Journal)
 	r.Suspend = suspension(c.Journal)
+	if c.Journal.Paused(now) {
+		r.Paused = c.Journal.Pause
+	}
+	if !c.Journal.Idle() && r.Left == nil {
+		r.Left = prospects(rotation.Foretell(now, c, rotation.Observed{Aliases: c.Journal.Aliases()}, rotation.Intent{}))
+	}
 	for _, k := range c.Journal.Keys() {
 		if k.Doomed() {
 			r.Alive, r.Until = k.ID, rotation.Replaced(now, c.Policy, c.Journal)
 		}
 	}
+}
+
+func prospects(foretold []rotation.Prospect) []Prospect {
+	var all []Prospect
+	for _, p := range foretold {
+		all = append(all, Prospect{Step: p.Step.Action, Key: p.Step.Key.ID, Why: p.Step.Reason, At: p.At})
+	}
+	return all
 }
 
 func suspension(j rotation.Journal) *Suspension {
@@ -105,6 +144,7 @@ func (t *turn) milestone(m event.Milestone, s rotation.Step, reason string) even
 		ID:        milestoneID(t.cred.Secret, t.cred.Journal.Rotation, m, s.Key.ID, s.Action),
 		Milestone: m, Time: t.now(), Project: t.cloud.Project(), Secret: t.cred.Secret, Kind: string(t.cred.Kind),
 		Rotation: t.cred.Journal.Rotation, Key: s.Key.ID, Step: string(s.Action), Reason: reason, Severity: m.SeverityOf(), Labels: t.cred.Labels,
+		By: t.askedBy(m),
 	}
 }
 
@@ -115,7 +155,7 @@ func (f *Function) announce(ctx context.Context, r event.Rotation) error {
 		// A rotation, least of all an urgent one, does not wait for Pub/Sub's retries.
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		err = f.cloud.Publish(ctx, out)
+		err = f.publish(ctx, out)
 	}
 	f.log.InfoContext(ctx, "rotation", "milestone", r.Milestone, "secret", r.Secret, "key", r.Key, "reason", r.Reason)
 	if err != nil {

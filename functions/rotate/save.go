@@ -43,7 +43,7 @@ func testsCurrent(s rotation.Step) bool {
 
 // leaseFor is how long a lease lasts: longer than the turn that holds it, with
 // room for letting go and for clocks that differ.
-func leaseFor(timeout time.Duration) time.Duration { return timeout + timeout/8 + letGo }
+func leaseFor(timeout time.Duration) time.Duration { return timeout + timeout/8 + lastWrite }
 
 // exclusive reports whether a step must not be taken by two triggers at once.
 func exclusive(s rotation.Step) bool {
@@ -61,17 +61,17 @@ func (t *turn) holds() bool {
 	return t.cred.Journal.Lease != nil && t.cred.Journal.Lease.Holder == t.holder
 }
 
-// letGo is how long writing the journal at the end of a turn may take.
-const letGo = 5 * time.Second
+// lastWrite is how long writing the journal at the end of a turn may take.
+const lastWrite = 5 * time.Second
 
-// release writes what is not written yet, and lets go of the lease.
-func (t *turn) release(ctx context.Context) error {
+// letGo writes what is not written yet, and lets go of the lease.
+func (t *turn) letGo(ctx context.Context) error {
 	j := t.cred.Journal
 	if t.holds() {
 		j = j.Released()
 	}
 	// Neither must be left undone because the caller has gone.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), letGo)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
 	defer cancel()
 	return t.save(ctx, j)
 }

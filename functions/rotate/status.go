@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
 )
 
@@ -18,23 +19,24 @@ type Standing struct {
 	Suspend  *Suspension       `json:"suspend,omitempty"`
 	Failure  *rotation.Failure `json:"failure,omitempty"`
 	Policy   rotation.Policy   `json:"policy"`
+
+	Requests []rotation.Request `json:"requests,omitempty"` // the last few that somebody made, oldest first
 }
 
-func (f *Function) status(ctx context.Context, secret string) (Report, error) {
-	t, err := f.observe(ctx, secret)
+func (f *Function) status(ctx context.Context, c event.Command) (Report, error) {
+	t, err := f.observe(ctx, c)
 	if err != nil {
 		return Report{}, err
 	}
 	t.report.Journal = standing(t.cred)
-	t.report.foresee(t.now(), t.cred)
-	return t.report, nil
+	return t.answer(), nil
 }
 
 func standing(c rotation.Credential) *Standing {
 	return &Standing{
 		Target: c.Target, Rotation: c.Journal.Rotation, Due: rotation.NextDue(c.Policy, c.Journal),
 		Incoming: c.Journal.Incoming, Current: c.Journal.Current, Retiring: c.Journal.Retiring, Suspend: suspension(c.Journal),
-		Failure: c.Journal.Failure, Policy: c.Policy,
+		Failure: c.Journal.Failure, Policy: c.Policy, Requests: c.Journal.Requests,
 	}
 }
 

@@ -65,7 +65,7 @@ func (f *Function) fanOut(ctx context.Context, verb event.Verb, chosen func(c ro
 			out = append(out, event.Command{Verb: verb, Secret: secret.Name}.Outgoing())
 		}
 	}
-	if err := f.cloud.Publish(ctx, out...); err != nil {
+	if err := f.publish(ctx, out...); err != nil {
 		return r, errors.Join(problem, err)
 	}
 	r.Sent = len(out)

@@ -62,7 +62,7 @@ func TestBusyCredentialIsLeftToTheOtherTrigger(t *testing.T) {
 	e := newEnv(t)
 	secret, _ := e.account("busy", rotation.Upload)
 	e.clock.Advance(72 * time.Hour)
-	c, err := e.f.observe(e.ctx, secret)
+	c, err := e.f.observe(e.ctx, event.Command{Secret: secret})
 	must(t, err)
 	j, _ := c.cred.Journal.Claim("somebody", time.Now(), leaseFor(defaultTimeout))
 	must(t, c.save(e.ctx, j))
@@ -162,7 +162,7 @@ func TestJournalThatIsFull(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	secret, account := e.account("full", rotation.Upload)
-	turn, err := e.f.observe(e.ctx, secret)
+	turn, err := e.f.observe(e.ctx, event.Command{Secret: secret})
 	must(t, err)
 	full, more := turn.cred.Journal, turn.cred.Journal
 	for i := range 200 {

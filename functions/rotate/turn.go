@@ -70,34 +70,55 @@ type turn struct {
 	tried   bool   // it was
 	trouble error  // why it did not authenticate
 	report  Report
+
+	command event.Command
+	since   time.Time // policy time at which it began
+	until   time.Time // when the platform ends it, by the machine's clock
+	late    bool      // too little of that is left for another step
 }
 
-// turn does all that is due for one credential.
-func (f *Function) turn(ctx context.Context, secret string, intend func(rotation.Journal) rotation.Intent) (Report, error) {
-	t, err := f.observe(ctx, secret)
-	if err != nil {
-		return Report{}, err
+// turn does all that is due for one credential, and what a command asks for.
+func (f *Function) turn(ctx context.Context, c event.Command) (Report, error) {
+	t, err := f.observe(ctx, c)
+	if err != nil || t.report.Repeated != nil {
+		return t.answer(), err
 	}
-	want := intend(t.cred.Journal)
+	want := intentOf(c, t.cred.Journal)
 	if err := t.mustBePossible(want); err != nil {
 		return Report{}, err
 	}
+	if f.dry {
+		t.rehearse(want)
+		return t.answer(), nil
+	}
 	problems := t.rounds(ctx, want)
-	if unmet(want, t.cred.Journal) {
+	undone := unmet(want, t.cred.Journal)
+	if undone && !t.late {
 		problems = append(problems, errUnmet)
 	}
-	if err := t.release(ctx); err != nil {
+	if !undone {
+		t.remember()
+	}
+	if err := t.letGo(ctx); err != nil {
 		return t.report, errors.Join(append(problems, errUnwritten, err)...)
 	}
-	t.report.foresee(t.now(), t.cred)
-	return t.report, errors.Join(problems...)
+	if t.late {
+		problems = append(problems, t.handOver(ctx, want, undone))
+	}
+	return t.answer(), errors.Join(problems...)
 }
 
 // unmet reports whether it could still be begun what was asked for.
 func unmet(want rotation.Intent, j rotation.Journal) bool {
 	begin := want.Rotate && j.Incoming == nil
 	back := want.Rollback && (j.Incoming == nil || !j.Incoming.Back)
-	return (begin || back) && want.After == j.Rotation
+	return (begin || back) && want.After == j.Rotation || unmarked(want, j)
+}
+
+// unmarked reports whether the journal does not say yet that a key is to be revoked.
+func unmarked(want rotation.Intent, j rotation.Journal) bool {
+	k, named := j.Find(want.Revoke)
+	return named && (!k.Revoked || want.KillTokens && !k.Killed && j.Suspend == nil)
 }
 
 // rounds takes all steps that are due, and then those that fall due by them.
@@ -107,83 +128,49 @@ func (t *turn) rounds(ctx context.Context, want rotation.Intent) (problems []err
 		if len(steps) == 0 {
 			break
 		}
+		if t.isLate() {
+			break
+		}
 		want.Rotate, want.Revoke = false, "" // from now on the journal says it
 		if err := t.claim(ctx, steps); err != nil {
 			return append(problems, err)
 		}
 		progress, err := t.round(ctx, steps)
 		problems = append(problems, err)
-		if !progress {
+		if !progress || t.late {
 			break
 		}
 	}
 	return problems
 }
 
-// mustBePossible refuses what cannot be carried out, and says what could.
-func (t *turn) mustBePossible(want rotation.Intent) error {
-	j := t.cred.Journal
-	switch {
-	case want.KillTokens && t.cred.Kind != rotation.ServiceAccountKey:
-		return fmt.Errorf("killing tokens: %w: an API key mints none; revoke it without", errImpossible)
-	case want.Revoke != "" && !j.Names(want.Revoke):
-		return fmt.Errorf("revoking %s: %w: %s knows %s; 'keyturn status' shows them", want.Revoke, ErrUnknownKey, t.cred.Secret, keyIDs(j))
-	case (want.Rotate || want.Rollback) && want.After == j.Rotation && j.Suspended():
-		return fmt.Errorf("rotating %s: %w until %s, so that nothing can be verified; ask again then", t.cred.Secret, errSuspended, j.Suspend.Until.Format(time.RFC3339))
-	case want.Rotate && want.After == j.Rotation && j.Incoming == nil && j.Crowded() != "":
-		return fmt.Errorf("rotating %s: %w: %s; see 'keyturn status', and move their users or revoke them first", t.cred.Secret, errImpossible, j.Crowded())
-	case want.Rollback && want.After == j.Rotation && j.WornOut():
-		return fmt.Errorf("rolling back %s: %w: its keys were brought back so often that their versions fill the journal; rotate instead", t.cred.Secret, errImpossible)
-	case want.Rollback && want.After == j.Rotation:
-		return t.mustHavePrevious()
-	}
-	return nil
-}
-
-// mustHavePrevious refuses a rollback to nothing, and one that would put the
-// previous key in the place of a leaked one: that disables the account on the spot.
-func (t *turn) mustHavePrevious() error {
-	j := t.cred.Journal
-	if j.Suspend != nil {
-		return fmt.Errorf("rolling back %s: %w, because tokens of a revoked key are to die, and a rollback would bring that on at once; ask again when it is enabled again, which 'keyturn status' shows", t.cred.Secret, errSuspending)
-	}
-	if _, ok := j.Previous(t.now()); ok {
-		return nil
-	}
-	why := "it has no superseded key that could be brought back"
-	var revoked []string
-	for _, k := range j.Retiring {
-		if k.Revoked {
-			revoked = append(revoked, rotation.ShortID(k.ID))
-		}
-	}
-	switch len(revoked) {
-	case 0:
-	case 1:
-		why = "its only previous key, " + revoked[0] + ", was revoked"
-	default:
-		why = "its previous keys, " + strings.Join(revoked, " and ") + ", were revoked"
-	}
-	return fmt.Errorf("rolling back %s: %w: %s; 'keyturn status' shows its keys", t.cred.Secret, errImpossible, why)
-}
-
-// observe reads the credential from its secret.
-func (f *Function) observe(ctx context.Context, name string) (*turn, error) {
-	secret, err := f.cloud.Secret(ctx, name)
+// observe reads the credential of a command from its secret, and whether the command
+// was carried out before. With an error comes a turn that is good for its report.
+func (f *Function) observe(ctx context.Context, c event.Command) (*turn, error) {
+	t := &turn{Function: f, command: c, holder: rand.Text(), since: f.now(), until: f.deadline(ctx)}
+	secret, err := f.cloud.Secret(ctx, c.Secret)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	cred, err := rotation.ParseCredential(secret.Name, secret.Labels, secret.Annotations)
 	if errors.Is(err, rotation.ErrUnmanaged) {
-		return nil, err
+		return t, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+		return t, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
-	t := &turn{Function: f, cred: cred, secret: secret, holder: rand.Text(), stored: secret.Annotations[rotation.AnnotationJourn]}
-	t.report = Report{Secret: name, Kind: string(cred.Kind)}
+	t.cred, t.secret, t.stored = cred, secret, secret.Annotations[rotation.AnnotationJourn]
+	t.report = Report{Secret: c.Secret, Kind: string(cred.Kind)}
 	t.keys = f.keysOf(&t.cred)
-	return t, nil
+	return t, t.recognise()
+}
+
+// answer is the report, with what comes next.
+func (t *turn) answer() Report {
+	if t.cred.Secret != "" {
+		t.report.foresee(t.now(), t.cred)
+	}
+	return t.report
 }
 
 func (t *turn) decide(want rotation.Intent) []rotation.Step {
@@ -195,6 +182,9 @@ func (t *turn) decide(want rotation.Intent) []rotation.Step {
 func (t *turn) round(ctx context.Context, steps []rotation.Step) (progress bool, err error) {
 	var problems []error
 	for _, s := range steps {
+		if t.isLate() {
+			break
+		}
 		err := t.take(ctx, s)
 		if otherwise, reason := instead(s, err); otherwise != "" {
 			s.Action, s.Reason = otherwise, reason
@@ -262,6 +252,9 @@ func (t *turn) take(ctx context.Context, s rotation.Step) error {
 func (t *turn) record(ctx context.Context, s rotation.Step, o rotation.Outcome) error {
 	t.report.add(s, "done")
 	j := t.cred.Journal.Record(t.now(), s, o)
+	if fulfils(s.Action) {
+		j = t.withRequest(j)
+	}
 	switch s.Action {
 	case rotation.Begin, rotation.FallBack:
 		t.begun = true

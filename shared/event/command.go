@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Verb is what a command asks for.
@@ -22,19 +22,36 @@ const (
 	Rotate   Verb = "rotate"   // begin a rotation of one credential now
 	Rollback Verb = "rollback" // give consumers the previous key again
 	Revoke   Verb = "revoke"   // make one key stop working, after replacing it where it is in use
+	Pause    Verb = "pause"    // have the schedule leave one credential alone
+	Resume   Verb = "resume"   // end a pause
+	Release  Verb = "release"  // forget one credential; no key and no version is touched
 	Status   Verb = "status"   // tell how one credential stands; changes nothing
+	Plan     Verb = "plan"     // tell what is going to be done for one credential, or without a secret for all, when, why and by which calls; changes nothing
 )
 
 // Command is what a person or a machine asks of the rotate function, through
 // either of its doors.
 type Command struct {
 	Verb   Verb   `json:"command"`
-	Secret string `json:"secret,omitempty"` // projects/P/secrets/S; Sweep takes none, Inspect may have one, every other verb needs it
+	Secret string `json:"secret,omitempty"` // projects/P/secrets/S; Sweep takes none, Inspect and Plan may have one, every other verb needs it
 	After  *int   `json:"after,omitempty"`  // Rotate, Rollback: only if this is the latest rotation's number, so that a duplicate does nothing; nil is whatever it is
 	Key    string `json:"key,omitempty"`    // the id of a key: 40 hex digits, or an API key's full name or its last part. Revoke needs it; Rotate begins nothing unless this key is in use
 	// KillTokens, of Revoke, also disables the service account for the life of
 	// the tokens that the key has minted.
-	KillTokens bool `json:"killTokens,omitempty"`
+	KillTokens bool      `json:"killTokens,omitempty"`
+	Why        string    `json:"why,omitempty"`   // the reason, for the journal and for people: Pause needs one; up to 256 printable bytes
+	Until      time.Time `json:"until,omitzero"`  // Pause: when it ends by itself; zero is when somebody resumes
+	Leave      bool      `json:"leave,omitempty"` // Release: although a rotation is in flight or old keys are there still, which are then nobody's
+	// By is who asks, for the journal and for people: up to 256 printable bytes. A
+	// door that knows who it is puts it here, whatever was sent.
+	By string `json:"by,omitempty"`
+	// ID makes a request one that is carried out once: the same ID again is answered
+	// with what was done the first time. Up to 128 printable ASCII characters, chosen
+	// by whoever asks. Only verbs that change a credential take one.
+	ID string `json:"id,omitempty"`
+	// DryRun has nothing written and nothing called that changes anything: the answer
+	// says what would be done. Every verb takes it.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // guarded are the verbs that must not be carried out twice.
@@ -42,15 +59,13 @@ var guarded = []Verb{Rotate, Rollback}
 
 // Drastic reports whether a command is one that only keyturn itself and people may
 // give: it does what is not due by itself.
-func (c Command) Drastic() bool { return slices.Contains([]Verb{Rotate, Rollback, Revoke}, c.Verb) }
+func (c Command) Drastic() bool {
+	return slices.Contains([]Verb{Rotate, Rollback, Revoke, Pause, Resume, Release}, c.Verb)
+}
 
 // ErrIgnored means that a message is well formed and not for keyturn to act on,
 // such as Secret Manager's echo of keyturn's own writes.
 var ErrIgnored = errors.New("nothing to do for this message")
-
-var keyID = regexp.MustCompile(`^[A-Za-z0-9:./_-]{1,256}$`)
-
-var secretName = regexp.MustCompile(`^projects/[a-z0-9][a-z0-9:.-]{0,61}(/locations/[a-z0-9-]{1,40})?/secrets/[A-Za-z0-9_-]{1,255}$`)
 
 // DecodeCommand reads a command from a Pub/Sub message: from Secret Manager's
 // rotation notice, from the attributes alone (as Cloud Scheduler sends it), or
@@ -94,22 +109,15 @@ func DecodeCommandJSON(r io.Reader) (Command, error) {
 }
 
 func decodeAttributes(attributes map[string]string) (Command, error) {
-	c := Command{Verb: Verb(attributes["command"]), Secret: attributes["secret"], Key: attributes["key"]}
-	if after, ok := attributes["after"]; ok {
-		n, err := strconv.Atoi(after)
-		if err != nil {
-			return Command{}, fmt.Errorf("attribute after is %.80q: want the number of a rotation", after)
-		}
-		c.After = &n
+	c := Command{
+		Verb: Verb(attributes["command"]), Secret: attributes["secret"], Key: attributes["key"],
+		Why: attributes["why"], By: attributes["by"], ID: attributes["id"],
 	}
-	if kill, ok := attributes["killTokens"]; ok {
-		if kill != "true" {
-			return Command{}, fmt.Errorf("attribute killTokens is %.80q: want true, or no such attribute", kill)
-		}
-		c.KillTokens = true
+	if err := c.decodeValues(attributes); err != nil {
+		return Command{}, err
 	}
 	for name := range attributes {
-		known := slices.Contains([]string{"command", "secret", "key", "after", "killTokens"}, name)
+		known := slices.Contains(attributeNames, name)
 		if !known && !strings.HasPrefix(name, "googclient_") { // the prefix is Pub/Sub's own
 			return Command{}, fmt.Errorf("attribute %.80q belongs to no command: the message is not for keyturn", name)
 		}
@@ -117,56 +125,63 @@ func decodeAttributes(attributes map[string]string) (Command, error) {
 	return valid(c)
 }
 
+var attributeNames = []string{"command", "secret", "key", "after", "killTokens", "why", "until", "leave", "by", "id", "dry_run"}
+
+// decodeValues reads the attributes that are no plain text.
+func (c *Command) decodeValues(attributes map[string]string) error {
+	if after, ok := attributes["after"]; ok {
+		n, err := strconv.Atoi(after)
+		if err != nil {
+			return fmt.Errorf("attribute after is %.80q: want the number of a rotation", after)
+		}
+		c.After = &n
+	}
+	if until, ok := attributes["until"]; ok {
+		at, err := time.Parse(time.RFC3339Nano, until)
+		if err != nil {
+			return fmt.Errorf("attribute until is %.80q: want a time such as 2026-01-31T08:00:00Z", until)
+		}
+		c.Until = at
+	}
+	for name, flag := range map[string]*bool{"killTokens": &c.KillTokens, "leave": &c.Leave, "dry_run": &c.DryRun} {
+		text, ok := attributes[name]
+		if ok && text != "true" {
+			return fmt.Errorf("attribute %s is %.80q: want true, or no such attribute", name, text)
+		}
+		*flag = ok
+	}
+	return nil
+}
+
 // valid is the command, or nothing of it and what is wrong.
 func valid(c Command) (Command, error) {
 	if err := c.Validate(); err != nil {
 		return Command{}, err
 	}
+	c.Until = c.Until.UTC()
 	return c, nil
 }
 
 // Attributes is the command in the form that DecodeCommand reads from attributes.
 func (c Command) Attributes() map[string]string {
 	a := map[string]string{"command": string(c.Verb)}
-	if c.Secret != "" {
-		a["secret"] = c.Secret
-	}
-	if c.Key != "" {
-		a["key"] = c.Key
+	for name, text := range map[string]string{"secret": c.Secret, "key": c.Key, "why": c.Why, "by": c.By, "id": c.ID} {
+		if text != "" {
+			a[name] = text
+		}
 	}
 	if c.After != nil {
 		a["after"] = strconv.Itoa(*c.After)
 	}
-	if c.KillTokens {
-		a["killTokens"] = "true"
+	if !c.Until.IsZero() {
+		a["until"] = c.Until.Format(time.RFC3339Nano)
+	}
+	for name, flag := range map[string]bool{"killTokens": c.KillTokens, "leave": c.Leave, "dry_run": c.DryRun} {
+		if flag {
+			a[name] = "true"
+		}
 	}
 	return a
-}
-
-// Validate reports what is missing or does not belong together.
-func (c Command) Validate() error {
-	bare := c == Command{Verb: c.Verb}
-	switch {
-	case !slices.Contains([]Verb{Sweep, Inspect, Continue, Rotate, Rollback, Revoke, Status}, c.Verb):
-		return fmt.Errorf("command %.40q is none of sweep, inspect, continue, rotate, rollback, revoke, status", c.Verb)
-	case c.Verb == Sweep && !bare:
-		return errors.New("command sweep takes no secret, key or after: it looks at all of them")
-	case bare && (c.Verb == Sweep || c.Verb == Inspect):
-		return nil
-	case !secretName.MatchString(c.Secret):
-		return fmt.Errorf("secret %.80q is not a secret's full name: give projects/PROJECT/secrets/SECRET", c.Secret)
-	case c.Verb == Revoke && c.Key == "":
-		return errors.New("command revoke needs the key's id: 'keyturn status' shows it")
-	case c.Key != "" && !keyID.MatchString(c.Key):
-		return fmt.Errorf("key %.80q is not the id of a key: 'keyturn status' shows it", c.Key)
-	case c.Verb != Revoke && c.KillTokens, c.Verb != Revoke && c.Verb != Rotate && c.Key != "":
-		return fmt.Errorf("command %s takes no key and kills no tokens", c.Verb)
-	case !slices.Contains(guarded, c.Verb) && c.After != nil:
-		return fmt.Errorf("command %s takes no after", c.Verb)
-	case c.After != nil && *c.After < 0:
-		return fmt.Errorf("after is %d: want the number of a rotation", *c.After)
-	}
-	return nil
 }
 
 // Outgoing is the command as a message to the rotate function.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 const aSecret = "projects/p/secrets/s"
@@ -28,6 +30,14 @@ func commands() map[string]Command {
 		"kill tokens":    {Verb: Revoke, Secret: aSecret, Key: strings.Repeat("a", 40), KillTokens: true},
 		"revoke API key": {Verb: Revoke, Secret: aSecret, Key: "projects/p/locations/global/keys/keyturn-0123"},
 		"status":         {Verb: Status, Secret: "projects/example.com:p/locations/europe-west1/secrets/s"},
+		"plan":           {Verb: Plan},
+		"plan one":       {Verb: Plan, Secret: aSecret, By: "ada"},
+		"pause":          {Verb: Pause, Secret: aSecret, Why: "Übergabe: \"freeze\"", By: "ada@example.com", Until: time.Date(2030, 1, 2, 3, 4, 5, 6, time.UTC)},
+		"pause for good": {Verb: Pause, Secret: aSecret, Why: "freeze", ID: " the 1st~"},
+		"resume":         {Verb: Resume, Secret: aSecret, ID: strings.Repeat("i", 128)},
+		"release":        {Verb: Release, Secret: aSecret, Leave: true, Why: strings.Repeat("w", 256)},
+		"dry sweep":      {Verb: Sweep, DryRun: true, By: strings.Repeat("b", 128)},
+		"dry revoke":     {Verb: Revoke, Secret: aSecret, Key: "k", KillTokens: true, DryRun: true, ID: "1", Why: "leaked"},
 	}
 }
 
@@ -79,7 +89,7 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		m    Message
 		want string
 	}{
-		"nothing":            {Message{}, `command "" is none of sweep, inspect, continue, rotate, rollback, revoke, status`},
+		"nothing":            {Message{}, `command "" is none of sweep, inspect, continue, rotate, rollback, revoke, pause, resume, release, status, plan`},
 		"unknown verb":       {Message{Attributes: map[string]string{"command": "delete"}}, `command "delete" is none`},
 		"verb in capitals":   {Message{Data: []byte(`{"command":"Sweep"}`)}, `command "Sweep" is none`},
 		"unknown attribute":  {Message{Attributes: map[string]string{"command": "sweep", "colour": "red"}}, `attribute "colour" belongs to no command`},
@@ -87,9 +97,14 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"huge after":         {Message{Attributes: map[string]string{"after": strings.Repeat("9", 5000)}}, "attribute after is"},
 		"rotate any time":    {Message{Attributes: Command{Verb: Rotate, Secret: aSecret}.Attributes()}, "needs after"},
 		"rollback any time":  {Message{Attributes: Command{Verb: Rollback, Secret: aSecret}.Attributes()}, "needs after"},
+		"until some day":     {Message{Attributes: map[string]string{"command": "pause", "secret": aSecret, "why": "w", "until": "tomorrow"}}, `attribute until is "tomorrow"`},
+		"dry, perhaps":       {Message{Attributes: map[string]string{"command": "sweep", "dry_run": "false"}}, `attribute dry_run is "false"`},
+		"leave, perhaps":     {Message{Attributes: map[string]string{"command": "release", "secret": aSecret, "leave": ""}}, `attribute leave is ""`},
+		"dry run misspelt":   {Message{Data: []byte(`{"command":"sweep","dryRun":true}`)}, `"dryRun"`},
+		"until in words":     {Message{Data: []byte(`{"command":"pause","until":"tomorrow"}`)}, "JSON object"},
 		"kill, perhaps":      {Message{Attributes: map[string]string{"command": "revoke", "secret": aSecret, "key": "k", "killTokens": "no"}}, `attribute killTokens is "no"`},
 		"the same in JSON":   {Message{Data: []byte(`{"command":"rotate","secret":"` + aSecret + `"}`)}, "needs after"},
-		"rotate of nothing":  {Message{Attributes: map[string]string{"eventType": "SECRET_ROTATE"}}, `secret "" is not a secret's full name`},
+		"rotate of nothing":  {Message{Attributes: map[string]string{"eventType": "SECRET_ROTATE"}}, "continue needs a secret's full name"},
 		"text":               {Message{Data: []byte("sweep")}, `send for example {"command":"sweep"}`},
 		"array":              {Message{Data: []byte(`[]`)}, "JSON object"},
 		"half":               {Message{Data: []byte(`{"command":`)}, "JSON object"},
@@ -132,11 +147,11 @@ func TestValidate(t *testing.T) {
 	}{
 		"no verb":            {Command{}, "none of"},
 		"long verb":          {Command{Verb: Verb(long)}, "none of"},
-		"sweep of a secret":  {Command{Verb: Sweep, Secret: aSecret}, "takes no secret, key or after"},
-		"sweep of a key":     {Command{Verb: Sweep, Key: "k"}, "takes no secret, key or after"},
-		"sweep after":        {Command{Verb: Sweep, After: number(1)}, "takes no secret, key or after"},
-		"inspect of a key":   {Command{Verb: Inspect, Key: "k"}, "is not a secret's full name"},
-		"status that kills":  {Command{Verb: Status, Secret: aSecret, KillTokens: true}, "kills no tokens"},
+		"sweep of a secret":  {Command{Verb: Sweep, Secret: aSecret}, "sweep takes no secret; it looks at all of them"},
+		"sweep of a key":     {Command{Verb: Sweep, Key: "k"}, "sweep takes no key"},
+		"sweep after":        {Command{Verb: Sweep, After: number(1)}, "sweep takes no after"},
+		"inspect of a key":   {Command{Verb: Inspect, Key: "k"}, "inspect takes no key; it takes secret"},
+		"status that kills":  {Command{Verb: Status, Secret: aSecret, KillTokens: true}, "takes no killTokens"},
 		"no secret":          {Command{Verb: Status}, "projects/PROJECT/secrets/SECRET"},
 		"short name":         {Command{Verb: Status, Secret: "s"}, `secret "s" is not`},
 		"version":            {Command{Verb: Status, Secret: aSecret + "/versions/1"}, "is not a secret's full name"},
@@ -149,9 +164,23 @@ func TestValidate(t *testing.T) {
 		"revoke after":       {Command{Verb: Revoke, Secret: aSecret, Key: "k", After: number(1)}, "revoke takes no after"},
 		"key of a status":    {Command{Verb: Status, Secret: aSecret, Key: "k"}, "status takes no key"},
 		"rotate text":        {Command{Verb: Rotate, Secret: aSecret, Key: "the old one"}, `key "the old one" is not the id`},
-		"tokens of a rotate": {Command{Verb: Rotate, Secret: aSecret, Key: "k", KillTokens: true}, "kills no tokens"},
+		"tokens of a rotate": {Command{Verb: Rotate, Secret: aSecret, Key: "k", KillTokens: true}, "takes no killTokens"},
 		"continue after":     {Command{Verb: Continue, Secret: aSecret, After: number(1)}, "continue takes no after"},
 		"before the first":   {Command{Verb: Rotate, Secret: aSecret, After: number(-1)}, "after is -1"},
+		"pause for nothing":  {Command{Verb: Pause, Secret: aSecret}, "pause needs why"},
+		"plan of a key":      {Command{Verb: Plan, Key: "k"}, "plan takes no key"},
+		"sweep once":         {Command{Verb: Sweep, ID: "1"}, "sweep takes no id"},
+		"status once":        {Command{Verb: Status, Secret: aSecret, ID: "1"}, "status takes no id"},
+		"rotate until":       {Command{Verb: Rotate, Secret: aSecret, Until: time.Unix(1, 0)}, "rotate takes no until"},
+		"revoke and leave":   {Command{Verb: Revoke, Secret: aSecret, Key: "k", Leave: true}, "revoke takes no leave"},
+		"id of two lines":    {Command{Verb: Rotate, Secret: aSecret, ID: "1\n"}, "id is longer"},
+		"id of letters":      {Command{Verb: Rotate, Secret: aSecret, ID: "ü"}, "id is longer"},
+		"long id":            {Command{Verb: Rotate, Secret: aSecret, ID: long}, "id is longer"},
+		"long why":           {Command{Verb: Rotate, Secret: aSecret, Why: long}, "why is longer"},
+		"why with colours":   {Command{Verb: Rotate, Secret: aSecret, Why: "\x1b[31m"}, "why is longer"},
+		"long by":            {Command{Verb: Sweep, By: long}, "by is longer"},
+		"by of no text":      {Command{Verb: Sweep, By: "\xff"}, "by is longer"},
+		"for ever and a day": {Command{Verb: Pause, Secret: aSecret, Why: "w", Until: time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -7200))}, "until is after"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := tt.c.Validate()
@@ -171,14 +200,18 @@ func FuzzDecodeCommand(f *testing.F) {
 			f.Fatal(err)
 		}
 		a := c.Attributes()
-		f.Add("", string(c.Verb), c.Secret, c.Key, a["after"], []byte(nil))
-		f.Add("", "", "", "", "", data)
+		f.Add("", string(c.Verb), c.Secret, c.Key, a["after"], a["why"], a["until"], a["by"], a["id"], a["dry_run"], []byte(nil))
+		f.Add("", "", "", "", "", "", "", "", "", "", data)
 	}
-	f.Add("SECRET_ROTATE", "", aSecret, "", "", []byte(nil))
-	f.Add("TOPIC_CONFIGURED", "", "", "", "", []byte(nil))
-	f.Add("", "rotate", aSecret, "", "-0", []byte(`{"command":"sweep","Command":"rotate","after":null}`))
-	f.Fuzz(func(t *testing.T, kind, verb, secret, key, after string, data []byte) {
-		a := map[string]string{"eventType": kind, "secretId": secret, "command": verb, "secret": secret, "key": key, "after": after}
+	f.Add("SECRET_ROTATE", "", aSecret, "", "", "", "", "", "", "", []byte(nil))
+	f.Add("TOPIC_CONFIGURED", "", "", "", "", "", "", "", "", "", []byte(nil))
+	f.Add("", "rotate", aSecret, "", "-0", "", "", "", "", "", []byte(`{"command":"sweep","Command":"rotate","after":null}`))
+	f.Add("", "pause", aSecret, "", "", "w", "9999-12-31T23:59:59-12:00", "\u2028", "\x7f", "true", []byte(nil))
+	f.Fuzz(func(t *testing.T, kind, verb, secret, key, after, why, until, by, id, dry string, data []byte) {
+		a := map[string]string{
+			"eventType": kind, "secretId": secret, "command": verb, "secret": secret, "key": key, "after": after,
+			"why": why, "until": until, "by": by, "id": id, "dry_run": dry,
+		}
 		for name, value := range a {
 			if value == "" || (kind == "") == (name == "eventType" || name == "secretId") {
 				delete(a, name)
@@ -203,7 +236,7 @@ func FuzzDecodeCommandJSON(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	for _, data := range []string{"", "null", "[]", `{"command":"sweep"}x`, `{"command":"sweep","after":1e99}`, `{"command":"revoke","secret":"` + aSecret + `","key":"\ud800"}`} {
+	for _, data := range []string{"", "null", "[]", `{"command":"sweep"}x`, `{"command":"sweep","after":1e99}`, `{"command":"pause","secret":"` + aSecret + `","why":"w","until":"2030-01-01T00:00:00.5+01:00"}`, `{"command":"revoke","secret":"` + aSecret + `","key":"\ud800"}`} {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -211,7 +244,7 @@ func FuzzDecodeCommandJSON(f *testing.F) {
 		switch {
 		case err != nil && c != (Command{}):
 			t.Errorf("an error and command %+v", c)
-		case err == nil && (c.Verb != Rotate || c.After != nil): // a message must say after which
+		case err == nil && (!slices.Contains(guarded, c.Verb) || c.After != nil): // a message must say after which
 			sendOn(t, c)
 		}
 	})

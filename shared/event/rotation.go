@@ -30,10 +30,14 @@ const (
 	Exposed    Milestone = "exposed"     // Google has found the key in public, or in the wrong hands
 	Broken     Milestone = "broken"      // the key in use does not work: somebody has disabled or deleted it
 	Overdue    Milestone = "overdue"     // what should have happened has not
+
+	Paused   Milestone = "paused"   // somebody has the schedule leave the credential alone
+	Resumed  Milestone = "resumed"  // and ended that
+	Released Milestone = "released" // keyturn has forgotten the credential
 )
 
 // Milestones are all milestones.
-var Milestones = []Milestone{Started, Promoted, Disabled, Retired, Failed, Refused, Straggler, Restored, RolledBack, Suspended, Reinstated, Exposed, Broken, Overdue}
+var Milestones = []Milestone{Started, Promoted, Disabled, Retired, Failed, Refused, Straggler, Restored, RolledBack, Suspended, Reinstated, Exposed, Broken, Overdue, Paused, Resumed, Released}
 
 // MilestonePrefix begins the name of the detector that alerts on a milestone give.
 const MilestonePrefix = "rotation-"
@@ -51,6 +55,8 @@ type Rotation struct {
 	Step      string    `json:"step,omitempty"`     // the step that failed
 	Reason    string    `json:"reason,omitempty"`   // RotationEvent cuts it to 1 KiB
 	Severity  string    `json:"severity"`           // info, warning, high or critical
+
+	By string `json:"by,omitempty"` // who asked for it; empty if it was due by itself
 
 	Labels map[string]string `json:"labels,omitempty"` // that the owner gave the secret
 }

@@ -87,7 +87,11 @@ func Decide(now time.Time, p Policy, j Journal, seen Observed, want Intent) []St
 		steps = append(steps, Step{Action: Repoint, Reason: "the aliases do not name the versions that the journal names"})
 	}
 	for _, k := range j.Retiring {
-		if s, ok := retire(now, p, k, want); ok && !(next.Action == Recall && next.Key.ID == k.ID) {
+		s, ok := retire(now, p, k, want)
+		if j.Paused(now) {
+			s, ok = retirePaused(now, p, k, want)
+		}
+		if ok && !(next.Action == Recall && next.Key.ID == k.ID) {
 			steps = append(steps, s)
 		}
 	}
@@ -119,7 +123,8 @@ func introduce(now time.Time, p Policy, j Journal, want Intent) (Step, bool) {
 		return Step{Action: Discard, Key: in, Reason: "revoked before it was given to consumers"}, true
 	}
 	urgent := j.Current != nil && j.Current.Revoked
-	if now.Before(j.Failure.retryAt()) && !want.Rotate && !urgent {
+	waits := now.Before(j.Failure.retryAt()) || j.Paused(now) && in.unborn()
+	if waits && !want.Rotate && !urgent {
 		return Step{}, false
 	}
 	return bringIn(now, p, in), true
@@ -183,6 +188,8 @@ func due(now time.Time, p Policy, j Journal, want Intent) (string, bool) {
 		return "", false
 	case want.Rotate && want.After == j.Rotation:
 		return "asked for", true
+	case j.Paused(now):
+		return "", false
 	case now.Before(j.Failure.retryAt()):
 		return "", false
 	case j.Current == nil:
@@ -214,7 +221,7 @@ func NextDue(p Policy, j Journal) time.Time {
 
 // Next is when the next step falls due, never before now, and what for. The sweep
 // that comes first from then on takes it. It is zero for a credential that has no
-// key yet.
+// key yet, and for one that is paused until somebody resumes it.
 func Next(now time.Time, p Policy, j Journal) (time.Time, string) {
 	at, what := next(now, p, j)
 	if !at.IsZero() {
@@ -227,8 +234,10 @@ func next(now time.Time, p Policy, j Journal) (time.Time, string) {
 	switch {
 	case j.Suspended():
 		return j.Suspend.Until, "the service account is enabled again"
-	case j.Incoming != nil:
+	case j.Incoming != nil && !(j.Paused(now) && j.Incoming.unborn()):
 		return latest(j.Incoming.known(now, p), j.Failure.retryAt()), "a sweep goes on once the new key has propagated"
+	case j.Paused(now):
+		return j.Pause.Until, "it is paused: nothing is begun, and no old key goes"
 	}
 	at, what := NextDue(p, j), "the next rotation is due"
 	if crowd := j.Crowded(); crowd != "" {

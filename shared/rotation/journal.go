@@ -40,6 +40,8 @@ type Journal struct {
 	Unstage  string       `json:"unstage,omitempty"`  // versions of the staging secret that are to be destroyed, joined by commas; see Left
 	Suspend  *Suspension  `json:"suspend,omitempty"`  // the service account is, or is to be, disabled
 	Failure  *Failure     `json:"failure,omitempty"`
+	Pause    *Pause       `json:"pause,omitempty"`    // the schedule leaves it alone; one that is over may still stand here
+	Requests []Request    `json:"requests,omitempty"` // the last few, oldest first
 }
 
 // Suspension is the disabling of a whole service account, which nothing else than
@@ -50,7 +52,7 @@ type Suspension struct {
 }
 
 const (
-	journalFormat = 3
+	journalFormat = 4
 	// maxJournal keeps the journal, with the policy and what the owner adds,
 	// under Secret Manager's 16 KiB for all annotations together. Crowded keeps
 	// it from being reached.
@@ -79,7 +81,7 @@ func ParseJournal(text string) (Journal, error) {
 
 // upgrade brings a journal of an older format up to this one. Format 1 did not
 // say since when consumers were given a key, and format 2 remembered no deleted
-// key but one that can be undeleted.
+// key but one that can be undeleted. Format 3 knew no pauses and no requests.
 func (j Journal) upgrade() Journal {
 	if j.Format == 1 {
 		j.Format = 2
@@ -93,23 +95,26 @@ func (j Journal) upgrade() Journal {
 			j.remember(j.Deleted.inShort(j.Deleted.Since))
 		}
 	}
+	if j.Format == 3 && j.Pause == nil && j.Requests == nil {
+		j.Format = 4
+	}
 	return j
 }
 
 func endOf(dec *json.Decoder) error { return check(!dec.More(), "more than one JSON value") }
 
 // Encode writes the journal as ParseJournal reads it. One that would be too
-// large goes without what can be spared: first texts, then retired keys.
+// large goes without what can be spared: first all requests but the latest, then
+// texts, then retired keys.
 func (j Journal) Encode() (string, error) {
 	j.Format = journalFormat
 	text, err := inJSON(j)
-	if err == nil && len(text) > maxJournal {
-		j = j.lean()
-		text, err = inJSON(j)
-	}
-	for err == nil && len(text) > maxJournal && len(j.Retired) > 0 {
-		j.Retired = j.Retired[1:]
-		text, err = inJSON(j)
+	for _, spare := range []func(Journal) (Journal, bool){sparesRequests, sparesTexts, sparesRetired} {
+		for more := true; more && err == nil && len(text) > maxJournal; {
+			if j, more = spare(j); more {
+				text, err = inJSON(j)
+			}
+		}
 	}
 	if err != nil {
 		return "", fmt.Errorf("encoding the journal: %w", err)
@@ -145,6 +150,12 @@ func (j Journal) validate() error {
 	}
 	if j.Deleted != nil {
 		problems = append(problems, j.Deleted.validate("deleted", Deleted))
+	}
+	if j.Pause != nil {
+		problems = append(problems, check(!j.Pause.At.IsZero(), "the pause has no time"))
+	}
+	for _, r := range j.Requests {
+		problems = append(problems, check(r.Verb != "" && !r.At.IsZero(), "a request has no verb or no time"))
 	}
 	for _, k := range j.Retired {
 		problems = append(problems, check(k.ID != "" && !k.Deleted.IsZero(), "a retired key has no id or no time"))

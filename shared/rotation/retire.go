@@ -24,6 +24,19 @@ func retire(now time.Time, p Policy, k Key, want Intent) (Step, bool) {
 	return Step{}, false
 }
 
+// retirePaused decides the same for a credential that is paused; see Pause.
+func retirePaused(now time.Time, p Policy, k Key, want Intent) (Step, bool) {
+	switch s, ok := retire(now, p, k, want); {
+	case ok && (s.Action == Restore || s.Action == Disable && (k.Revoked || k.ID == want.Revoke)):
+		return s, true
+	case k.Phase == Overlapping && !k.Touched.IsZero():
+		return step(Restore, k, "a turn that died may have disabled it, and the credential is paused")
+	case ok && s.Action == Examine && k.Phase == Quarantined:
+		return s, true
+	}
+	return Step{}, false
+}
+
 func step(a Action, k Key, reason string) (Step, bool) {
 	return Step{Action: a, Key: k, Reason: reason}, true
 }

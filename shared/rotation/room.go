@@ -3,6 +3,7 @@ package rotation
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"unicode/utf8"
 )
@@ -46,6 +47,30 @@ func (j Journal) WornOut() bool {
 	return copies >= maxCopies
 }
 
+// What a journal that is too large is spared, a little at a time: false says that
+// there is nothing left of it.
+
+func sparesRequests(j Journal) (Journal, bool) {
+	if len(j.Requests) < 2 {
+		return j, false
+	}
+	j.Requests = j.Requests[len(j.Requests)-1:]
+	return j, true
+}
+
+func sparesTexts(j Journal) (Journal, bool) {
+	lean := j.lean()
+	return lean, !reflect.DeepEqual(lean, j)
+}
+
+func sparesRetired(j Journal) (Journal, bool) {
+	if len(j.Retired) == 0 {
+		return j, false
+	}
+	j.Retired = j.Retired[1:]
+	return j, true
+}
+
 // lean is the journal without what only people read, and without the tests of old
 // keys: a test that is forgotten makes a key seem used, and it is kept for longer.
 func (j Journal) lean() Journal {
@@ -65,6 +90,11 @@ func (j Journal) lean() Journal {
 		brief := *j.Failure
 		brief.Reason = clip(brief.Reason, briefReason)
 		j.Failure = &brief
+	}
+	if j.Pause != nil {
+		brief := *j.Pause
+		brief.Why = clip(brief.Why, briefReason)
+		j.Pause = &brief
 	}
 	return j
 }

@@ -3,6 +3,7 @@ package rotation
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,12 +72,21 @@ func (l *crowd) turn(want Intent) {
 
 func (l *crowd) write(j Journal) {
 	l.Helper()
+	quotes := strings.Repeat(`"`, 256)
+	for n := range maxRequests {
+		j = j.WithRequest(Request{ID: fmt.Sprintf("%d%s", n, quotes[:127]), Verb: "rollback", By: quotes[:128], Why: quotes, At: l.now, Rotation: l.n, Did: slices.Repeat([]string{"reinstate waiting"}, 20)})
+	}
+	j = j.WithPause(Pause{By: quotes[:128], Why: quotes, At: l.now, Until: l.now})
 	text, err := j.Encode()
 	if err != nil {
 		l.Fatalf("rotation %d with %d old keys: %v", j.Rotation, len(j.Retiring), err)
 	}
-	if _, err := ParseJournal(text); err != nil {
+	back, err := ParseJournal(text)
+	if err != nil {
 		l.Fatal(err)
+	}
+	if _, ok := back.Asked(j.Requests[maxRequests-1].ID); !ok {
+		l.Error("the latest request is not remembered")
 	}
 }
 

@@ -355,7 +355,7 @@ func TestOlderJournals(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	if _, err := ParseJournal(`{"v":4,"rotation":0}`); !errors.Is(err, ErrJournal) {
+	if _, err := ParseJournal(`{"v":5,"rotation":0}`); !errors.Is(err, ErrJournal) {
 		t.Errorf("a journal of the future: %v", err)
 	}
 }
