@@ -40,16 +40,20 @@ const AuditFilter = `log_id("cloudaudit.googleapis.com/activity") OR log_id("clo
 // Cloud Logging received from since until before until. It stops at the first
 // error of yield.
 func (c *Cloud) Entries(ctx context.Context, since, until time.Time, yield func([]byte) error) error {
+	const layout = time.RFC3339Nano
+	return c.Log(ctx, fmt.Sprintf(`receiveTimestamp>="%s" AND receiveTimestamp<"%s" AND (%s)`,
+		since.UTC().Format(layout), until.UTC().Format(layout), AuditFilter), yield)
+}
+
+// Log yields, as LogEntry JSON and oldest first, what Cloud Logging has of the project
+// that a filter selects. It stops at the first error of yield.
+func (c *Cloud) Log(ctx context.Context, filter string, yield func([]byte) error) error {
 	client, err := c.cloudLogging(ctx)
 	if err != nil {
 		return err
 	}
-	const layout = time.RFC3339Nano
 	it := client.ListLogEntries(ctx, &loggingpb.ListLogEntriesRequest{
-		ResourceNames: []string{"projects/" + c.config.Project},
-		Filter: fmt.Sprintf(`receiveTimestamp>="%s" AND receiveTimestamp<"%s" AND (%s)`,
-			since.UTC().Format(layout), until.UTC().Format(layout), AuditFilter),
-		OrderBy: "timestamp asc", PageSize: 1000,
+		ResourceNames: []string{"projects/" + c.config.Project}, Filter: filter, OrderBy: "timestamp asc", PageSize: 1000,
 	})
 	for {
 		entry, err := it.Next()
@@ -57,7 +61,7 @@ func (c *Cloud) Entries(ctx context.Context, since, until time.Time, yield func(
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("listing audit log entries: %w", err)
+			return fmt.Errorf("listing log entries: %w", err)
 		}
 		line, err := protojson.MarshalOptions{Resolver: anyType{protoregistry.GlobalTypes}}.Marshal(entry)
 		if err != nil {

@@ -74,7 +74,7 @@ func (w *World) makeSink(ctx context.Context) error {
 	defer client.Close()
 	_, err = client.CreateSink(ctx, &loggingpb.CreateSinkRequest{
 		Parent: w.site.Resource(), UniqueWriterIdentity: true,
-		Sink:   &loggingpb.LogSink{Name: event.TopicLogs, Destination: "pubsub.googleapis.com/" + w.Topic(event.TopicLogs), Filter: gcp.AuditFilter},
+		Sink: &loggingpb.LogSink{Name: event.TopicLogs, Destination: "pubsub.googleapis.com/" + w.Topic(event.TopicLogs), Filter: gcp.AuditFilter},
 	})
 	if err != nil {
 		return fmt.Errorf("creating the log sink: %w", err)

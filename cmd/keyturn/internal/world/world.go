@@ -73,6 +73,7 @@ func Start(ctx context.Context, c Config) (*World, error) {
 }
 
 func (w *World) start(ctx context.Context, c Config) error {
+	c.FunctionLogs = &serviceLog{printed: c.FunctionLogs, entries: w.Cloud.Logging, project: c.Project}
 	functions, err := keepFunctions(ctx, c, w.Cloud.Addr())
 	if err != nil {
 		return err

@@ -1,0 +1,130 @@
+// Package history tells what became of one credential, in order: by its journal, by
+// what keyturn's functions logged, and by the audit log of what anybody did to it.
+package history
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/keyturn/functions/rotate"
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/rotation"
+)
+
+// Event is something that happened to a credential. Its JSON is a stable schema. Its
+// texts are as they stand in the logs: whoever shows them escapes them.
+type Event struct {
+	Time    time.Time `json:"time"`
+	What    string    `json:"what"`              // a milestone of a rotation, a phase of a key, or a method of Google's
+	Key     string    `json:"key,omitempty"`     // short id of the key it was about
+	Version string    `json:"version,omitempty"` // number of the secret's version it was about
+	By      string    `json:"by,omitempty"`      // who did it, or asked for it
+	Why     string    `json:"why,omitempty"`     // or how it failed
+	Source  Source    `json:"source"`
+}
+
+// Source is where an event stands.
+type Source string
+
+// The sources, of which each may lack what another has: Cloud Logging keeps what
+// keyturn logs for 30 days and the audit log of changes for 400, the journal has the
+// keys that there still are.
+const (
+	Journal Source = "journal"
+	Keyturn Source = "keyturn" // what the functions logged
+	Audit   Source = "audit"
+)
+
+// Filter selects from Cloud Logging, from a time on, what there is about a credential.
+// The changes of the secret itself are left out, which keyturn's journal makes by the
+// dozen.
+func Filter(secret string, s *rotate.Standing, since time.Time) string {
+	about := []string{
+		fmt.Sprintf(`(jsonPayload.message="rotation" AND jsonPayload.secret=%q)`, secret),
+		fmt.Sprintf(`(protoPayload.serviceName="secretmanager.googleapis.com" AND NOT protoPayload.methodName:"UpdateSecret" AND `+
+			`(protoPayload.resourceName:%q OR protoPayload.resourceName=~%q))`, "/secrets/"+path.Base(secret)+"/", "/secrets/"+path.Base(secret)+"$"),
+	}
+	switch name := path.Base(s.Target); {
+	case strings.Contains(s.Target, "/serviceAccounts/"):
+		about = append(about, fmt.Sprintf(`(protoPayload.serviceName="iam.googleapis.com" AND resource.labels.email_id=%q)`, name))
+	default:
+		for _, k := range keys(s) {
+			about = append(about, fmt.Sprintf(`(protoPayload.serviceName="apikeys.googleapis.com" AND (protoPayload.request.name=%q OR protoPayload.request.key.name=%q OR protoPayload.request.keyId=%q))`,
+				k.ID, k.ID, path.Base(k.ID)))
+		}
+	}
+	return fmt.Sprintf(`timestamp>=%q AND (log_id("cloudaudit.googleapis.com/activity") OR jsonPayload.message="rotation") AND (%s)`,
+		since.UTC().Format(time.RFC3339), strings.Join(about, " OR "))
+}
+
+// keys are those that there still are.
+func keys(s *rotate.Standing) []rotation.Key {
+	all := slices.Clone(s.Retiring)
+	for _, k := range []*rotation.Key{s.Current, s.Incoming} {
+		if k != nil {
+			all = append(all, *k)
+		}
+	}
+	return slices.DeleteFunc(all, func(k rotation.Key) bool { return k.ID == "" })
+}
+
+// Decode reads a log entry, as JSON, that Filter selects.
+func Decode(line []byte) (Event, error) {
+	var own struct {
+		Timestamp time.Time `json:"timestamp"`
+		Payload   struct {
+			Milestone string `json:"milestone"`
+			Key       string `json:"key"`
+			Reason    string `json:"reason"`
+			By        string `json:"by"`
+		} `json:"jsonPayload"`
+	}
+	if err := json.Unmarshal(line, &own); err != nil {
+		return Event{}, fmt.Errorf("decoding a log entry: %w", err)
+	}
+	if p := own.Payload; p.Milestone != "" {
+		return Event{Time: own.Timestamp, What: p.Milestone, Key: rotation.ShortID(p.Key), By: p.By, Why: p.Reason, Source: Keyturn}, nil
+	}
+	e, err := event.DecodeLogEntry(line)
+	if err != nil {
+		return Event{}, fmt.Errorf("decoding a log entry: %w", err)
+	}
+	method := e.Method[strings.LastIndexByte(e.Method, '.')+1:]
+	if method == "" {
+		return Event{}, fmt.Errorf("log entry %.40q is neither keyturn's nor an audit entry", e.InsertID)
+	}
+	on := cmp.Or(e.Born, e.Resource)
+	what := Event{Time: e.Time, What: method, Key: last(on, "/keys/"), Version: last(on, "/versions/"), By: e.Principal, Source: Audit}
+	if e.Code != 0 {
+		what.Why = "refused: " + e.Message
+	}
+	return what, nil
+}
+
+// last is what follows kind in a resource's name, such as a key's id after "/keys/".
+func last(resource, kind string) string {
+	_, id, _ := strings.Cut(resource, kind)
+	return id
+}
+
+// Of tells what a journal holds and what was logged, oldest first. What keyturn logged
+// of a key is not told again from the journal.
+func Of(s *rotate.Standing, logged []Event) []Event {
+	all := slices.Clone(logged)
+	for _, k := range keys(s) {
+		id := rotation.ShortID(k.ID)
+		told := slices.ContainsFunc(logged, func(e Event) bool {
+			return e.Source == Keyturn && e.Key == id && e.Time.Sub(k.Since).Abs() < time.Minute
+		})
+		if !told {
+			all = append(all, Event{Time: k.Since, What: string(k.Phase), Key: id, Source: Journal})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Event) int { return a.Time.Compare(b.Time) })
+	return all
+}
