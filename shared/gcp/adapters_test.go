@@ -159,6 +159,16 @@ func apiKeyAdapters() map[string]adapter {
 
 func otherAdapters() map[string]adapter {
 	return map[string]adapter{
+		"ProjectPolicy": {func(ctx context.Context, c *Cloud) error { _, err := c.ProjectPolicy(ctx, testProject); return err },
+			"Resource Manager", []string{"GetIamPolicy"}, "project " + testProject},
+		"SecretPolicy": {func(ctx context.Context, c *Cloud) error { _, err := c.SecretPolicy(ctx, someSecret); return err },
+			"Secret Manager", []string{"GetIamPolicy"}, someSecret},
+		"RolePermissions": {func(ctx context.Context, c *Cloud) error { _, err := c.RolePermissions(ctx, "roles/owner"); return err },
+			"IAM", []string{"GetRole"}, "role roles/owner"},
+		"EffectivePolicy": {func(ctx context.Context, c *Cloud) error {
+			_, err := c.EffectivePolicy(ctx, testProject, "iam.disableServiceAccountKeyUpload")
+			return err
+		}, "Organization Policy", []string{"GetEffectivePolicy"}, "iam.disableServiceAccountKeyUpload"},
 		"AccountKeyUses": {func(ctx context.Context, c *Cloud) error {
 			_, err := c.AccountKeyUses(ctx, someAccount, []string{"k"}, time.Unix(0, 0), time.Unix(600, 0))
 			return err

@@ -12,9 +12,11 @@ import (
 	logging "cloud.google.com/go/logging/apiv2"
 	longrunning "cloud.google.com/go/longrunning/autogen"
 	monitoring "cloud.google.com/go/monitoring/apiv3/v2"
+	orgpolicy "cloud.google.com/go/orgpolicy/apiv2"
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	secretmanager "cloud.google.com/go/secretmanager/apiv1"
 	apikeysrest "google.golang.org/api/apikeys/v2"
+	cloudresourcemanager "google.golang.org/api/cloudresourcemanager/v1"
 	iamrest "google.golang.org/api/iam/v1"
 	"google.golang.org/api/option"
 )
@@ -26,9 +28,11 @@ type clients struct {
 	pubsub   lazy[*pubsub.TopicAdminClient]
 	logging  lazy[*logging.Client]
 	metrics  lazy[*monitoring.MetricClient]
+	policies lazy[*orgpolicy.Client]
 	docs     lazy[*firestore.Client]
 	iamREST  lazy[*iamrest.Service]
 	keysREST lazy[*apikeysrest.Service]
+	projects lazy[*cloudresourcemanager.Service]
 }
 
 // The clients are stripped of their call options, which are timeouts and
@@ -101,6 +105,17 @@ func (c *Cloud) cloudMonitoring(ctx context.Context) (*monitoring.MetricClient, 
 	})
 }
 
+func (c *Cloud) orgPolicies(ctx context.Context) (*orgpolicy.Client, error) {
+	return c.clients.policies.get(ctx, "Organization Policy", func(ctx context.Context) (*orgpolicy.Client, error) {
+		client, err := orgpolicy.NewClient(ctx, c.options()...)
+		if err != nil {
+			return nil, err
+		}
+		client.CallOptions = &orgpolicy.CallOptions{}
+		return client, nil
+	})
+}
+
 func (c *Cloud) firestore(ctx context.Context) (*firestore.Client, error) {
 	return c.clients.docs.get(ctx, "Firestore", func(ctx context.Context) (*firestore.Client, error) {
 		client, err := firestore.NewClient(ctx, c.optionsAt(cmp.Or(c.config.Firestore, c.config.Endpoint))...)
@@ -126,6 +141,13 @@ func (c *Cloud) apiKeysOverREST(ctx context.Context) (*apikeysrest.Service, erro
 	})
 }
 
+// resourceManager is over REST: version 1 has no gRPC.
+func (c *Cloud) resourceManager(ctx context.Context) (*cloudresourcemanager.Service, error) {
+	return c.clients.projects.get(ctx, "Resource Manager", func(ctx context.Context) (*cloudresourcemanager.Service, error) {
+		return cloudresourcemanager.NewService(ctx, c.restOptions()...)
+	})
+}
+
 func (c *Cloud) apiKeysBothWays(ctx context.Context) (*apikeys.Client, *apikeysrest.Service, error) {
 	client, err := c.apiKeys(ctx)
 	if err != nil {
@@ -147,7 +169,7 @@ func (c *Cloud) restOptions() []option.ClientOption {
 // Close closes every client that was dialled. Those of REST hold nothing open.
 func (c *Cloud) Close() error {
 	k := &c.clients
-	return errors.Join(closing(&k.secrets), closing(&k.iam), closing(&k.keys), closing(&k.pubsub), closing(&k.logging), closing(&k.metrics), closing(&k.docs))
+	return errors.Join(closing(&k.secrets), closing(&k.iam), closing(&k.keys), closing(&k.pubsub), closing(&k.logging), closing(&k.metrics), closing(&k.policies), closing(&k.docs))
 }
 
 func closing[C io.Closer](l *lazy[C]) error {

@@ -28,6 +28,11 @@ func IsUnavailable(err error) bool { return status.Code(err) == codes.Unavailabl
 // IsPermissionDenied reports whether the caller may not do this.
 func IsPermissionDenied(err error) bool { return status.Code(err) == codes.PermissionDenied }
 
+// IsAPIDisabled reports whether the API is not turned on in the project.
+func IsAPIDisabled(err error) bool {
+	return err != nil && strings.Contains(evidence(err), "SERVICE_DISABLED")
+}
+
 // IsRefusal reports whether the service looked at the call and did nothing:
 // whatever was asked for has not happened and will not.
 func IsRefusal(err error) bool { return meanings[status.Code(err)].refused }

@@ -35,8 +35,12 @@ func (i *Injector) Set(h Hook) {
 	i.hook.Store(&h)
 }
 
-// Do runs work under the fault, if any, that the hook has for the call.
+// Do runs work under the fault, if any, that the hook has for the call. A nil
+// Injector has none.
 func (i *Injector) Do(ctx context.Context, method string, req any, work func() error) error {
+	if i == nil {
+		return work()
+	}
 	h := i.hook.Load()
 	if h == nil {
 		return work()

@@ -70,8 +70,8 @@ type Config struct {
 	// refused to keys known to be disabled, deleted or expired. Google says that
 	// failed calls count, and of refused tokens nothing [mem]: zero counts both.
 	RefusalsUncounted bool
-	// Faults goes wrong on purpose for "POST /token" and "GET /v1/userinfo"; nil
-	// never. The gRPC methods are left to the server's own interceptor.
+	// Faults goes wrong on purpose for "POST /token" and "GET /v1/userinfo", and for
+	// Resource Manager v1; nil never. The gRPC methods are left to the server's own interceptor.
 	Faults *fault.Injector
 
 	// Policies holds the allow policies of projects and service accounts, and of
@@ -133,7 +133,7 @@ func New(cfg Config) *Service {
 		Directory: s.directory, Tokens: s.tokens, Allows: s.policies.Allows, Log: s.log("iamcredentials.googleapis.com"),
 	})
 	s.projects = resourcemanager.New(resourcemanager.Config{
-		Policies: s.policies, Caller: s.caller, Log: s.log("cloudresourcemanager.googleapis.com"),
+		Policies: s.policies, Caller: s.caller, Faults: cfg.Faults, Log: s.log("cloudresourcemanager.googleapis.com"),
 	})
 	s.ownProject()
 	return s

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/internal/localgcp/iam/access"
 	"example.com/keyturn/internal/localgcp/iam/policy"
 	"example.com/keyturn/internal/localgcp/principal"
@@ -31,12 +32,16 @@ import (
 // maxBody is the longest body read, in bytes; a policy may have 64 KiB.
 const maxBody = 256 << 10
 
-// Config sets up a Service. All fields but Log are required.
+// Config sets up a Service. All fields but Faults and Log
+// are required.
 type Config struct {
 	// Policies holds the projects' allow policies.
 	Policies *policy.Store
 	// Caller tells who sends a request, or why it is refused.
 	Caller func(*http.Request) (principal.Principal, error)
+	// Faults goes wrong on purpose, for methods that are named as if they had a gRPC
+	// form, such as /google.cloud.resourcemanager.v1.Projects/GetIamPolicy; nil never.
+	Faults *fault.Injector
 	// Log writes the audit entries; the zero Log writes none.
 	Log access.Log
 }
@@ -123,7 +128,10 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 	call.Granted = s.allowed(caller, m.rule.Permission, project)
 	var answer any
 	if call.Err = access.Denied(m.rule.Permission); call.Granted {
-		answer, call.Err = m.run(s, project, caller, req)
+		call.Err = s.cfg.Faults.Do(r.Context(), "/google.cloud.resourcemanager.v1.Projects/"+m.name, req, func() (err error) {
+			answer, err = m.run(s, project, caller, req)
+			return err
+		})
 	}
 	s.cfg.Log.Write(callContext(r, caller), call)
 	return answer, call.Err
