@@ -11,26 +11,31 @@ import (
 	"time"
 
 	"example.com/keyturn/functions/door"
+	"example.com/keyturn/shared/explanation"
 )
 
 var commandForm = door.Form{Limit: 10 << 20, Example: `{"command":"scan","entries":[]}`}
 
-// Command is what a person asks of the audit function. Neither verb publishes
+// Command is what a person asks of the audit function. No verb publishes
 // anything or touches what the function remembers.
 type Command struct {
-	Verb    string            `json:"command"`           // "scan" the entries given, or "replay" those of Cloud Logging
+	Verb    string            `json:"command"`           // "scan" the entries given, "replay" those of Cloud Logging, or "explain" an error or a finding
 	Entries []json.RawMessage `json:"entries,omitempty"` // scan: LogEntry objects
 	Since   time.Time         `json:"since,omitzero"`    // replay: from when on they were received
 	Until   time.Time         `json:"until,omitzero"`    // replay: until before when; absent is now
+	Text    string            `json:"text,omitempty"`    // explain: what explanation.Of takes
 }
 
-// HandleHTTP takes a JSON command from a person and answers with a Report, or
-// with {"error": …}.
+// HandleHTTP takes a JSON command from a person and answers with a Report, or an
+// Explanation, or with {"error": …}.
 func (f *Function) HandleHTTP(w http.ResponseWriter, r *http.Request) {
 	door.ServeJSON(f.config.Door, w, r, commandForm, f.answer)
 }
 
 func (f *Function) answer(ctx context.Context, c Command) (int, any) {
+	if c.Verb == "explain" {
+		return explain(c.Text)
+	}
 	report, err := f.Do(ctx, c)
 	switch {
 	case errors.Is(err, errNoLogs):
@@ -42,7 +47,15 @@ func (f *Function) answer(ctx context.Context, c Command) (int, any) {
 	return http.StatusOK, report
 }
 
-var verbs = []string{"scan", "replay"}
+func explain(text string) (int, any) {
+	e, err := explanation.Of(text)
+	if err != nil {
+		return http.StatusUnprocessableEntity, door.Error{Error: err.Error()}
+	}
+	return http.StatusOK, e
+}
+
+var verbs = []string{"scan", "replay", "explain"}
 
 // Actions are what callers can be let do.
 func Actions() []string { return slices.Clone(verbs) }
@@ -58,6 +71,10 @@ func (c Command) Validate() error {
 	switch {
 	case !slices.Contains(verbs, c.Verb):
 		return fmt.Errorf("command %.40q is none of %s", c.Verb, strings.Join(verbs, ", "))
+	case (c.Verb == "explain") != (c.Text != ""):
+		return errors.New("command explain, and no other, has a text: an error, a finding or the name of a detector")
+	case c.Verb == "explain" && (c.Entries != nil || !c.Since.IsZero() || !c.Until.IsZero()):
+		return errors.New("command explain takes nothing but text")
 	case c.Verb == "scan" && (!c.Since.IsZero() || !c.Until.IsZero()):
 		return errors.New("command scan takes no since or until: it looks at the entries that are sent with it")
 	case c.Verb == "replay" && c.Entries != nil:

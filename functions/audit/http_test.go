@@ -11,6 +11,7 @@ import (
 
 	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/explanation"
 )
 
 // ask sends a command through the HTTP door.
@@ -95,6 +96,19 @@ func TestReplayThatFails(t *testing.T) {
 	}
 }
 
+func TestExplain(t *testing.T) {
+	code, _, answer := ask(t, New(Config{}), http.MethodPost, `{"command":"explain","text":"HTTP 403: API_KEY_SERVICE_BLOCKED"}`)
+	var e explanation.Explanation
+	must(t, json.Unmarshal(answer, &e))
+	if code != http.StatusOK || e.Kind != explanation.Error || e.About != "API_KEY_SERVICE_BLOCKED" || e.Next == "" {
+		t.Errorf("%d, %+v", code, e)
+	}
+	code, _, answer = ask(t, New(Config{}), http.MethodPost, `{"command":"explain","text":"hello"}`)
+	if code != http.StatusUnprocessableEntity || !strings.Contains(string(answer), explanation.ErrUnknown.Error()) {
+		t.Errorf("%d, %s", code, answer)
+	}
+}
+
 func TestHTTPRefuses(t *testing.T) {
 	f := New(Config{})
 	for name, c := range map[string]struct {
@@ -112,6 +126,9 @@ func TestHTTPRefuses(t *testing.T) {
 		"scan since":     {http.MethodPost, `{"command":"scan","since":"2030-01-01T00:00:00Z"}`, 400, "takes no since"},
 		"replay entries": {http.MethodPost, `{"command":"replay","since":"2030-01-01T00:00:00Z","entries":[]}`, 400, "takes no entries"},
 		"replay of all":  {http.MethodPost, `{"command":"replay"}`, 400, "needs since"},
+		"explain what":   {http.MethodPost, `{"command":"explain"}`, 400, "has a text"},
+		"scan a text":    {http.MethodPost, `{"command":"scan","text":"x"}`, 400, "has a text"},
+		"explain since":  {http.MethodPost, `{"command":"explain","text":"x","since":"2030-01-01T00:00:00Z"}`, 400, "nothing but text"},
 		"no time":        {http.MethodPost, `{"command":"replay","since":"yesterday"}`, 400, "send for example"},
 		"too large":      {http.MethodPost, scanCommand(fmt.Appendf(nil, "%q", strings.Repeat("x", int(commandForm.Limit)))), 400, "larger than 10485760 bytes"},
 		"a long verb":    {http.MethodPost, `{"command":"` + strings.Repeat("x", 10_000) + `"}`, 400, "none of scan, replay"},
@@ -133,6 +150,9 @@ func FuzzDecodeCommand(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var c Command
 		if event.DecodeObject(bytes.NewReader(body), &c, commandForm.Example) != nil || c.Validate() != nil {
+			return
+		}
+		if c.Verb == "explain" {
 			return
 		}
 		if c.Verb != "scan" && c.Verb != "replay" || c.Verb == "replay" && c.Since.IsZero() {
