@@ -194,7 +194,7 @@ func otherAdapters() map[string]adapter {
 		}, "Pub/Sub", []string{"Publish"}, "topic some"},
 		"Entries": {func(ctx context.Context, c *Cloud) error {
 			return c.Entries(ctx, time.Unix(0, 0), time.Unix(1, 0), func([]byte) error { return nil })
-		}, "Cloud Logging", []string{"ListLogEntries"}, "audit log entries"},
+		}, "Cloud Logging", []string{"ListLogEntries"}, "listing log entries"},
 	}
 }
 
