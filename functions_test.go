@@ -54,6 +54,7 @@ type process struct {
 	*testing.T
 	url    string
 	output string // name of the file that it writes to
+	pid    int
 }
 
 // start runs a program, which learns its port from two variables, until the test ends.
@@ -73,7 +74,7 @@ func start(t *testing.T, program string, environ ...string) *process {
 		_ = cmd.Process.Kill() // it may have ended already
 		_ = cmd.Wait()         // it was killed
 	})
-	p := &process{T: t, url: "http://" + l.Addr().String(), output: output.Name()}
+	p := &process{T: t, url: "http://" + l.Addr().String(), output: output.Name(), pid: cmd.Process.Pid}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		if err == nil {

@@ -188,7 +188,23 @@ scheduler() {
   fails 'INVALID_ARGUMENT' gcloud scheduler jobs create pubsub j4 $at '--schedule=61 * * * *' --topic=tick --message-body='{}'
 }
 
-for g in secrets iam orgpolicies apikeys logs pubsub scheduler; do group "$g"; done
+# functions: gcloud calls them as a service account, whom the function knows by its token.
+functions() {
+  local sa=oncall@local.iam.gserviceaccount.com at=--region=us-central1
+  ok gcloud iam service-accounts create oncall
+  ok gcloud iam service-accounts keys create "$work/oncall.json" --iam-account=$sa
+  ok ./keyturn local advance 10m --gcp-addr "$gcp"
+  ok gcloud functions list --v2; says keyturn-rotate-http
+  unset CLOUDSDK_AUTH_ACCESS_TOKEN
+  ok gcloud auth activate-service-account --key-file="$work/oncall.json"
+  ok gcloud functions call keyturn-rotate-http --gen2 $at --data='{"command":"inspect"}'
+  ok gcloud functions call keyturn-audit-http --gen2 $at --data='{"command":"scan","entries":[]}'; says '"entries":0'
+  ok gcloud functions call keyturn-alert-http --gen2 $at --data='{"command":"silence","project":"drill","for":"1h","why":"a drill"}'; says "\"by\":\"$sa\""
+  fails '404 Client Error' gcloud functions call keyturn-rotate-http --gen2 $at --data='{"command":"status","secret":"projects/local/secrets/nosuch"}'
+  fails '400 Client Error' gcloud functions call keyturn-alert-http --gen2 $at --data='{"command":"nosuch"}'
+}
+
+for g in secrets iam orgpolicies apikeys logs pubsub scheduler functions; do group "$g"; done
 bad=0
 for g in "${groups[@]}"; do wait "${g#*:}" || bad=1; cat "$work/${g%%:*}.log"; done
 

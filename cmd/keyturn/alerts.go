@@ -22,8 +22,8 @@ of the local world; of a project of yours it is what this prints:
 
   ` + alertdoor.Describe + `
 
-There the function asks who you are. Application Default Credentials of a service
-account are enough; with those of a person give --impersonate-service-account.`,
+There the function asks who you are, and goes by your Application Default Credentials
+('gcloud auth application-default login'), or by --impersonate-service-account.`,
 		Example: "  keyturn alerts list\n  keyturn alerts ack 3f2a91c4\n  keyturn alerts check alerts.yaml",
 		Args:    subcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

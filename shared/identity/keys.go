@@ -22,14 +22,15 @@ const keysURL = "https://www.googleapis.com/oauth2/v3/certs"
 const (
 	maxKeys   = 1 << 20          // bytes of a JWKS
 	fetchTime = 5 * time.Second  // for one fetch
-	pause     = 10 * time.Second // between two fetches that strangers can cause
+	pause     = 10 * time.Second // between two fetches, as strangers can cause them
+	soon      = time.Second      // the same after a fetch that failed
 	briefly   = 5 * time.Minute  // that keys are fresh if Google does not say how long
 	atMost    = 24 * time.Hour   // that keys are fresh, whatever is said; and how long they are believed after that if nobody answers
 )
 
 // keySet holds Google's public keys. It fetches them when they are no longer
 // fresh, or when a key is asked for that is not among them: once at a time, and
-// not again within pause.
+// with a pause between.
 type keySet struct {
 	url    string
 	client *http.Client
@@ -39,7 +40,7 @@ type keySet struct {
 	mu    sync.Mutex
 	keys  map[string]*rsa.PublicKey // by kid; guarded by mu, and never changed
 	fresh time.Time                 // until when; guarded by mu
-	asked time.Time                 // when the last fetch ended; guarded by mu
+	next  time.Time                 // before which there is no other fetch; guarded by mu
 }
 
 func newKeySet(c Config) *keySet {
@@ -79,7 +80,7 @@ func (s *keySet) look(id string) (key *rsa.PublicKey, due bool) {
 	if now.Sub(s.fresh) < atMost {
 		key = s.keys[id]
 	}
-	return key, (key == nil || now.After(s.fresh)) && now.Sub(s.asked) >= pause
+	return key, (key == nil || now.After(s.fresh)) && !now.Before(s.next)
 }
 
 func (s *keySet) empty() bool {
@@ -106,11 +107,13 @@ func (s *keySet) fetch(ctx context.Context) error {
 	keys, life, err := s.get(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked = s.now()
-	if err == nil {
-		s.keys, s.fresh = keys, s.asked.Add(life)
+	now := s.now()
+	if err != nil {
+		s.next = now.Add(soon)
+		return err
 	}
-	return err
+	s.keys, s.fresh, s.next = keys, now.Add(life), now.Add(pause)
+	return nil
 }
 
 func (s *keySet) get(ctx context.Context) (map[string]*rsa.PublicKey, time.Duration, error) {

@@ -87,13 +87,13 @@ func TestOutageLocksNobodyOut(t *testing.T) {
 		w.believes(t, token, nil)
 	}
 	w.fetched(t, 2)
-	*w.clock = now.Add(2*time.Hour + pause)
+	*w.clock = now.Add(2*time.Hour + soon)
 	w.believes(t, stranger, ErrKeys)
 	w.fetched(t, 3)
 	*w.clock = now.Add(25 * time.Hour)
 	w.believes(t, token, ErrKeys)
 	w.set(func() { w.down = false })
-	*w.clock = now.Add(25*time.Hour + pause)
+	*w.clock = now.Add(25*time.Hour + soon)
 	w.believes(t, token, nil)
 }
 

@@ -114,9 +114,12 @@ func (d *Door) request(ctx context.Context, c alert.Command) (*http.Request, err
 	}
 	token, err := d.tokens(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("getting an identity token for %s: %s; 'gcloud auth application-default login' chooses who asks, and a person has to give --impersonate-service-account EMAIL, with roles/iam.serviceAccountTokenCreator on that account",
+		return nil, fmt.Errorf("getting an identity token for %s: %s; 'gcloud auth application-default login' chooses who asks, or give --impersonate-service-account EMAIL, with roles/iam.serviceAccountTokenCreator on that account",
 			audience(d.url), notify.Printable(err.Error(), maxSaid))
 	}
+	// Cloud Run takes the signature off the one that it checks, which of the two is the
+	// second, and leaves the first for the function to check.
 	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("X-Serverless-Authorization", "Bearer "+token)
 	return req, nil
 }

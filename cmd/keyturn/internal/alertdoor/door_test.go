@@ -53,6 +53,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"said by hostiles":  {502, `{"error":"channel \u001b[2J\u202e"}`, []string{`channel \x1b[2J\u202e`}},
 		"unauthenticated":   {401, "<html>", []string{"HTTP 401", "the token is for http://127.0.0.1", Describe}},
 		"forbidden":         {403, "<html>", []string{"HTTP 403", "roles/run.invoker", grant}},
+		"forbidden by it":   {403, `{"error":"not allowed; the function's log says why"}`, []string{"HTTP 403", "KEYTURN_CALLERS", "docs/doors.md"}},
 		"no function":       {404, "404 page not found\n", []string{"there is no function at http://127.0.0.1", "keyturn local env"}},
 		"redirect":          {302, "", []string{"HTTP 302", "is not followed"}},
 		"overload":          {503, "the functions did not\x1b come back\nin time", []string{"HTTP 503", `the functions did not\x1b come back;`, "try again"}},

@@ -39,7 +39,7 @@ func (d *Door) unanswered(err error) error {
 
 const (
 	// Describe is a command that prints the function's URL.
-	Describe = "gcloud functions describe keyturn-alert-http --gen2 --format='value(serviceConfig.uri)'"
+	Describe = "gcloud functions describe keyturn-alert-http --gen2 --format='value(url)'"
 	grant    = "gcloud run services add-iam-policy-binding keyturn-alert-http --role=roles/run.invoker --member=serviceAccount:EMAIL"
 )
 
@@ -49,6 +49,8 @@ func (d *Door) refused(resp *http.Response, body []byte) error {
 	switch {
 	case code == http.StatusUnauthorized:
 		return fmt.Errorf("%s does not know who asks (HTTP 401): the token is for %s; if that is not the function's URL, give that by --url: %s", d.url, audience(d.url), Describe)
+	case code == http.StatusForbidden && said != "":
+		return fmt.Errorf("the function at %s does not let whoever asks do this (HTTP 403): its KEYTURN_CALLERS says who may, KEYTURN_AUDIENCES for which URLs tokens are taken, and its log why not; look at docs/doors.md", d.url)
 	case code == http.StatusForbidden:
 		return fmt.Errorf("whoever asks may not call %s (HTTP 403): grant roles/run.invoker: %s", d.url, grant)
 	case code >= 300 && code < 400:

@@ -2,11 +2,14 @@ package alertdoor
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"cloud.google.com/go/auth"
+	"cloud.google.com/go/auth/credentials"
 	"cloud.google.com/go/auth/credentials/idtoken"
 	"cloud.google.com/go/auth/credentials/impersonate"
 )
@@ -41,15 +44,47 @@ func tokensFor(audience string, c Config) tokens {
 	}
 }
 
-func credentialsFor(audience string, c Config) (*auth.Credentials, error) {
+func credentialsFor(audience string, c Config) (auth.TokenProvider, error) {
 	var client *http.Client
 	if c.Transport != nil {
 		client = &http.Client{Transport: c.Transport}
 	}
-	if c.Impersonate == "" {
-		return idtoken.NewCredentials(&idtoken.Options{Audience: audience, Client: client})
+	if c.Impersonate != "" {
+		return impersonate.NewIDTokenCredentials(&impersonate.IDTokenOptions{
+			Audience: audience, TargetPrincipal: c.Impersonate, IncludeEmail: true, Client: client,
+		})
 	}
-	return impersonate.NewIDTokenCredentials(&impersonate.IDTokenOptions{
-		Audience: audience, TargetPrincipal: c.Impersonate, IncludeEmail: true, Client: client,
-	})
+	own, err := credentials.DetectDefault(&credentials.DetectOptions{Scopes: identityScopes, Client: client})
+	if err == nil && isPerson(own.JSON()) {
+		return person{own}, nil
+	}
+	return idtoken.NewCredentials(&idtoken.Options{Audience: audience, Client: client})
+}
+
+var identityScopes = []string{"openid", "https://www.googleapis.com/auth/userinfo.email"}
+
+// person makes tokens by the login of a person, which Google's own library does
+// not. They are for the program by which the person logged in: Google chooses no
+// other audience, and Cloud Run takes that of gcloud's
+// (github.com/googleapis/google-auth-library-java/pull/469).
+type person struct{ login auth.TokenProvider }
+
+var errNoIdentity = errors.New("this login says nothing of who you are: log in by 'gcloud auth application-default login' without --scopes")
+
+// Token implements auth.TokenProvider.
+func (p person) Token(ctx context.Context) (*auth.Token, error) {
+	token, err := p.login.Token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	identity := token.MetadataString("id_token")
+	if identity == "" {
+		return nil, errNoIdentity
+	}
+	return &auth.Token{Value: identity}, nil
+}
+
+func isPerson(file []byte) bool {
+	var f struct{ Type credentials.CredType }
+	return json.Unmarshal(file, &f) == nil && f.Type == credentials.AuthorizedUser
 }

@@ -95,13 +95,21 @@ func useFile(t *testing.T, credentials []byte) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", name)
 }
 
+// carriesBoth wants a token in both headers, of which Cloud Run leaves one whole.
+func carriesBoth(t *testing.T, r *http.Request, token string) {
+	t.Helper()
+	for _, name := range []string{"Authorization", "X-Serverless-Authorization"} {
+		if got := r.Header.Values(name); len(got) != 1 || got[0] != "Bearer "+token {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+}
+
 func TestHTTPSCarriesATokenForTheFunction(t *testing.T) {
 	runAs(t, google(t, http.StatusOK, "").URL)
 	var function *httptest.Server
 	function = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if got := r.Header.Get("Authorization"); got != "Bearer "+jwt(function.URL) {
-			t.Errorf("authorization %q", got)
-		}
+		carriesBoth(t, r, jwt(function.URL))
 		_, _ = io.WriteString(w, `{"incidents":[]}`)
 	}))
 	defer function.Close()
@@ -132,9 +140,7 @@ func (e elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestSomebodyIsImpersonated(t *testing.T) {
 	var function *httptest.Server
 	function = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if got := r.Header.Get("Authorization"); got != "Bearer "+jwt(function.URL) {
-			t.Errorf("authorization %q", got)
-		}
+		carriesBoth(t, r, jwt(function.URL))
 		_, _ = io.WriteString(w, `{"incidents":[]}`)
 	}))
 	defer function.Close()
@@ -163,9 +169,8 @@ func TestNoTokenNoQuestion(t *testing.T) {
 	defer function.Close()
 	for name, prepare := range map[string]func(t *testing.T){
 		"refused": func(t *testing.T) { runAs(t, google(t, http.StatusBadRequest, "invalid_grant\x1b").URL) },
-		"a person": func(t *testing.T) {
-			useFile(t, []byte(`{"type":"authorized_user","client_id":"a","client_secret":"CANARY","refresh_token":"CANARY"}`))
-		},
+		"nothing": func(t *testing.T) { useFile(t, []byte(`{}`)) },
+		"no file": func(t *testing.T) { t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "none")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			prepare(t)
@@ -195,5 +200,48 @@ func TestNobodyAnswersOnTheNetwork(t *testing.T) {
 	err = d.Ask(t.Context(), alert.Command{Verb: "list"}, &list{})
 	if err == nil || !strings.Contains(err.Error(), "nobody answers at "+function.URL) || !strings.Contains(err.Error(), Describe) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestAPersonAsks by the login of gcloud's, whose token is for gcloud.
+func TestAPersonAsks(t *testing.T) {
+	useFile(t, []byte(`{"type":"authorized_user","client_id":"a","client_secret":"CANARY","refresh_token":"CANARY"}`))
+	for name, tt := range map[string]struct {
+		code   int
+		answer map[string]string
+		want   string
+	}{
+		"known":   {http.StatusOK, map[string]string{"access_token": "CANARY", "token_type": "Bearer", "id_token": jwt("gcloud")}, ""},
+		"unknown": {http.StatusOK, map[string]string{"access_token": "CANARY", "token_type": "Bearer"}, "says nothing of who you are"},
+		"over":    {http.StatusBadRequest, map[string]string{"error": "invalid_grant", "error_description": "reauth related error (invalid_rapt)"}, "invalid_rapt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := false
+			function := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked = true
+				carriesBoth(t, r, jwt("gcloud"))
+				_, _ = io.WriteString(w, `{"incidents":[]}`)
+			}))
+			defer function.Close()
+			mint := func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Host != "oauth2.googleapis.com" || r.PostFormValue("grant_type") != "refresh_token" {
+					t.Errorf("asked %s for %v", r.URL, r.PostForm)
+				}
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(tt.code)
+				_ = json.NewEncoder(w).Encode(tt.answer)
+			}
+			d, err := New(Config{URL: function.URL, Transport: elsewhere{mint, function.Client().Transport}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = d.Ask(t.Context(), alert.Command{Verb: "list"}, &list{})
+			if asked != (tt.want == "") || (err == nil) != asked {
+				t.Fatalf("asked %v, error %v", asked, err)
+			}
+			if err != nil && (!strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "gcloud auth application-default login") || strings.Contains(err.Error(), "CANARY")) {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 }

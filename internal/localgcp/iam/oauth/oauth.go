@@ -173,6 +173,7 @@ func (s *Server) serveKeySet(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	w.Header().Set("Cache-Control", "public, max-age=19800, must-revalidate, no-transform")
 	wire.WriteJSON(w, http.StatusOK, jwt.Set{Keys: []jwt.Key{jwt.NewKey(key.id, &key.private.PublicKey)}})
 }
 
