@@ -25,7 +25,7 @@ ledger'), and refused-credential goes by Cloud Monitoring, which no log file hol
 		Args:    exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
 			if a.json {
-				return a.printJSON(map[string]any{"detectors": described()})
+				return a.printJSON(detectorList{described()})
 			}
 			if _, err := fmt.Fprintln(a.stdout, detectorTable(columns(a.stdout))); err != nil {
 				return fmt.Errorf("printing the detectors: %w", err)
@@ -33,6 +33,11 @@ ledger'), and refused-credential goes by Cloud Monitoring, which no log file hol
 			return nil
 		},
 	}
+}
+
+// detectorList is all detectors, as --json has it.
+type detectorList struct {
+	Detectors []description `json:"detectors"`
 }
 
 // description is a detector, as --json has it.

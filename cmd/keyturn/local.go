@@ -68,6 +68,13 @@ func (a *app) localProject() string {
 	return a.project
 }
 
+// localWorld is where the world answers, as --json has it.
+type localWorld struct {
+	GCP       string `json:"gcp"`       // host:port of the embedded Google Cloud
+	Functions string `json:"functions"` // URL below which each function has its name
+	Project   string `json:"project"`
+}
+
 func (a *app) local(ctx context.Context, flags localFlags) error {
 	env, err := gcp.ReadEnvironment([]string{
 		"KEYTURN_PROJECT=" + a.localProject(), "KEYTURN_WEBHOOK_URL=" + flags.webhook,
@@ -102,7 +109,7 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	}
 	defer w.Close()
 	if a.json {
-		err = a.printJSON(map[string]string{"gcp": w.Cloud.Addr(), "functions": w.FunctionsURL, "project": a.localProject()})
+		err = a.printJSON(localWorld{w.Cloud.Addr(), w.FunctionsURL, w.Project})
 	} else {
 		_, err = fmt.Fprintf(a.stdout, "Google Cloud at %s, functions at %s, project %s.\nIn another shell: eval \"$(keyturn local env --gcp-addr %s --functions-addr %s --project %s)\"\nCtrl-C ends it.\n",
 			w.Cloud.Addr(), w.FunctionsURL, w.Project, w.Cloud.Addr(), strings.TrimPrefix(w.FunctionsURL, "http://"), w.Project)
@@ -250,6 +257,11 @@ func environment(addr, project string) (map[string]string, error) {
 
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
+// localTime is where the world's clock stands, as --json has it.
+type localTime struct {
+	Now time.Time `json:"now"`
+}
+
 func (a *app) localAdvanceCommand(flags *localFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "advance DURATION",
@@ -268,7 +280,7 @@ propagation are read from. Jobs that fall due on the way run.`,
 				return err
 			}
 			if a.json {
-				return a.printJSON(map[string]time.Time{"now": now})
+				return a.printJSON(localTime{now})
 			}
 			_, err = fmt.Fprintln(a.stdout, now.Format(time.RFC3339))
 			return err

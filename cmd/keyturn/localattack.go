@@ -60,6 +60,13 @@ type raid struct {
 	secret string
 }
 
+// attacked is what a thief has used, as --json has it.
+type attacked struct {
+	Secret string `json:"secret"`
+	Stolen string `json:"stolen"` // id of the key
+	From   string `json:"from"`   // the address it was used from
+}
+
 func (a *app) attack(ctx context.Context, secret string) error {
 	if err := checkSecret(secret); err != nil {
 		return err
@@ -87,7 +94,7 @@ func (a *app) attack(ctx context.Context, secret string) error {
 		return fmt.Errorf("using the stolen key: %w", err)
 	}
 	if a.json {
-		return a.printJSON(map[string]string{"secret": secret, "stolen": id, "from": thief.address})
+		return a.printJSON(attacked{secret, id, thief.address})
 	}
 	_, err = fmt.Fprintf(a.stdout, "key %s was superseded, and a thief used it from %s: 'keyturn alerts list' shows what is found\n", id, thief.address)
 	return err

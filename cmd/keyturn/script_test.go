@@ -115,6 +115,9 @@ func checkExit(ts *testscript.TestScript, _ bool, args []string) {
 		tellWorld(ts)
 		ts.Fatalf("%s exits with %s, want %s", strings.Join(args[1:], " "), got, args[0])
 	}
+	if slices.Contains(args, "--json") {
+		ts.Check(checkAnswer(args[2:], got, ts.ReadFile("stdout")))
+	}
 }
 
 // tellWorld shows what the world of a script has logged of late: the cause of what

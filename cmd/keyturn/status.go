@@ -49,6 +49,11 @@ it finds the credential that has a key, such as one that a leak notice names.`,
 	return c
 }
 
+// statusList is how all credentials stand, as --json has it.
+type statusList struct {
+	Credentials []rotate.Report `json:"credentials"` // by the secret's name
+}
+
 func (a *app) status(ctx context.Context) error {
 	all, err := a.statusAll(ctx)
 	if err != nil {
@@ -58,7 +63,7 @@ func (a *app) status(ctx context.Context) error {
 		if all == nil {
 			all = []rotate.Report{}
 		}
-		return a.printJSON(map[string]any{"credentials": all})
+		return a.printJSON(statusList{all})
 	}
 	if len(all) == 0 {
 		_, err = fmt.Fprintln(a.stdout, "no credentials yet: register one with 'keyturn adopt'")

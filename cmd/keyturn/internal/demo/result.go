@@ -12,17 +12,8 @@ import (
 
 // Result is what the demo saw. Its JSON is a stable schema.
 type Result struct {
-	Rotations struct {
-		Started  int `json:"started"`
-		Promoted int `json:"promoted"`
-		Retired  int `json:"retired"`
-		Failed   int `json:"failed"`
-	} `json:"rotations"`
-	Consumers struct {
-		Requests int64 `json:"requests"`
-		Failed   int64 `json:"failed"`
-		Reloaded int64 `json:"reloaded"` // refused once, served after reading the secret again
-	} `json:"consumers"`
+	Rotations  Rotations `json:"rotations"`
+	Consumers  Consumers `json:"consumers"`
 	OrphanKeys int       `json:"orphan_keys"`
 	Findings   int       `json:"findings"`
 	Alerts     int       `json:"alerts"`
@@ -35,6 +26,21 @@ type Result struct {
 	Seconds    float64   `json:"seconds"`
 	PeakMB     float64   `json:"peak_mb"` // of the program and the functions together
 	Promises   []Promise `json:"promises"`
+}
+
+// Rotations are how many rotations came how far.
+type Rotations struct {
+	Started  int `json:"started"`
+	Promoted int `json:"promoted"`
+	Retired  int `json:"retired"`
+	Failed   int `json:"failed"`
+}
+
+// Consumers are what the programs saw that used the credentials.
+type Consumers struct {
+	Requests int64 `json:"requests"`
+	Failed   int64 `json:"failed"`
+	Reloaded int64 `json:"reloaded"` // refused once, served after reading the secret again
 }
 
 // Promise is one thing that keyturn is held to.
