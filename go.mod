@@ -15,6 +15,7 @@ require (
 	cloud.google.com/go/monitoring v1.32.1
 	cloud.google.com/go/orgpolicy v1.22.1
 	cloud.google.com/go/pubsub/v2 v2.8.1
+	cloud.google.com/go/resourcemanager v1.18.1
 	cloud.google.com/go/run v1.24.1
 	cloud.google.com/go/scheduler v1.18.1
 	cloud.google.com/go/secretmanager v1.24.0

@@ -19,6 +19,7 @@ import (
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/internal/localgcp/functions"
 	"example.com/keyturn/internal/localgcp/gemini"
+	"example.com/keyturn/internal/localgcp/hierarchy"
 	"example.com/keyturn/internal/localgcp/iam"
 	"example.com/keyturn/internal/localgcp/iam/policy"
 	"example.com/keyturn/internal/localgcp/location"
@@ -49,8 +50,11 @@ type Cloud struct {
 	Functions  *functions.Service
 	Run        *run.Service
 	Usage      *serviceusage.Service
+	Hierarchy  *hierarchy.Tree // the projects, folders and the organisation; ProjectID is directly below it
 
-	server *wire.Server
+	resources *hierarchy.Service
+	apis      []*wire.API // that have no gRPC form
+	server    *wire.Server
 }
 
 // Start boots a cloud and returns once it listens.
@@ -81,8 +85,10 @@ func (c *Cloud) assemble(cfg Config) {
 	c.PubSub = pubsub.New(pubsub.Config{Tokens: lateTokens{c}, Watcher: cfg.Watcher, Policies: policies})
 	c.Logging = logging.New(logging.Config{Clock: cfg.Clock, Publisher: c.PubSub, Random: ids})
 	c.Monitoring = monitoring.New(monitoring.Config{Clock: cfg.Clock, Lag: cfg.MetricLag})
+	c.Hierarchy = hierarchy.New(cfg.ProjectID, iam.ProjectNumber)
 	c.IAM = iam.New(iam.Config{
-		Clock: cfg.Clock, ProjectID: cfg.ProjectID, KeyLag: cfg.KeyLag, DisableLag: cfg.KeyLag, StaleLists: cfg.KeyLag,
+		Describe: func(project string) any { return hierarchy.DescribeV1(c.Hierarchy.Project(project)) },
+		Clock:    cfg.Clock, ProjectID: cfg.ProjectID, KeyLag: cfg.KeyLag, DisableLag: cfg.KeyLag, StaleLists: cfg.KeyLag,
 		Audit: c.Logging, NoDataAccess: !cfg.DataAccess, Metrics: c.Monitoring, Faults: &c.Faults,
 		RefusalsUncounted: cfg.RefusalsUncounted, Policies: policies, Pair: cfg.Pair, Random: ids, AllowBoundAPIKeys: cfg.AllowBoundAPIKeys,
 	})
@@ -94,6 +100,7 @@ func (c *Cloud) assemble(cfg Config) {
 	c.Functions = functions.New(cfg.Clock)
 	c.Run = run.New(run.Config{Policies: policies, Exists: c.Functions.HasService})
 	c.Usage = serviceusage.New(serviceusage.Config{ProjectID: cfg.ProjectID, Number: iam.ProjectNumber, Random: ids})
+	c.rest(cfg.Clock, ids)
 	c.Scheduler = scheduler.New(scheduler.Config{Clock: cfg.Clock, Publisher: c.PubSub, Tokens: c.IAM, Random: ids})
 }
 
@@ -120,6 +127,7 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 		c.Functions.Register(r)
 		c.Run.Register(r)
 		c.Usage.Register(r)
+		c.resources.Register(r)
 		location.Register(r)
 	}, slices.Concat(apikeys.Rules(), run.Rules(), pubsub.PolicyRules()), opts...)
 	if err != nil {
@@ -139,14 +147,22 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 			Audit: c.Logging, Metrics: c.Monitoring, Faults: &c.Faults, DataAccess: cfg.DataAccess,
 		}),
 		clock: clockHandler(cfg.Clock, c.settle),
+		apis:  c.apis,
 	}), nil
 }
 
 // routes are the handlers behind the one port.
-type routes struct{ main, credentials, oauth, projects, gemini, clock http.Handler }
+type routes struct {
+	main, credentials, oauth, projects, gemini, clock http.Handler
+	apis                                              []*wire.API
+}
 
 func route(to routes) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if i := slices.IndexFunc(to.apis, func(a *wire.API) bool { return a.Serves(r.URL.Path) }); i >= 0 {
+			to.apis[i].ServeHTTP(w, r)
+			return
+		}
 		switch path := r.URL.Path; {
 		case path == clockPath:
 			to.clock.ServeHTTP(w, r)

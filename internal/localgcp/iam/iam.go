@@ -56,6 +56,10 @@ type Config struct {
 	// organisation.
 	AllowBoundAPIKeys bool
 
+	// Describe is a project as Resource Manager v1 answers it. Nil knows nothing but
+	// its id and number.
+	Describe func(project string) any
+
 	// Audit takes the audit entries; nil writes none.
 	Audit interface{ WriteEntry(*loggingpb.LogEntry) }
 	// NoDataAccess leaves Data Access entries (reads, and all of the credentials
@@ -111,6 +115,11 @@ func New(cfg Config) *Service {
 	if cfg.Policies == nil {
 		cfg.Policies = policy.NewStore()
 	}
+	if cfg.Describe == nil {
+		cfg.Describe = func(project string) any {
+			return map[string]string{"projectId": project, "projectNumber": ProjectNumber(project)}
+		}
+	}
 	s := &Service{cfg: cfg, policies: cfg.Policies}
 	s.baseURL.Store("https://oauth2.googleapis.com")
 	s.directory = directory.New(directory.Config{
@@ -133,7 +142,7 @@ func New(cfg Config) *Service {
 		Directory: s.directory, Tokens: s.tokens, Allows: s.policies.Allows, Log: s.log("iamcredentials.googleapis.com"),
 	})
 	s.projects = resourcemanager.New(resourcemanager.Config{
-		Policies: s.policies, Caller: s.caller, Faults: cfg.Faults, Log: s.log("cloudresourcemanager.googleapis.com"),
+		Policies: s.policies, Caller: s.Caller, Describe: cfg.Describe, Faults: cfg.Faults, Log: s.log("cloudresourcemanager.googleapis.com"),
 	})
 	s.ownProject()
 	return s
@@ -247,6 +256,16 @@ func (s *Service) UniqueID(email string) string {
 	return a.UniqueID
 }
 
+// ProjectOf is the project of the account of an e-mail address; empty when there
+// is no such account.
+func (s *Service) ProjectOf(email string) string {
+	a, err := s.directory.Account("projects/-/serviceAccounts/" + email)
+	if err != nil {
+		return ""
+	}
+	return a.Project
+}
+
 // Unary puts the caller's principal into the context of unary calls: no
 // credentials, or an opaque token never issued here, is the owner; an access
 // token or JWT that fails is UNAUTHENTICATED.
@@ -274,6 +293,13 @@ func (s *Service) Allowed(email, permission string) bool {
 	return s.policies.Allows(email, permission, access.ProjectPolicy(s.cfg.ProjectID))
 }
 
-func (s *Service) caller(r *http.Request) (principal.Principal, error) {
+// Allows reports whether a service account holds a permission by the allow policy
+// of any of the resources, such as projects/P.
+func (s *Service) Allows(email, permission string, resources ...string) bool {
+	return s.policies.Allows(email, permission, resources...)
+}
+
+// Caller tells who sends a request over REST, as Unary does over gRPC.
+func (s *Service) Caller(r *http.Request) (principal.Principal, error) {
 	return s.tokens.Caller(r.Header.Get("Authorization"))
 }

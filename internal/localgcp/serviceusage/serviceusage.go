@@ -61,12 +61,20 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 // Unary refuses the calls to APIs that are disabled.
 func (s *Service) Unary() grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		service, _, _ := strings.Cut(strings.TrimPrefix(info.FullMethod, "/"), "/")
-		if name := s.needs[service]; name != "" && !s.enabled(name) {
-			return nil, s.refusal(name)
+		if err := s.Check(info.FullMethod); err != nil {
+			return nil, err
 		}
 		return next(ctx, req)
 	}
+}
+
+// Check refuses a method, given by its full name, whose API is disabled.
+func (s *Service) Check(method string) error {
+	service, _, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
+	if name := s.needs[service]; name != "" && !s.enabled(name) {
+		return s.refusal(name)
+	}
+	return nil
 }
 
 func (s *Service) enabled(name string) bool {

@@ -42,6 +42,8 @@ type Config struct {
 	// Faults goes wrong on purpose, for methods that are named as if they had a gRPC
 	// form, such as /google.cloud.resourcemanager.v1.Projects/GetIamPolicy; nil never.
 	Faults *fault.Injector
+	// Describe is a project as its get method answers it.
+	Describe func(project string) any
 	// Log writes the audit entries; the zero Log writes none.
 	Log access.Log
 }
@@ -97,14 +99,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		wire.WriteJSON(w, http.StatusOK, answer)
 		return
 	}
-	st := status.Convert(err)
-	var details []json.RawMessage
-	for _, d := range st.Proto().GetDetails() {
-		if b, err := protojson.Marshal(d); err == nil {
-			details = append(details, b)
-		}
-	}
-	wire.WriteError(w, 0, st.Code(), st.Message(), details...)
+	wire.WriteStatus(w, err)
 }
 
 func (s *Service) serve(w http.ResponseWriter, r *http.Request) (any, error) {
@@ -167,9 +162,7 @@ func (s *Service) allowed(p principal.Principal, permission, project string) boo
 }
 
 func (s *Service) get(project string, _ principal.Principal, _ proto.Message) (any, error) {
-	return map[string]string{
-		"projectId": project, "name": project, "projectNumber": Number(project), "lifecycleState": "ACTIVE", "createTime": "2024-01-01T00:00:00.000Z",
-	}, nil
+	return s.cfg.Describe(project), nil
 }
 
 // Number is a project's number, the same each time: 12 digits.
