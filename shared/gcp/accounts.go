@@ -61,6 +61,23 @@ type KeyState struct {
 // AccountKeyStates lists the user-managed keys of an account with what Google
 // found out about them. The list is eventually consistent.
 func (c *Cloud) AccountKeyStates(ctx context.Context, account string) ([]KeyState, error) {
+	listed, err := c.listAccountKeys(ctx, account)
+	if err != nil {
+		return nil, fmt.Errorf("listing the states of the keys of %s: %w", account, err)
+	}
+	states := make([]KeyState, len(listed))
+	for i, k := range listed {
+		states[i] = KeyState{
+			ID: path.Base(k.Name), Disabled: k.Disabled,
+			Reason:  disableReason(k.DisableReason),
+			Exposed: slices.ContainsFunc(k.ExtendedStatus, exposed),
+		}
+	}
+	return states, nil
+}
+
+// listAccountKeys lists over REST, which alone has the state.
+func (c *Cloud) listAccountKeys(ctx context.Context, account string) ([]*iamrest.ServiceAccountKey, error) {
 	client, err := c.iamOverREST(ctx)
 	if err != nil {
 		return nil, err
@@ -70,17 +87,9 @@ func (c *Cloud) AccountKeyStates(ctx context.Context, account string) ([]KeyStat
 			return client.Projects.ServiceAccounts.Keys.List(account).KeyTypes("USER_MANAGED").Context(ctx).Do()
 		})
 	if err != nil {
-		return nil, fmt.Errorf("listing the states of the keys of %s: %w", account, err)
+		return nil, err
 	}
-	states := make([]KeyState, len(r.Keys))
-	for i, k := range r.Keys {
-		states[i] = KeyState{
-			ID: path.Base(k.Name), Disabled: k.Disabled,
-			Reason:  disableReason(k.DisableReason),
-			Exposed: slices.ContainsFunc(k.ExtendedStatus, exposed),
-		}
-	}
-	return states, nil
+	return r.Keys, nil
 }
 
 // disableReason is Google's constant without what all of them have in common.

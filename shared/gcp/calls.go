@@ -29,14 +29,20 @@ const (
 // their full gRPC method, also those that go over REST.
 type caller struct {
 	quotas *quotas // nil is no limit
+	one    bool    // the calls about all projects count together
 	pause  func(context.Context, time.Duration) error
 	jitter func(time.Duration) time.Duration // a random time below
 }
 
-func newCaller(halved bool) *caller {
-	c := &caller{pause: pause, jitter: rand.N[time.Duration]}
-	if halved {
-		c.quotas = newQuotas(time.Now)
+func newCaller(config Config) *caller {
+	c := &caller{pause: pause, jitter: rand.N[time.Duration], one: config.Quotas == QuotasOfCaller}
+	if config.halved() {
+		now := time.Now
+		if config.Wire != nil && config.Wire.Now != nil {
+			now = config.Wire.Now
+		}
+		c.quotas = newQuotas(now)
+		c.quotas.steady = c.one
 	}
 	return c
 }
@@ -72,6 +78,9 @@ func try(ctx context.Context, attempt func(context.Context) error) error {
 func (c *caller) admit(ctx context.Context, method, project string) error {
 	if c.quotas == nil {
 		return nil
+	}
+	if c.one {
+		project = "that calls"
 	}
 	wait, giveBack := c.quotas.reserve(method, project)
 	if wait == 0 {
@@ -118,7 +127,7 @@ func repeatable(method string) bool {
 	case "AccessSecretVersion", "Publish", "CreateSecret", "CreateKey": // the latter two have an id of ours
 		return true
 	default:
-		for _, prefix := range []string{"Get", "List", "Enable", "Disable", "Delete", "Destroy"} {
+		for _, prefix := range []string{"Get", "List", "Search", "Enable", "Disable", "Delete", "Destroy"} {
 			if strings.HasPrefix(verb, prefix) {
 				return true
 			}

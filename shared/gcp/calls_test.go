@@ -218,6 +218,7 @@ func TestNewCaller(t *testing.T) {
 		"Google's own, unlimited": {Config{Quotas: QuotasUnlimited}, false},
 		"embedded":                {Config{Endpoint: "127.0.0.1:1"}, false},
 		"embedded, bench":         {Config{Endpoint: "127.0.0.1:1", Quotas: QuotasHalved}, true},
+		"of the caller":           {Config{Endpoint: "127.0.0.1:1", Quotas: QuotasOfCaller}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.c.Project = testProject

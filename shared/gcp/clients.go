@@ -16,9 +16,12 @@ import (
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	secretmanager "cloud.google.com/go/secretmanager/apiv1"
 	apikeysrest "google.golang.org/api/apikeys/v2"
+	"google.golang.org/api/cloudasset/v1"
 	cloudresourcemanager "google.golang.org/api/cloudresourcemanager/v1"
+	resourcemanager "google.golang.org/api/cloudresourcemanager/v3"
 	iamrest "google.golang.org/api/iam/v1"
 	"google.golang.org/api/option"
+	"google.golang.org/api/storage/v1"
 )
 
 type clients struct {
@@ -33,6 +36,9 @@ type clients struct {
 	iamREST  lazy[*iamrest.Service]
 	keysREST lazy[*apikeysrest.Service]
 	projects lazy[*cloudresourcemanager.Service]
+	folders  lazy[*resourcemanager.Service]
+	assets   lazy[*cloudasset.Service]
+	storage  lazy[*storage.Service]
 }
 
 // The clients are stripped of their call options, which are timeouts and
@@ -145,6 +151,29 @@ func (c *Cloud) apiKeysOverREST(ctx context.Context) (*apikeysrest.Service, erro
 func (c *Cloud) resourceManager(ctx context.Context) (*cloudresourcemanager.Service, error) {
 	return c.clients.projects.get(ctx, "Resource Manager", func(ctx context.Context) (*cloudresourcemanager.Service, error) {
 		return cloudresourcemanager.NewService(ctx, c.restOptions()...)
+	})
+}
+
+// resourceHierarchy is version 3, which knows folders.
+func (c *Cloud) resourceHierarchy(ctx context.Context) (*resourcemanager.Service, error) {
+	return c.clients.folders.get(ctx, "Resource Manager", func(ctx context.Context) (*resourcemanager.Service, error) {
+		return resourcemanager.NewService(ctx, c.restOptions()...)
+	})
+}
+
+func (c *Cloud) cloudAsset(ctx context.Context) (*cloudasset.Service, error) {
+	return c.clients.assets.get(ctx, "Cloud Asset", func(ctx context.Context) (*cloudasset.Service, error) {
+		return cloudasset.NewService(ctx, c.restOptions()...)
+	})
+}
+
+func (c *Cloud) cloudStorage(ctx context.Context) (*storage.Service, error) {
+	return c.clients.storage.get(ctx, "Cloud Storage", func(ctx context.Context) (*storage.Service, error) {
+		client, err := storage.NewService(ctx, c.restOptions()...)
+		if err == nil && c.config.Endpoint != "" {
+			client.BasePath += "storage/v1/" // which the other APIs have in their paths
+		}
+		return client, err
 	})
 }
 

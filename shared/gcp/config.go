@@ -40,6 +40,7 @@ const (
 	QuotasByEndpoint Quotas = iota // QuotasHalved without Config.Endpoint, QuotasUnlimited with one
 	QuotasHalved                   // half of each of Google's quotas for each project that is called about
 	QuotasUnlimited                // calls go out at once
+	QuotasOfCaller                 // half of each of Google's quotas for all calls together: Google charges the project that calls, whichever it is about
 )
 
 // Wire stands between the clients and the network and sees every remote call.
@@ -48,6 +49,7 @@ type Wire struct {
 	GRPC  grpc.UnaryClientInterceptor                      // each attempt of a call over gRPC; nil is none
 	HTTP  http.RoundTripper                                // calls over HTTP; nil is net/http's
 	Pause func(ctx context.Context, d time.Duration) error // waits before another attempt, or for a quota; nil waits in wall time
+	Now   func() time.Time                                 // the time that quotas are counted in; nil is wall time
 }
 
 // Cloud is a connection to Google Cloud. It is safe for concurrent use.
@@ -64,7 +66,7 @@ func New(c Config) (*Cloud, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	cloud := &Cloud{config: c, calls: newCaller(c.halved()), seals: map[string]*Value{}, http: &http.Client{Timeout: 20 * time.Second, CheckRedirect: refuseRedirect}}
+	cloud := &Cloud{config: c, calls: newCaller(c), seals: map[string]*Value{}, http: &http.Client{Timeout: 20 * time.Second, CheckRedirect: refuseRedirect}}
 	for topic, version := range c.seals() {
 		cloud.seals[topic] = cloud.Value(version)
 	}
@@ -79,7 +81,7 @@ func New(c Config) (*Cloud, error) {
 
 // halved reports whether calls are held back.
 func (c Config) halved() bool {
-	return c.Quotas == QuotasHalved || c.Quotas == QuotasByEndpoint && c.Endpoint == ""
+	return c.Quotas == QuotasHalved || c.Quotas == QuotasOfCaller || c.Quotas == QuotasByEndpoint && c.Endpoint == ""
 }
 
 // validate reports all that is wrong at once.
@@ -129,8 +131,8 @@ func checkEndpoint(endpoint string) error {
 }
 
 func checkQuotas(q Quotas) error {
-	if q < QuotasByEndpoint || q > QuotasUnlimited {
-		return fmt.Errorf("quotas %d are none of QuotasByEndpoint, QuotasHalved and QuotasUnlimited", q)
+	if q < QuotasByEndpoint || q > QuotasOfCaller {
+		return fmt.Errorf("quotas %d are none of QuotasByEndpoint, QuotasHalved, QuotasUnlimited and QuotasOfCaller", q)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func TestConfig(t *testing.T) {
 		"no port":           {Config{Project: "acme", Endpoint: "127.0.0.1"}, "not a loopback host:port"},
 		"empty port":        {Config{Project: "acme", Endpoint: "127.0.0.1:"}, "not a loopback host:port"},
 		"URL":               {Config{Project: "acme", Endpoint: "http://127.0.0.1:8790"}, "not a loopback host:port"},
-		"no such quotas":    {Config{Project: "acme", Quotas: 3}, "quotas 3 are none of"},
+		"no such quotas":    {Config{Project: "acme", Quotas: 4}, "quotas 4 are none of"},
 		"negative quotas":   {Config{Project: "acme", Quotas: -1}, "quotas -1 are none of"},
 		"all that is wrong": {Config{Endpoint: "x"}, "not a loopback"},
 	} {

@@ -58,7 +58,8 @@ type bucket struct {
 // quotas keep calls at half of Google's quotas: the other half is for whoever
 // else is calling. A burst may use ten seconds' worth at once.
 type quotas struct {
-	now func() time.Time // wall time
+	now    func() time.Time // wall time
+	steady bool             // a burst may use one second's worth only, and no minute sees more than half
 
 	mu       sync.Mutex
 	limiters map[bucket]*rate.Limiter
@@ -77,16 +78,20 @@ func (q *quotas) reserve(method, project string) (wait time.Duration, giveBack f
 		return 0, func() {}
 	}
 	now := q.now()
-	r := q.limiter(bucket{s.name, c, project}, float64(google)/60/2).ReserveN(now, 1)
+	r := q.limiter(bucket{s.name, c, project}, float64(google)/2).ReserveN(now, 1)
 	return r.DelayFrom(now), func() { r.CancelAt(q.now()) }
 }
 
-func (q *quotas) limiter(b bucket, perSecond float64) *rate.Limiter {
+func (q *quotas) limiter(b bucket, perMinute float64) *rate.Limiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.limiters[b]
 	if l == nil {
-		l = rate.NewLimiter(rate.Limit(perSecond), int(10*perSecond))
+		perSecond, burst := perMinute/60, 10.0
+		if q.steady {
+			perSecond, burst = perMinute/61, 1
+		}
+		l = rate.NewLimiter(rate.Limit(perSecond), max(1, int(burst*perSecond)))
 		q.limiters[b] = l
 	}
 	return l
