@@ -56,8 +56,8 @@ type Config struct {
 	// organisation.
 	AllowBoundAPIKeys bool
 
-	// Describe is a project as Resource Manager v1 answers it. Nil knows nothing but
-	// its id and number.
+	// Describe is a project as Resource Manager v1 answers it. Nil tells of each that
+	// it is active and stands under no parent.
 	Describe func(project string) any
 
 	// Audit takes the audit entries; nil writes none.
@@ -114,11 +114,6 @@ func New(cfg Config) *Service {
 	}
 	if cfg.Policies == nil {
 		cfg.Policies = policy.NewStore()
-	}
-	if cfg.Describe == nil {
-		cfg.Describe = func(project string) any {
-			return map[string]string{"projectId": project, "projectNumber": ProjectNumber(project)}
-		}
 	}
 	s := &Service{cfg: cfg, policies: cfg.Policies}
 	s.baseURL.Store("https://oauth2.googleapis.com")
