@@ -95,7 +95,7 @@ func (f *Function) readopt(cred *rotation.Credential, secret gcp.Secret) error {
 		return err
 	}
 	if known.Kind != cred.Kind || known.Target != cred.Target {
-		return fmt.Errorf("it is registered for %s already; once 'keyturn status' shows only an active key, remove its label keyturn and its annotations keyturn.* to register it anew", known.Target)
+		return fmt.Errorf("it is registered for %s already; 'keyturn release %s' has keyturn forget that", known.Target, path.Base(secret.Name))
 	}
 	cred.Journal = known.Journal
 	return nil
@@ -256,12 +256,14 @@ func (f *Function) register(ctx context.Context, cred rotation.Credential, secre
 	if soonest := f.now().Add(reminderLead); next.Before(soonest) {
 		next = soonest
 	}
+	annotations := with(secret.Annotations, own)
+	delete(annotations, annotationReleased)
 	_, err = f.cloud.UpdateSecret(ctx, gcp.Change{
 		Name: secret.Name, Etag: secret.Etag,
 		Labels:      labels,
-		Annotations: with(secret.Annotations, own),
+		Annotations: annotations,
 		Aliases:     aliases(secret.Aliases, cred.Journal),
-		Reminder:    &gcp.Reminder{Topic: event.TopicRotate, Next: next, Period: time.Duration(cred.Policy.Period)},
+		Reminder:    &gcp.Reminder{Topic: event.TopicRotate, Next: next, Period: time.Duration(cred.Policy.Period), Others: secret.Topics},
 	})
 	return err
 }

@@ -149,7 +149,9 @@ func (f *Function) do(ctx context.Context, c event.Command) (Report, error) {
 		return f.status(ctx, c)
 	case event.Pause, event.Resume:
 		return f.hold(ctx, c)
-	case event.Release, event.Plan:
+	case event.Release:
+		return f.release(ctx, c)
+	case event.Plan:
 		return Report{}, fmt.Errorf("command %s: %w: this version does not carry it out", c.Verb, errImpossible)
 	}
 	return f.turn(ctx, c)

@@ -11,8 +11,9 @@ import (
 
 // What is written by a command and is no step of a rotation.
 const (
-	pausing  rotation.Action = "pause"
-	resuming rotation.Action = "resume"
+	pausing   rotation.Action = "pause"
+	resuming  rotation.Action = "resume"
+	releasing rotation.Action = "release"
 )
 
 // hold pauses a credential or ends its pause; rotation.Pause says what that means.
@@ -48,11 +49,7 @@ func (t *turn) held() (rotation.Journal, rotation.Step, event.Milestone) {
 		p := rotation.Pause{By: c.By, Why: c.Why, At: t.now(), Until: c.Until}
 		return t.cred.Journal.WithPause(p), rotation.Step{Action: pausing, Reason: c.Why}, event.Paused
 	}
-	why := c.Why
-	if why == "" {
-		why = "asked for"
-	}
-	return t.cred.Journal.Resumed(), rotation.Step{Action: resuming, Reason: why}, event.Resumed
+	return t.cred.Journal.Resumed(), rotation.Step{Action: resuming, Reason: orAsked(c.Why)}, event.Resumed
 }
 
 // mustBeHoldable refuses what would say nothing.

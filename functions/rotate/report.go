@@ -29,6 +29,8 @@ type Report struct {
 	Paused  *Pause       `json:"paused,omitempty"`    // the schedule leaves it alone
 	Journal *Standing    `json:"standing,omitempty"`  // of status
 
+	Released *Released `json:"released,omitempty"` // of release: what is left behind
+
 	// Repeated is the request that had the same id: what was done then. Nothing was
 	// done now.
 	Repeated *rotation.Request `json:"repeated,omitempty"`

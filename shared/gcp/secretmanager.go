@@ -24,6 +24,7 @@ type Secret struct {
 	Annotations  map[string]string
 	Aliases      map[string]string // alias → version number
 	NextRotation time.Time         // zero without a rotation schedule
+	Topics       []string          // full names
 }
 
 // Change is a compare-and-swap of a secret's metadata. What is nil stays as it is.
@@ -39,9 +40,10 @@ type Change struct {
 // Reminder has Secret Manager publish SECRET_ROTATE to a topic. It reminds
 // whether or not anybody rotates.
 type Reminder struct {
-	Topic  string // short id, in the project of the Cloud
-	Next   time.Time
+	Topic  string    // short id, in the project of the Cloud
+	Next   time.Time // zero ends it: there is no schedule any more, and Topic is told nothing
 	Period time.Duration
+	Others []string // full names of the other topics that the secret has
 }
 
 // Secret reads a secret's metadata.
@@ -118,10 +120,23 @@ func (ch Change) request(project string) (*secretmanagerpb.UpdateSecretRequest, 
 	}
 	if r := ch.Reminder; r != nil {
 		mask.Paths = append(mask.Paths, "topics", "rotation")
-		s.Topics = []*secretmanagerpb.Topic{{Name: "projects/" + project + "/topics/" + r.Topic}}
-		s.Rotation = &secretmanagerpb.Rotation{NextRotationTime: timestamppb.New(r.Next), RotationPeriod: durationpb.New(r.Period)}
+		s.Topics, s.Rotation = r.in(project)
 	}
 	return &secretmanagerpb.UpdateSecretRequest{Secret: s, UpdateMask: mask}, nil
+}
+
+// in is the reminder in Secret Manager's terms.
+func (r Reminder) in(project string) (topics []*secretmanagerpb.Topic, schedule *secretmanagerpb.Rotation) {
+	own := "projects/" + project + "/topics/" + r.Topic
+	for _, name := range r.Others {
+		if name != own {
+			topics = append(topics, &secretmanagerpb.Topic{Name: name})
+		}
+	}
+	if r.Next.IsZero() {
+		return topics, nil
+	}
+	return append(topics, &secretmanagerpb.Topic{Name: own}), &secretmanagerpb.Rotation{NextRotationTime: timestamppb.New(r.Next), RotationPeriod: durationpb.New(r.Period)}
 }
 
 // EnsureSecret creates a secret with automatic replication unless it exists.
@@ -148,6 +163,9 @@ func secretOf(s *secretmanagerpb.Secret) Secret {
 	out := Secret{Name: s.GetName(), Etag: s.GetEtag(), Labels: maps.Clone(s.GetLabels()), Annotations: maps.Clone(s.GetAnnotations()), Aliases: map[string]string{}}
 	for alias, n := range s.GetVersionAliases() {
 		out.Aliases[alias] = strconv.FormatInt(n, 10)
+	}
+	for _, t := range s.GetTopics() {
+		out.Topics = append(out.Topics, t.GetName())
 	}
 	if next := s.GetRotation().GetNextRotationTime(); next != nil {
 		out.NextRotation = next.AsTime()
