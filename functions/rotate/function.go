@@ -152,7 +152,7 @@ func (f *Function) do(ctx context.Context, c event.Command) (Report, error) {
 	case event.Release:
 		return f.release(ctx, c)
 	case event.Plan:
-		return Report{}, fmt.Errorf("command %s: %w: this version does not carry it out", c.Verb, errImpossible)
+		return f.plan(ctx, c)
 	}
 	return f.turn(ctx, c)
 }

@@ -31,6 +31,9 @@ type Report struct {
 
 	Released *Released `json:"released,omitempty"` // of release: what is left behind
 
+	Plans []Plan     `json:"plans,omitempty"` // of plan
+	Quota []QuotaUse `json:"quota,omitempty"` // of plan: what the next sweep uses
+
 	// Repeated is the request that had the same id: what was done then. Nothing was
 	// done now.
 	Repeated *rotation.Request `json:"repeated,omitempty"`

@@ -153,16 +153,21 @@ func (f *Function) observe(ctx context.Context, c event.Command) (*turn, error) 
 		return t, err
 	}
 	cred, err := rotation.ParseCredential(secret.Name, secret.Labels, secret.Annotations)
-	if errors.Is(err, rotation.ErrUnmanaged) {
-		return t, err
-	}
 	if err != nil {
-		return t, fmt.Errorf("%w: %w", errUnreadable, err)
+		return t, unreadable(err)
 	}
 	t.cred, t.secret, t.stored = cred, secret, secret.Annotations[rotation.AnnotationJourn]
 	t.report = Report{Secret: c.Secret, Kind: string(cred.Kind)}
 	t.keys = f.keysOf(&t.cred)
 	return t, t.recognise()
+}
+
+// unreadable marks the error of annotations that cannot be understood.
+func unreadable(err error) error {
+	if errors.Is(err, rotation.ErrUnmanaged) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errUnreadable, err)
 }
 
 // answer is the report, with what comes next.

@@ -18,7 +18,7 @@ import (
 // counter counts the remote calls that keyturn makes, at the wire.
 type counter struct {
 	mu     sync.Mutex
-	counts map[string]int // by the method's name; over HTTP, by verb and path
+	counts map[string]int    // by the method's name; over HTTP, by verb and path
 	during func(call string) // told before each call; nil is nobody
 }
 

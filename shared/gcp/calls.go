@@ -127,7 +127,7 @@ func repeatable(method string) bool {
 	case "AccessSecretVersion", "Publish", "CreateSecret", "CreateKey": // the latter two have an id of ours
 		return true
 	default:
-		for _, prefix := range []string{"Get", "List", "Search", "Enable", "Disable", "Delete", "Destroy"} {
+		for _, prefix := range []string{"Get", "List", "Search", "Test", "Enable", "Disable", "Delete", "Destroy"} {
 			if strings.HasPrefix(verb, prefix) {
 				return true
 			}
@@ -154,6 +154,8 @@ func pause(ctx context.Context, d time.Duration) error {
 // resourceOf is the name of what a request is about.
 func resourceOf(req any) string {
 	switch r := req.(type) {
+	case interface{ GetResource() string }: // of allow policies
+		return r.GetResource()
 	case interface{ GetParent() string }:
 		return r.GetParent()
 	case interface{ GetName() string }:

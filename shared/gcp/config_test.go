@@ -157,5 +157,15 @@ func TestCallersThatCannotBeChecked(t *testing.T) {
 	says(t, err, "this is not Cloud Run")
 	_, err = ReadEnvironment([]string{"KEYTURN_TIMEOUT=1"}, func(Environment) error { return errors.New("nor is the rest") })
 	says(t, err, "KEYTURN_TIMEOUT")
+	for want, variables := range map[time.Duration][]string{
+		3600 * time.Second: {"CLOUD_RUN_TIMEOUT_SECONDS=3600"},
+		90 * time.Second:   {"CLOUD_RUN_TIMEOUT_SECONDS=3600", "KEYTURN_TIMEOUT=90s"},
+		0:                  {"CLOUD_RUN_TIMEOUT_SECONDS="},
+	} {
+		e, err := ReadEnvironment(append(variables, "KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1"))
+		if err != nil || e.Timeout != want {
+			t.Errorf("%v: %v, %v", variables, e.Timeout, err)
+		}
+	}
 	says(t, err, "nor is the rest")
 }

@@ -46,7 +46,7 @@ const prefix = "KEYTURN_"
 //	KEYTURN_REGION       region that the functions are deployed in, for commands in alerts
 //	KEYTURN_WEBHOOK_URL  https URL that alerts are posted to, or http on this machine
 //	KEYTURN_ALERTS       secret version that holds alerts.yaml, or the file's absolute path
-//	KEYTURN_TIMEOUT      the function's own timeout, such as 540s
+//	KEYTURN_TIMEOUT      the function's own timeout, such as 540s; without it CLOUD_RUN_TIMEOUT_SECONDS
 //	KEYTURN_SEAL_COMMANDS  secret version whose payload, of at least 32 bytes, seals commands on keyturn-rotate
 //	KEYTURN_SEAL_FINDINGS  likewise findings and rotation events on keyturn-findings
 //	KEYTURN_STATE        "firestore", or the absolute path of a directory, where instances share what detectors know
@@ -73,7 +73,7 @@ func ReadEnvironment(environ []string, checks ...func(Environment) error) (Envir
 		"KEYTURN_SEAL_COMMANDS": &e.SealCommands,
 		"KEYTURN_SEAL_FINDINGS": &e.SealFindings,
 	}
-	var fallback string
+	var fallback, platform string
 	var problems []error
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
@@ -83,6 +83,8 @@ func ReadEnvironment(environ []string, checks ...func(Environment) error) (Envir
 			*field = value
 		case name == "GOOGLE_CLOUD_PROJECT":
 			fallback = value
+		case name == "CLOUD_RUN_TIMEOUT_SECONDS" && value != "":
+			platform = value + "s"
 		case name == "FIRESTORE_EMULATOR_HOST":
 			e.Firestore = value
 		case name == "K_SERVICE": // Cloud Run sets it (docs.cloud.google.com/run/docs/container-contract)
@@ -93,7 +95,7 @@ func ReadEnvironment(environ []string, checks ...func(Environment) error) (Envir
 	}
 	e.Project = cmp.Or(e.Project, fallback)
 	var wrong error
-	e.Timeout, wrong = parseTimeout(timeout)
+	e.Timeout, wrong = parseTimeout(cmp.Or(timeout, platform)) // the latter is Cloud Run's own, and always right
 	problems = append(problems, e.validate(), checkRegion(e.Region), checkWebhook(e.WebhookURL), e.checkAlerts(), e.checkState(), e.checkSealed(), e.checkAudiences(), e.checkCheckedBy(service), wrong)
 	for _, check := range checks {
 		problems = append(problems, check(e))

@@ -38,11 +38,19 @@ func serviceOf(method string) service {
 	return service{}
 }
 
+// QuotaOf tells, of a full gRPC method, as what Google counts it ("read", "write" or
+// "access"), and how many of those a minute keyturn allows itself for each project,
+// which is half of Google's quota; zero where there is no limit.
+func QuotaOf(method string) (kind string, perMinute int) {
+	c := classOf(method)
+	return string(c), serviceOf(method).perMinute[c] / 2
+}
+
 func classOf(method string) class {
 	switch verb := path.Base(method); {
 	case verb == "AccessSecretVersion":
 		return accesses
-	case strings.HasPrefix(verb, "Get"), strings.HasPrefix(verb, "List"):
+	case strings.HasPrefix(verb, "Get"), strings.HasPrefix(verb, "List"), strings.HasPrefix(verb, "Test"):
 		return reads
 	}
 	return writes
