@@ -67,7 +67,7 @@ func (f *alertFlags) ask(ctx context.Context, c alert.Command, answer alertdoor.
 
 // takeBy adds --by to a command.
 func (f *alertFlags) takeBy(c *cobra.Command) *cobra.Command {
-	c.Flags().StringVar(&f.by, "by", "", "who does it (default your name on this machine)")
+	c.Flags().StringVar(&f.by, "by", "", "who does it, where the function cannot tell by your token (default your name on this machine)")
 	return c
 }
 

@@ -18,7 +18,9 @@ var (
 // authorizations are the headers that a token may stand in. Where there are both,
 // Cloud Run checks the second one, takes the signature off that, and leaves the
 // first as it is (docs.cloud.google.com/run/docs/authenticating/service-to-service).
-var authorizations = []string{"Authorization", "X-Serverless-Authorization"}
+var authorizations = []string{"Authorization", serverless}
+
+const serverless = "X-Serverless-Authorization"
 
 var bearerToken = regexp.MustCompile(`^(?i:bearer) ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$`)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/identity"
 	"golang.org/x/time/rate"
 )
 
@@ -100,7 +102,7 @@ func ServeJSON[C Command[C]](d *HTTP, w http.ResponseWriter, r *http.Request, f 
 		return
 	}
 	verb, object := c.Action()
-	log := d.log.With("command", verb, "object", object, "by", caller)
+	log := d.log.With("command", clip(verb), "object", clip(object), "by", caller)
 	if !d.config.Callers.may(caller, verb) {
 		log.WarnContext(r.Context(), "a command was refused", "reason", errNotHis.Error())
 		refuse(w)
@@ -132,7 +134,11 @@ func (d *HTTP) caller(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return d.known(r.Context(), token)
+	caller, err := d.known(r.Context(), token)
+	if err == nil && d.config.Checked && identity.Signed(token) && len(r.Header.Values(serverless)) == 0 && d.told.Allow() {
+		d.log.ErrorContext(r.Context(), "Cloud Run was to check a token and has not touched it: it seems that everybody may call this service; take allUsers from its roles/run.invoker")
+	}
+	return caller, err
 }
 
 func (d *HTTP) known(ctx context.Context, token string) (string, error) {
@@ -169,6 +175,9 @@ func refuse(w http.ResponseWriter) {
 	hangUp(w)
 	answer(w, http.StatusForbidden, Error{"not allowed; the function's log says why"})
 }
+
+// clip is as much of what a caller wrote as a log needs.
+func clip(text string) string { return fmt.Sprintf("%.200s", text) }
 
 // hangUp has the server wait for nothing more once it has answered: what is left of
 // a body, it would read.

@@ -57,6 +57,7 @@ func (b believer) Email(_ context.Context, token string) (string, error) {
 type bench struct {
 	*testing.T
 	door *HTTP
+	form Form
 	url  string
 
 	mu    sync.Mutex
@@ -87,10 +88,10 @@ var callers = Callers{"ada@example.com": {"*"}, "bob@example.com": {"look"}}
 
 func newBench(t *testing.T, c Config) *bench {
 	t.Helper()
-	b := &bench{T: t}
+	b := &bench{T: t, form: form}
 	c.Log = slog.New(slog.NewTextHandler(b, nil))
 	b.door = NewHTTP(c)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { ServeJSON(b.door, w, r, form, b.do) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { ServeJSON(b.door, w, r, b.form, b.do) }))
 	t.Cleanup(server.Close)
 	b.url = server.URL
 	return b
@@ -371,4 +372,74 @@ func TestTheLogIsNotFlooded(t *testing.T) {
 	if !strings.Contains(b.logged(), "unlogged=80") {
 		t.Error("nothing says how many there were")
 	}
+}
+
+// TestAPublicServiceIsNoticed by a token that Cloud Run has not touched.
+func TestAPublicServiceIsNoticed(t *testing.T) {
+	removed := http.Header{"Authorization": {"Bearer ada.x." + identity.RemovedSignature}}
+	for name, tt := range map[string]struct {
+		checked bool
+		header  http.Header
+		want    bool
+	}{
+		"untouched":   {true, token("ada"), true},
+		"touched":     {true, removed, false},
+		"both":        {true, with(token("ada"), serverless, "Bearer ada.x."+identity.RemovedSignature), false},
+		"nobody does": {false, token("ada"), false},
+		"a stranger":  {true, token("eve"), false},
+	} {
+		b := newBench(t, Config{Verifier: believer{unsigned: true}, Callers: callers, Checked: tt.checked})
+		b.ask("POST", look, tt.header)
+		if strings.Contains(b.logged(), "it seems that everybody may call") != tt.want {
+			t.Errorf("%s: log %s", name, b.logged())
+		}
+	}
+}
+
+// TestWhatIsLoggedOfAnActionIsShort, however long the caller makes it.
+func TestWhatIsLoggedOfAnActionIsShort(t *testing.T) {
+	b := newBench(t, Config{Verifier: believer{}, Callers: callers})
+	long := strings.Repeat("x", 1000)
+	b.form.Limit = 10_000
+	b.ask("POST", `{"command":"`+long+`","of":"`+long+`"}`, token("bob"))
+	if log := b.logged(); len(log) > 700 || !strings.Contains(log, "a command was refused") {
+		t.Errorf("log %s", log)
+	}
+}
+
+// untouched is a body that nobody may read.
+type untouched struct{ *testing.T }
+
+func (u untouched) Read([]byte) (int, error) {
+	u.Error("the body was read")
+	return 0, io.EOF
+}
+
+// FuzzStrangers has whatever stands in a header be refused alike.
+func FuzzStrangers(f *testing.F) {
+	f.Add("POST", "Bearer eve.x.y", "", "application/json", "")
+	f.Add("GET", "", "Bearer eve.x."+identity.RemovedSignature, "", "https://evil.example")
+	f.Add("OPTIONS", "Basic x", "Bearer ,", "text/plain;;", "null")
+	d := NewHTTP(Config{Verifier: believer{}, Callers: Callers{"ada@example.com": {"*"}}})
+	f.Fuzz(func(t *testing.T, method, authorization, other, kind, origin string) {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/", untouched{t})
+		r.Method = method
+		r.Header = http.Header{"Content-Type": {kind}, "Content-Encoding": {kind}}
+		for name, value := range map[string]string{"Authorization": authorization, serverless: other, "Origin": origin} {
+			if value != "" {
+				r.Header[name] = []string{strings.ReplaceAll(value, "ada.", "eve.")}
+			}
+		}
+		if token, err := bearer(r.Header); err == nil && strings.HasPrefix(token, "ada.") {
+			t.Skip()
+		}
+		w := httptest.NewRecorder()
+		ServeJSON(d, w, r, form, func(context.Context, command) (int, any) {
+			t.Error("the function was asked")
+			return http.StatusOK, nil
+		})
+		if w.Code != refusal.code || w.Body.String() != refusal.body || len(w.Header()) != 4 || w.Header().Get("Connection") != "close" {
+			t.Errorf("answer %d %v %s", w.Code, w.Header(), w.Body)
+		}
+	})
 }

@@ -49,7 +49,7 @@ func (f *Function) answer(ctx context.Context, r request) (int, any) {
 	if err == nil {
 		return http.StatusOK, report
 	}
-	f.log.ErrorContext(ctx, "command failed", "command", c.Verb, "secret", c.Secret, "error", err.Error())
+	f.log.ErrorContext(ctx, "command failed", "command", c.Verb, "secret", c.Secret, "by", c.By, "error", err.Error())
 	return statusOf(err), struct {
 		Report
 		door.Error
