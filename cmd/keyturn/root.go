@@ -26,7 +26,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // the command could not do what was asked
 	exitUsage  = 2 // the command line was not understood
-	exitFound  = 2 // of 'audit replay', whose usage errors are failures: there are findings
+	exitFound  = 2 // of 'audit replay' and 'posture', whose usage errors are failures: there are findings
 )
 
 // app is what every command shares.
@@ -75,7 +75,7 @@ audit logs for abuse, and raises alerts.
 KEYTURN_PROJECT and KEYTURN_ENDPOINT stand in for --project and --endpoint.
 
 Exit codes: 0 done, or accepted where sweeps go on with it; 1 could not be done;
-2 command line not understood. Of 'audit replay': 0 nothing found, 2 findings,
+2 command line not understood. Of 'audit replay' and 'posture': 0 nothing found, 2 findings,
 1 anything else.`,
 		Example:           "  keyturn demo\n  keyturn status --project acme",
 		SilenceErrors:     true,
@@ -89,7 +89,7 @@ Exit codes: 0 done, or accepted where sweeps go on with it; 1 could not be done;
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see '%s --help'", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.rollbackCommand(), a.statusCommand(), a.auditCommand(), a.alertsCommand(), a.benchCommand(), a.functionsCommand(), a.explainCommand(), a.completionCommand(), a.versionCommand(), a.historyCommand())
+	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.rollbackCommand(), a.statusCommand(), a.postureCommand(), a.auditCommand(), a.alertsCommand(), a.benchCommand(), a.functionsCommand(), a.explainCommand(), a.completionCommand(), a.versionCommand(), a.historyCommand())
 	a.completeSecrets(root)
 	return root
 }
