@@ -21,6 +21,7 @@ import (
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/explanation"
+	"example.com/keyturn/shared/posture"
 	"github.com/spf13/cobra"
 )
 
@@ -55,6 +56,7 @@ var answers = map[string][]reflect.Type{
 	"local advance":    {reflect.TypeFor[localTime]()},
 	"local attack":     {reflect.TypeFor[attacked]()},
 	"local env":        {reflect.TypeFor[map[string]string]()},
+	"posture":          {reflect.TypeFor[posture.Report]()},
 	"revoke":           {reflect.TypeFor[rotate.Report]()},
 	"rollback":         {reflect.TypeFor[rotate.Report]()},
 	"rotate":           {reflect.TypeFor[rotate.Report]()},

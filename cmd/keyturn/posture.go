@@ -40,7 +40,7 @@ It tells what changed since the last time, of which --state keeps what is needed
 
 Exit code: 0 everything passes, 2 something fails, 1 nothing fails and something is
 unknown, or it could not be done.`,
-		Example: "  keyturn posture\n  keyturn posture --format sarif >posture.sarif\n  keyturn posture --max-keys 1 --require-cmek --json",
+		Example: "  keyturn posture\n  keyturn posture --format sarif\n  keyturn posture --max-keys 1 --require-cmek --json",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return fmt.Errorf("want no arguments; see '%s --help'", c.CommandPath())

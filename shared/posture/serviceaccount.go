@@ -71,7 +71,7 @@ func keysRotated(j *judge, p *project) {
 // aged is the result for something that ought to be of at most 90 days.
 func (j *judge) aged(p *project, part inventory.Part, name, field string, made time.Time) Result {
 	age := j.now.Sub(made)
-	r := Result{Status: Pass, Project: p.ID, Resource: name, Credential: p.credential(name), Evidence: p.saw(part, name, "%s %s", field, stamp(made)), Reason: fmt.Sprintf("it is %s old", counted(int(age/day), "day"))}
+	r := Result{Status: Pass, Project: p.ID, Resource: name, Credential: p.credential(name), Evidence: p.saw(part, name, "%s %s", field, stamp(made)), Reason: fmt.Sprintf("it is %s old", aged(age))}
 	switch {
 	case made.IsZero():
 		r.Status, r.Reason, r.Next = Unknown, "Google tells no "+field+" of it", "look at it in the console"

@@ -18,3 +18,11 @@ func counted(n int, noun string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
+
+// aged is an age in whole days.
+func aged(age time.Duration) string {
+	if age < day {
+		return "less than a day"
+	}
+	return counted(int(age/day), "day")
+}

@@ -29,16 +29,16 @@ func (j *judge) use(p *project, i inventory.Item) Result {
 	long := j.config.unused()
 	switch idle := j.now.Sub(i.Use.Since); {
 	case !i.Created.IsZero() && j.now.Sub(i.Created) <= long:
-		r.Reason = fmt.Sprintf("it is %s old only", counted(int(j.now.Sub(i.Created)/day), "day"))
+		r.Reason = fmt.Sprintf("it is %s old only", aged(j.now.Sub(i.Created)))
 	case i.Use.Verdict == rotation.Unknown:
 		r.Status, r.Next = Unknown, "see that Cloud Monitoring can be read"
 		j.missing(p, i.Kind, &r)
 	case i.Use.Verdict == rotation.Used && j.now.Sub(i.Use.Last) > long, i.Use.Verdict == rotation.Unused && idle > long:
-		r.Status, r.Reason = Fail, fmt.Sprintf("nobody used it for %s: %s", counted(int(long/day), "day"), i.Use.Reason)
+		r.Status, r.Reason = Fail, fmt.Sprintf("nobody used it for %s: %s", aged(long), i.Use.Reason)
 		r.Fix = retire(p, i)
 	case i.Use.Verdict == rotation.Unused:
 		r.Status = Unknown
-		r.Reason = fmt.Sprintf("nobody used it for %s, and the record reaches no further back: %s", counted(int(idle/day), "day"), i.Use.Reason)
+		r.Reason = fmt.Sprintf("nobody used it for %s, and the record reaches no further back: %s", aged(idle), i.Use.Reason)
 		r.Next = fmt.Sprintf("look again from report to report, which add up, or give --unused %dh or less", int(idle.Hours()))
 	}
 	return r
