@@ -33,6 +33,7 @@ var layers = []struct {
 	{path: "shared/gcp", may: []string{"shared/inventory", "shared/posture", "shared/event", "shared/state", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/notify", may: []string{"shared/posture", "shared/loopback", "shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/explanation", may: []string{"shared/gcp", "shared/notify", "shared/event", "shared/detect"}},
+	{path: "shared/survey", may: []string{"shared/gcp", "shared/inventory", "shared/rotation"}},
 	{path: "functions", may: []string{"functions/door", "shared"}},
 	{path: "internal/localgcp", may: []string{"internal/localgcp"}},
 	{path: "internal/raced", pure: true},

@@ -52,6 +52,7 @@ var answers = map[string][]reflect.Type{
 	"demo":             {reflect.TypeFor[demo.Result]()},
 	"explain":          {reflect.TypeFor[explanation.Explanation]()},
 	"history":          {reflect.TypeFor[credentialHistory]()},
+	"inventory":        {reflect.TypeFor[inventoryReport]()},
 	"local":            {reflect.TypeFor[localWorld]()},
 	"local advance":    {reflect.TypeFor[localTime]()},
 	"local attack":     {reflect.TypeFor[attacked]()},

@@ -89,7 +89,7 @@ Exit codes: 0 done, or accepted where sweeps go on with it; 1 could not be done;
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see '%s --help'", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.rollbackCommand(), a.statusCommand(), a.postureCommand(), a.auditCommand(), a.alertsCommand(), a.benchCommand(), a.functionsCommand(), a.explainCommand(), a.completionCommand(), a.versionCommand(), a.historyCommand())
+	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.rollbackCommand(), a.statusCommand(), a.postureCommand(), a.auditCommand(), a.alertsCommand(), a.benchCommand(), a.functionsCommand(), a.explainCommand(), a.completionCommand(), a.versionCommand(), a.historyCommand(), a.inventoryCommand())
 	a.completeSecrets(root)
 	return root
 }

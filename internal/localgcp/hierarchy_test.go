@@ -155,6 +155,9 @@ func TestCloudAssetSearchesBelowAScope(t *testing.T) {
 	if got := search("projects/acme", projects); len(got) != 1 || got[0] != "//cloudresourcemanager.googleapis.com/projects/acme" {
 		t.Errorf("%v", got)
 	}
+	if _, err := c.V1.SearchAllResources("folders/99").Do(); httpCode(err) != 403 {
+		t.Errorf("a search in no folder: %v", err)
+	}
 	if _, err := c.V1.SearchAllResources("folders/10").Query("x").Do(); err == nil {
 		t.Error("a query was answered")
 	}

@@ -94,14 +94,14 @@ func into[T any](r *postureReader, all map[string]posture.Read[T], name string, 
 func readPart[T any](r *postureReader, part inventory.Part, of string, read func() (T, error)) posture.Read[T] {
 	v, err := read()
 	if err != nil {
-		gap := gapOf(part, of, err)
+		gap := GapOf(part, of, err)
 		return posture.Read[T]{At: r.now(), Gap: &gap}
 	}
 	return posture.Read[T]{Value: v, At: r.now()}
 }
 
-// gapOf says why a part could not be read.
-func gapOf(part inventory.Part, of string, err error) inventory.Gap {
+// GapOf says why a part could not be read.
+func GapOf(part inventory.Part, of string, err error) inventory.Gap {
 	d := Diagnose(err)
 	g := inventory.Gap{Part: part, Of: of, Cause: inventory.Failed, Detail: d.Means, Next: d.Next}
 	switch {

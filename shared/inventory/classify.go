@@ -72,6 +72,9 @@ func (c classifier) accountKey(p *Project, a *Account, k AccountKey, unread *Gap
 		claim.maker = c.register.madeFor(a.Email, k)
 	}
 	i.belongs(claim)
+	if claim.held != nil {
+		i.Instead = ""
+	}
 	if claim.held == nil && a.Disabled && !k.Disabled {
 		i.Why += "; its account is disabled"
 	}

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"slices"
 	"time"
 
 	"example.com/keyturn/shared/rotation"
@@ -88,3 +89,6 @@ func days(since, now time.Time) int {
 	}
 	return max(0, int(now.Sub(since)/(24*time.Hour)))
 }
+
+// States are all that there are, worst first.
+func States() []State { return slices.Clone(states) }

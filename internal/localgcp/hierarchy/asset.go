@@ -55,6 +55,11 @@ func (t *Tree) search(r *wire.Request) (any, error) {
 	if r.Query.Get("query") != "" {
 		return nil, status.Error(codes.Unimplemented, "The embedded Cloud Asset knows no queries: leave it empty.")
 	}
+	if !strings.HasPrefix(r.Args[0], "projects/") {
+		if err := t.exists(r.Args[0]); err != nil {
+			return nil, err
+		}
+	}
 	types := r.Query["assetTypes"]
 	wanted := func(assetType string) bool { return len(types) == 0 || slices.Contains(types, assetType) }
 	var all []found

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/inventory"
+	"example.com/keyturn/shared/survey"
+	"github.com/spf13/cobra"
+)
+
+// inventoryFlags are what an inventory is told.
+type inventoryFlags struct {
+	folder, organization string
+	unmanaged, plan      bool
+	resume               string
+}
+
+func (a *app) inventoryCommand() *cobra.Command {
+	var flags inventoryFlags
+	c := &cobra.Command{
+		Use:   "inventory [--folder NUMBER | --organization NUMBER]",
+		Short: "List every credential: how old, who uses it, who rotates it",
+		Long: `inventory lists every user-managed service-account key, API key, HMAC key and
+OAuth client secret of a project, or of all projects below a folder or an
+organisation, worst first: how old it is, when it was last used, whether keyturn
+rotates it, and where its private half is known to be. It only reads, and keeps
+to half of Google's quotas. What could not be read is said: unknown is never none.
+
+One that is interrupted leaves what it has read in a file, which holds no secret;
+the same command goes on from there. docs/inventory.md explains the columns.`,
+		Example: "  keyturn inventory\n  keyturn inventory --unmanaged --adopt-plan\n  keyturn inventory --organization 100000000001 --json",
+		Args:    exactArgs(),
+	}
+	f := c.Flags()
+	f.StringVar(&flags.folder, "folder", "", "number of a folder: all projects below it")
+	f.StringVar(&flags.organization, "organization", "", "number of an organisation: all projects below it")
+	f.BoolVar(&flags.unmanaged, "unmanaged", false, "leave out what keyturn rotates")
+	f.BoolVar(&flags.plan, "adopt-plan", false, "propose how each comes under rotation or goes, and how to do without, with the commands")
+	f.StringVar(&flags.resume, "resume", "", "file to leave off in, and to go on from (default one in the user's cache directory)")
+	c.RunE = func(cmd *cobra.Command, _ []string) error { return a.inventory(cmd.Context(), flags) }
+	return c
+}
+
+// inventoryReport is what 'keyturn inventory --json' prints. Its JSON is a stable
+// schema.
+type inventoryReport struct {
+	At          time.Time         `json:"at"`
+	Scope       string            `json:"scope"` // projects/P, folders/N or organizations/N
+	Home        string            `json:"home"`  // id of the project of keyturn's secrets
+	Summary     inventory.Summary `json:"summary"`
+	Credentials []inventoryItem   `json:"credentials"` // worst first
+	Gaps        []inventory.Gap   `json:"gaps"`        // what could not be read
+}
+
+// inventoryItem is a credential, and with --adopt-plan what to do about it.
+type inventoryItem struct {
+	inventory.Item
+	Plan *inventory.Plan `json:"plan,omitempty"` // nil where there is nothing to do
+	Ways []inventoryWay  `json:"ways,omitempty"` // how to do without
+}
+
+// inventoryWay is one of the item's keyless ways.
+type inventoryWay struct {
+	Way   inventory.Way    `json:"way"`
+	For   string           `json:"for"` // which of its users
+	Steps []inventory.Step `json:"steps"`
+}
+
+func (a *app) inventory(ctx context.Context, flags inventoryFlags) error {
+	scope, err := flags.scope(a.project)
+	if err != nil {
+		return err
+	}
+	cloud, err := gcp.New(gcp.Config{Project: a.project, Endpoint: a.endpoint, Quotas: a.inventoryQuotas()})
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	defer cloud.Close()
+	file, err := a.checkpoint(flags.resume, scope)
+	if err != nil {
+		return err
+	}
+	if began, read, ok := survey.Left(file, a.clock()()); ok {
+		fmt.Fprintf(a.stderr, "going on with the inventory of %s, which had read %d projects and accounts; delete %s to begin anew\n", due(began), read, file)
+	}
+	progress := newProgress(a.stderr)
+	snapshot, err := survey.Take(ctx, survey.Config{
+		Cloud: cloud, Scope: scope, Home: a.project, Now: a.clock(), Checkpoint: file, Progress: progress,
+	})
+	progress.finish()
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("interrupted: the same command goes on from %s: %w", file, err)
+	}
+	if err != nil {
+		return fmt.Errorf("taking the inventory of %s: %w", scope, err)
+	}
+	report := flags.report(snapshot)
+	return a.printReport(report, inventoryText(report, columns(a.stdout)), nil)
+}
+
+// inventoryQuotas are those of the project that calls. The embedded cloud has none
+// unless it is asked to.
+func (a *app) inventoryQuotas() gcp.Quotas {
+	if a.endpoint != "" {
+		return gcp.QuotasByEndpoint
+	}
+	return gcp.QuotasOfCaller
+}
+
+// scope is what is to be inventoried: the project unless something larger is given.
+func (f inventoryFlags) scope(project string) (string, error) {
+	scope := "projects/" + project
+	switch {
+	case f.folder != "" && f.organization != "":
+		return "", fmt.Errorf("%w: give either --folder or --organization", errUsage)
+	case f.folder != "":
+		scope = "folders/" + strings.TrimPrefix(f.folder, "folders/")
+	case f.organization != "":
+		scope = "organizations/" + strings.TrimPrefix(f.organization, "organizations/")
+	case project == "":
+		return scope, nil // which gcp.New complains about
+	}
+	if err := survey.CheckScope(scope); err != nil {
+		return "", fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return scope, nil
+}
+
+// checkpoint is the file of an interrupted inventory of the scope.
+func (a *app) checkpoint(given, scope string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding a place to leave off in: %w; give one by --resume", err)
+	}
+	name := strings.Join([]string{a.endpoint, a.project, scope}, " ")
+	return filepath.Join(cache, "keyturn", "inventory", strings.NewReplacer("/", "-", ":", "-", " ", "_").Replace(strings.TrimSpace(name))+".json"), nil
+}
+
+func (f inventoryFlags) report(s inventory.Snapshot) inventoryReport {
+	items := inventory.Classify(s)
+	r := inventoryReport{At: s.At, Scope: s.Scope, Home: s.Home, Summary: inventory.Summarise(s, items), Credentials: make([]inventoryItem, 0, len(items)), Gaps: append([]inventory.Gap{}, s.Gaps...)}
+	for _, p := range s.Projects {
+		r.Gaps = append(r.Gaps, p.Gaps...)
+	}
+	for _, i := range items {
+		if f.unmanaged && i.Secret != "" && i.State == inventory.Managed {
+			continue
+		}
+		item := inventoryItem{Item: i}
+		if f.plan {
+			item.propose(s.Home)
+		}
+		r.Credentials = append(r.Credentials, item)
+	}
+	return r
+}
+
+// propose adds what to do about the credential.
+func (i *inventoryItem) propose(home string) {
+	if plan, ok := i.Item.Plan(home); ok {
+		i.Plan = &plan
+	}
+	for _, w := range i.Keyless {
+		i.Ways = append(i.Ways, inventoryWay{w, w.For(), i.Steps(w)})
+	}
+}
