@@ -38,7 +38,7 @@ func (c *Cloud) ProjectCredentials(ctx context.Context, project string, now func
 			return s, err
 		}
 		if err != nil {
-			g := gapOf(r.part, s.Scope, err)
+			g := GapOf(r.part, s.Scope, err)
 			g.Kind = r.kind
 			p.Gaps = append(p.Gaps, g)
 		}
@@ -65,7 +65,7 @@ func (c *Cloud) readAccountKeys(ctx context.Context, p *inventory.Project) {
 	_ = all.Wait() // what went wrong is in errs
 	for i, err := range errs {
 		if err != nil {
-			p.Gaps = append(p.Gaps, gapOf(inventory.AccountKeys, accountIn(p, &p.Accounts[i]), err))
+			p.Gaps = append(p.Gaps, GapOf(inventory.AccountKeys, accountIn(p, &p.Accounts[i]), err))
 		}
 	}
 }
