@@ -32,6 +32,7 @@ func TestDisabledAccountStopsAtEveryDoor(t *testing.T) {
 	w, ctx := start(t), t.Context()
 	account, topic := w.account("bot"), w.topic("ttt")
 	accounts := open(w, iam.NewIamClient, w.overGRPC())
+	w.bind("projects/acme", "roles/pubsub.viewer", account.GetEmail())
 	key, err := accounts.CreateServiceAccountKey(ctx, &adminpb.CreateServiceAccountKeyRequest{Name: account.GetName()})
 	w.must(err)
 	config, err := google.JWTConfigFromJSON(key.GetPrivateKeyData(), "https://www.googleapis.com/auth/cloud-platform")

@@ -117,8 +117,10 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 		grpc.ChainStreamInterceptor(c.IAM.Stream()),
 	}
 	main, err := wire.NewHandler(func(r grpc.ServiceRegistrar) {
-		c.Secrets.Register(r)
+		location.Register(r)
 		c.IAM.Register(r)
+		r = c.IAM.Guard(r)
+		c.Secrets.Register(r)
 		c.APIKeys.Register(r)
 		c.PubSub.Register(r)
 		c.Logging.Register(r)
@@ -128,7 +130,6 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 		c.Run.Register(r)
 		c.Usage.Register(r)
 		c.resources.Register(r)
-		location.Register(r)
 	}, slices.Concat(apikeys.Rules(), run.Rules(), pubsub.PolicyRules()), opts...)
 	if err != nil {
 		return nil, err

@@ -4,8 +4,8 @@
 //
 // It refuses what Google refuses, with Google's codes and, where they are
 // known, Google's texts. What no source confirms is marked [mem] where it is
-// decided. IAM permissions are not enforced here. A key that is bound to a
-// service account authenticates as any other: its account gets to do nothing.
+// decided. IAM permissions are left to package permission. A key that is bound to
+// a service account authenticates as any other: its account gets to do nothing.
 package apikeys
 
 import (

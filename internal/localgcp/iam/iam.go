@@ -22,6 +22,7 @@ import (
 	"example.com/keyturn/internal/localgcp/iam/directory"
 	"example.com/keyturn/internal/localgcp/iam/oauth"
 	"example.com/keyturn/internal/localgcp/iam/orgpolicy"
+	"example.com/keyturn/internal/localgcp/iam/permission"
 	"example.com/keyturn/internal/localgcp/iam/policy"
 	"example.com/keyturn/internal/localgcp/iam/resourcemanager"
 	"example.com/keyturn/internal/localgcp/principal"
@@ -185,6 +186,28 @@ func (s *Service) SetOrgPolicy(p OrgPolicy, emails ...string) {
 	for _, e := range emails {
 		s.directory.OverrideOrgPolicy(e, &p)
 	}
+}
+
+// Guard returns r with those services behind the policies that are registered
+// there and are not IAM's own. The owner may do everything.
+func (s *Service) Guard(r grpc.ServiceRegistrar) grpc.ServiceRegistrar {
+	return permission.Guard(r, permission.Config{
+		Allows: s.policies.Allows, ProjectID: s.projectID, Project: s.cfg.ProjectID, Log: s.log,
+	})
+}
+
+// projectID is the id of a project given by id or number, as far as anybody has
+// told the id of that number.
+func (s *Service) projectID(project string) string {
+	if project == ProjectNumber(s.cfg.ProjectID) {
+		return s.cfg.ProjectID
+	}
+	for _, resource := range s.policies.Resources() {
+		if id, ok := strings.CutPrefix(resource, "projects/"); ok && !strings.Contains(id, "/") && ProjectNumber(id) == project {
+			return id
+		}
+	}
+	return project
 }
 
 // BoundAPIKeysAllowed reports whether API keys of the project may be bound to

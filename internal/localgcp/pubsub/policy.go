@@ -2,71 +2,78 @@ package pubsub
 
 import (
 	"context"
-	"path"
+	"strings"
 
 	"cloud.google.com/go/iam/apiv1/iampb"
 	"google.golang.org/genproto/googleapis/api/annotations"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"example.com/keyturn/internal/localgcp/iam/policy"
 	"example.com/keyturn/internal/localgcp/principal"
 )
 
-// policies are the allow policies of topics and subscriptions: google.iam.v1.IAMPolicy.
-// Nothing is refused by them yet.
-type policies struct {
-	iampb.UnimplementedIAMPolicyServer
-	*Service
-}
+// policies is google.iam.v1.IAMPolicy for topics and subscriptions.
+type policies struct{ *Service }
 
-// PolicyRules bind the REST paths that Pub/Sub has for policies.
+// PolicyRules returns the REST bindings of google.iam.v1.IAMPolicy for Pub/Sub's
+// resources, whose own annotations are for names of any form.
 func PolicyRules() []*annotations.HttpRule {
 	var rules []*annotations.HttpRule
-	for _, resource := range []string{"/v1/{resource=projects/*/topics/*}", "/v1/{resource=projects/*/subscriptions/*}"} {
+	for _, resource := range []string{"{resource=projects/*/topics/*}", "{resource=projects/*/subscriptions/*}"} {
 		rules = append(rules,
-			&annotations.HttpRule{Selector: "google.iam.v1.IAMPolicy.GetIamPolicy", Pattern: &annotations.HttpRule_Get{Get: resource + ":getIamPolicy"}},
-			&annotations.HttpRule{Selector: "google.iam.v1.IAMPolicy.SetIamPolicy", Pattern: &annotations.HttpRule_Post{Post: resource + ":setIamPolicy"}, Body: "*"},
-			&annotations.HttpRule{Selector: "google.iam.v1.IAMPolicy.TestIamPermissions", Pattern: &annotations.HttpRule_Post{Post: resource + ":testIamPermissions"}, Body: "*"},
+			&annotations.HttpRule{
+				Selector: "google.iam.v1.IAMPolicy.GetIamPolicy",
+				Pattern:  &annotations.HttpRule_Get{Get: "/v1/" + resource + ":getIamPolicy"},
+			},
+			&annotations.HttpRule{
+				Selector: "google.iam.v1.IAMPolicy.SetIamPolicy",
+				Pattern:  &annotations.HttpRule_Post{Post: "/v1/" + resource + ":setIamPolicy"}, Body: "*",
+			},
+			&annotations.HttpRule{
+				Selector: "google.iam.v1.IAMPolicy.TestIamPermissions",
+				Pattern:  &annotations.HttpRule_Post{Post: "/v1/" + resource + ":testIamPermissions"}, Body: "*",
+			},
 		)
 	}
 	return rules
 }
 
-func (p policies) find(name string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.topics[name] == nil && p.subs[name] == nil {
-		return status.Errorf(codes.NotFound, "Resource not found (resource=%s).", name)
+// has returns NOT_FOUND when there is no such topic or subscription.
+func (s *Service) has(resource string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.topics[resource] == nil && s.subs[resource] == nil {
+		return notFound(resource)
 	}
 	return nil
 }
 
-// GetIamPolicy returns the policy of a topic or subscription.
+// GetIamPolicy returns the policy of a topic or subscription; an empty one when
+// none was set.
 func (p policies) GetIamPolicy(_ context.Context, req *iampb.GetIamPolicyRequest) (*iampb.Policy, error) {
-	if err := p.find(req.GetResource()); err != nil {
+	if err := p.has(req.GetResource()); err != nil {
 		return nil, err
 	}
 	return p.cfg.Policies.Get(req.GetResource()), nil
 }
 
-// SetIamPolicy replaces it; ABORTED when the etag shows that it changed since it
-// was read.
+// SetIamPolicy replaces the policy of a topic or subscription.
 func (p policies) SetIamPolicy(_ context.Context, req *iampb.SetIamPolicyRequest) (*iampb.Policy, error) {
-	if err := p.find(req.GetResource()); err != nil {
+	if err := p.has(req.GetResource()); err != nil {
 		return nil, err
 	}
-	return p.cfg.Policies.Set(req.GetResource(), req.GetPolicy())
+	return p.cfg.Policies.Edit(req)
 }
 
-// TestIamPermissions returns those of the permissions that the caller holds.
+// TestIamPermissions returns those of the permissions that the caller holds by
+// the policies of the resource and its project; the owner holds all of
+// Pub/Sub's. Of a resource that does not exist nobody holds any.
 func (p policies) TestIamPermissions(ctx context.Context, req *iampb.TestIamPermissionsRequest) (*iampb.TestIamPermissionsResponse, error) {
-	if err := p.find(req.GetResource()); err != nil {
-		return nil, err
-	}
-	caller := principal.FromContext(ctx)
+	caller, resource := principal.FromContext(ctx), req.GetResource()
+	exists := p.has(resource) == nil
+	project, _, _ := strings.Cut(strings.TrimPrefix(resource, "projects/"), "/")
 	granted, err := policy.Test(req.GetPermissions(), func(permission string) bool {
-		return caller.IsOwner() || p.cfg.Policies.Allows(caller.Email, permission, req.GetResource(), path.Dir(path.Dir(req.GetResource())))
+		return exists && strings.HasPrefix(permission, "pubsub.") &&
+			(caller.IsOwner() || p.cfg.Policies.Allows(caller.Email, permission, resource, "projects/"+project))
 	})
 	return &iampb.TestIamPermissionsResponse{Permissions: granted}, err
 }

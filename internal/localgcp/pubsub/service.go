@@ -88,12 +88,13 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// Register adds both Pub/Sub services, and the policies of what they have, to a gRPC server, which has to take
-// messages of over 10 MB (grpc.MaxRecvMsgSize) for publishers to reach that limit.
+// Register adds both Pub/Sub services, and google.iam.v1.IAMPolicy for topics and
+// subscriptions alone, to a gRPC server, which has to take messages of over 10 MB
+// (grpc.MaxRecvMsgSize) for publishers to reach that limit.
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pubsubpb.RegisterPublisherServer(r, s)
 	pubsubpb.RegisterSubscriberServer(r, s)
-	iampb.RegisterIAMPolicyServer(r, policies{Service: s})
+	iampb.RegisterIAMPolicyServer(r, policies{s})
 }
 
 // Close cuts pushes and pulls off and returns once all goroutines have ended.

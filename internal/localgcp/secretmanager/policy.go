@@ -2,13 +2,9 @@ package secretmanager
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"cloud.google.com/go/iam/apiv1/iampb"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"example.com/keyturn/internal/localgcp/iam/policy"
 	"example.com/keyturn/internal/localgcp/principal"
 )
@@ -23,49 +19,15 @@ func (s *Service) GetIamPolicy(_ context.Context, req *iampb.GetIamPolicyRequest
 	return s.cfg.Policies.Get(req.GetResource()), nil
 }
 
-// SetIamPolicy replaces the parts of a secret's policy that the mask names:
-// the bindings when there is none. A stale etag fails with Aborted; an omitted
-// one is not checked. The policy's version is 3 when it has conditions and 1
-// otherwise, whatever it was sent as.
+// SetIamPolicy replaces the parts of a secret's policy that the mask names, as
+// policy.Store.Edit does.
 func (s *Service) SetIamPolicy(_ context.Context, req *iampb.SetIamPolicyRequest) (*iampb.Policy, error) {
-	given := req.GetPolicy()
-	if given == nil {
-		return nil, required("policy")
-	}
-	if conditional(given) && given.GetVersion() != 3 {
-		return nil, status.Error(codes.InvalidArgument, "Bindings with conditions need policy version 3.")
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, err := s.find(req.GetResource()); err != nil {
 		return nil, err
 	}
-	next := s.cfg.Policies.Get(req.GetResource())
-	next.Etag = given.GetEtag()
-	paths := req.GetUpdateMask().GetPaths()
-	if len(paths) == 0 {
-		paths = []string{"bindings"}
-	}
-	for _, path := range paths {
-		switch path {
-		case "bindings":
-			next.Bindings = given.GetBindings()
-		case "audit_configs":
-			next.AuditConfigs = given.GetAuditConfigs()
-		case "etag", "version": // follow from the rest
-		default:
-			return nil, status.Errorf(codes.InvalidArgument, "Field [%s] in update_mask is unknown.", path)
-		}
-	}
-	next.Version = 1
-	if conditional(next) {
-		next.Version = 3
-	}
-	return s.cfg.Policies.Set(req.GetResource(), next)
-}
-
-func conditional(p *iampb.Policy) bool {
-	return slices.ContainsFunc(p.GetBindings(), func(b *iampb.Binding) bool { return b.GetCondition() != nil })
+	return s.cfg.Policies.Edit(req)
 }
 
 // TestIamPermissions returns those of the permissions that the caller holds by

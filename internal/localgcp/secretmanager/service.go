@@ -5,8 +5,8 @@
 // It refuses what Google refuses, with Google's codes and, where they are
 // known, Google's texts. What no source confirms is marked [mem] where it is
 // decided. Deviations: names keep the project as the caller spelled it (Google
-// answers with the project number), the service itself enforces no IAM policy,
-// and managed rotation (Cloud SQL only) is unimplemented.
+// answers with the project number), and managed rotation (Cloud SQL only) is
+// unimplemented. What the policies allow is left to package permission.
 package secretmanager
 
 import (

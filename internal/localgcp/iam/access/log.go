@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"maps"
 	"net"
 	"strings"
 
@@ -57,7 +58,7 @@ type Call struct {
 
 // Write writes the entry of a call whose caller and peer are in ctx.
 func (l Log) Write(ctx context.Context, c Call) {
-	if l.Writer == nil || l.NoDataAccess && !c.Rule.Write {
+	if l.Writer == nil || c.Rule.Unlogged || c.Target.Project == "" || l.NoDataAccess && !c.Rule.Write {
 		return
 	}
 	payload, err := anypb.New(l.payload(ctx, c))
@@ -74,10 +75,19 @@ func (l Log) Write(ctx context.Context, c Call) {
 	}
 	l.Writer.WriteEntry(&loggingpb.LogEntry{
 		LogName:  "projects/" + c.Target.Project + "/logs/cloudaudit.googleapis.com%2F" + stream,
-		Resource: &monitoredres.MonitoredResource{Type: c.Target.Type, Labels: c.Target.Labels},
+		Resource: l.resource(c),
 		Severity: severity,
 		Payload:  &loggingpb.LogEntry_ProtoPayload{ProtoPayload: payload},
 	})
+}
+
+// resource names the method, too, where the monitored resource has a label for it.
+func (l Log) resource(c Call) *monitoredres.MonitoredResource {
+	labels := maps.Clone(c.Target.Labels)
+	if c.Target.Type == "audited_resource" {
+		labels["method"] = l.MethodPrefix + c.Method
+	}
+	return &monitoredres.MonitoredResource{Type: c.Target.Type, Labels: labels}
 }
 
 func (l Log) payload(ctx context.Context, c Call) *audit.AuditLog {

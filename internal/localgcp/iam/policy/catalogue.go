@@ -14,7 +14,8 @@ var unnamed = []string{
 	"pubsub.snapshots.create", "pubsub.snapshots.delete", "pubsub.snapshots.getIamPolicy", "pubsub.snapshots.setIamPolicy", "pubsub.snapshots.update",
 	"pubsub.subscriptions.create", "pubsub.subscriptions.delete", "pubsub.subscriptions.getIamPolicy", "pubsub.subscriptions.setIamPolicy", "pubsub.subscriptions.update",
 	"pubsub.topics.create", "pubsub.topics.delete", "pubsub.topics.detachSubscription", "pubsub.topics.getIamPolicy", "pubsub.topics.setIamPolicy", "pubsub.topics.update",
-	"resourcemanager.projects.update", "serviceusage.services.disable", "serviceusage.services.enable",
+	"orgpolicy.policies.create", "orgpolicy.policies.delete", "orgpolicy.policies.update", "orgpolicy.policy.set",
+	"resourcemanager.projects.update", "run.services.create", "run.services.delete", "run.services.setIamPolicy", "run.services.update",
 }
 
 // Permissions lists, in order, those that are of use in the embedded cloud: what

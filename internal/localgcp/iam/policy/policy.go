@@ -5,6 +5,7 @@ package policy
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -69,6 +70,46 @@ func (s *Store) Set(resource string, p *iampb.Policy) (*iampb.Policy, error) {
 	return proto.Clone(stored).(*iampb.Policy), nil
 }
 
+// Edit replaces the parts of a resource's policy that the request's mask names:
+// the bindings when there is none. Errors are those of Set, and bindings with
+// conditions need version 3. The policy's version is 3 when it has conditions and
+// 1 otherwise, whatever it was sent as.
+func (s *Store) Edit(req *iampb.SetIamPolicyRequest) (*iampb.Policy, error) {
+	given := req.GetPolicy()
+	if given == nil {
+		return nil, status.Error(codes.InvalidArgument, "Field [policy] is required.")
+	}
+	if conditional(given) && given.GetVersion() != 3 {
+		return nil, status.Error(codes.InvalidArgument, "Bindings with conditions need policy version 3.")
+	}
+	next := s.Get(req.GetResource())
+	next.Etag = given.GetEtag()
+	paths := req.GetUpdateMask().GetPaths()
+	if len(paths) == 0 {
+		paths = []string{"bindings"}
+	}
+	for _, path := range paths {
+		switch path {
+		case "bindings":
+			next.Bindings = given.GetBindings()
+		case "audit_configs":
+			next.AuditConfigs = given.GetAuditConfigs()
+		case "etag", "version": // follow from the rest
+		default:
+			return nil, status.Errorf(codes.InvalidArgument, "Field [%s] in update_mask is unknown.", path)
+		}
+	}
+	next.Version = 1
+	if conditional(next) {
+		next.Version = 3
+	}
+	return s.Set(req.GetResource(), next)
+}
+
+func conditional(p *iampb.Policy) bool {
+	return slices.ContainsFunc(p.GetBindings(), func(b *iampb.Binding) bool { return b.GetCondition() != nil })
+}
+
 func (s *Store) validate(p *iampb.Policy) error {
 	if p == nil {
 		return status.Error(codes.InvalidArgument, "The policy is missing: send it in the field policy.")
@@ -110,6 +151,13 @@ func (s *Store) Delete(resource string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.policies, resource)
+}
+
+// Resources are those that have a policy, in no order.
+func (s *Store) Resources() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.policies))
 }
 
 // Allows reports whether the policy of any of the resources grants a service

@@ -90,6 +90,11 @@ var predefined = map[string][]string{
 		"monitoring.timeSeries.list", "serviceusage.operations.get", "serviceusage.operations.list", "serviceusage.quotas.get", "serviceusage.services.get", "serviceusage.services.list",
 	},
 
+	"roles/serviceusage.serviceUsageAdmin": {
+		"monitoring.timeSeries.list", "serviceusage.operations.get", "serviceusage.operations.list", "serviceusage.quotas.get", "serviceusage.services.disable",
+		"serviceusage.services.enable", "serviceusage.services.get", "serviceusage.services.list", "serviceusage.services.use",
+	},
+
 	"roles/pubsub.admin": {"pubsub.*", "resourcemanager.projects.get", "serviceusage.services.get", "serviceusage.services.list"},
 	"roles/pubsub.editor": {
 		"pubsub.*", "!pubsub.*.setIamPolicy", "!pubsub.*.getIamPolicy", "resourcemanager.projects.get", "serviceusage.services.get", "serviceusage.services.list",
@@ -126,7 +131,14 @@ var predefined = map[string][]string{
 	"roles/cloudscheduler.jobRunner": join(inProject, []string{"cloudscheduler.jobs.fullView", "cloudscheduler.jobs.run", "serviceusage.services.get", "serviceusage.services.list"}),
 
 	"roles/run.invoker":            {"run.routes.invoke"},
+	"roles/run.viewer":             join(inProject, []string{"run.routes.get", "run.routes.list", "run.services.get", "run.services.getIamPolicy", "run.services.list"}),
+	"roles/run.admin":              join(inProject, []string{"run.*"}),
 	"roles/cloudfunctions.invoker": {"cloudfunctions.functions.invoke"},
+	"roles/cloudfunctions.viewer": join(inProject, []string{
+		"cloudfunctions.functions.get", "cloudfunctions.functions.getIamPolicy", "cloudfunctions.functions.list", "cloudfunctions.runtimes.list",
+	}),
+	"roles/orgpolicy.policyViewer": {"orgpolicy.constraints.list", "orgpolicy.policies.list", "orgpolicy.policy.get"},
+	"roles/orgpolicy.policyAdmin":  {"orgpolicy.*"},
 	"roles/aiplatform.user":        {"aiplatform.endpoints.predict", "aiplatform.endpoints.get", "aiplatform.endpoints.list", "aiplatform.models.get", "aiplatform.models.list"},
 }
 

@@ -1,0 +1,58 @@
+package permission
+
+import (
+	"path"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"example.com/keyturn/internal/localgcp/iam/access"
+)
+
+// functions, cloudRun and serviceUsage are what a deployment consists of.
+var functions = service{
+	api: "cloudfunctions.googleapis.com", audited: "google.cloud.functions.v2.FunctionService.", resource: named, refuse: orMayNotExist,
+	rules: map[string]access.Rule{
+		"GetFunction":   read("cloudfunctions.functions.get"),
+		"ListFunctions": read("cloudfunctions.functions.list"),
+		"ListRuntimes":  read("cloudfunctions.runtimes.list"),
+	},
+}
+
+var cloudRun = service{
+	api: "run.googleapis.com", audited: "google.cloud.run.v2.Services.", resource: named, refuse: orMayNotExist,
+	rules: map[string]access.Rule{
+		"GetIamPolicy": read("run.services.getIamPolicy"),
+		"SetIamPolicy": write("run.services.setIamPolicy"),
+	},
+}
+
+func orMayNotExist(permission, resource string) error { // details are [mem]
+	return access.Refusal(map[string]string{"permission": permission, "resource": resource},
+		"Permission '%s' denied on resource '%s' (or resource may not exist).", permission, resource)
+}
+
+var serviceUsage = service{
+	api: "serviceusage.googleapis.com", audited: "google.api.serviceusage.v1.ServiceUsage.", resource: named,
+	rules: map[string]access.Rule{
+		"GetService":          read("serviceusage.services.get"),
+		"BatchGetServices":    read("serviceusage.services.get"),
+		"ListServices":        read("serviceusage.services.list"),
+		"EnableService":       write("serviceusage.services.enable"),
+		"BatchEnableServices": write("serviceusage.services.enable"),
+		"DisableService":      write("serviceusage.services.disable"),
+	},
+	refuse: func(permission, resource string) error {
+		consumer, api, _ := strings.Cut(resource, "/services/")
+		what := "service [" + api + "]"
+		if api == "" {
+			what = "services for consumer container [" + consumer + "]"
+		}
+		s, _ := status.Newf(codes.PermissionDenied, "Permission denied to %s %s", strings.TrimPrefix(path.Ext(permission), "."), what).WithDetails(
+			&errdetails.ErrorInfo{Reason: "AUTH_PERMISSION_DENIED", Domain: "serviceusage.googleapis.com"},
+		) // fails for code OK only
+		return s.Err()
+	},
+}
