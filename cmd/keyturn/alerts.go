@@ -36,7 +36,6 @@ There the function asks who you are, and goes by your Application Default Creden
 	} {
 		flags := asking.Flags()
 		flags.StringVar(&to.config.URL, "url", os.Getenv("KEYTURN_ALERT_URL"), "URL of the function AlertHTTP")
-		flags.StringVar(&to.config.Impersonate, "impersonate-service-account", "", "e-mail address of a service account to ask as")
 		c.AddCommand(asking)
 	}
 	return c
@@ -55,6 +54,11 @@ func (f *alertFlags) ask(ctx context.Context, c alert.Command, answer alertdoor.
 	if f.config.URL == "" {
 		return fmt.Errorf("%w: it is not said where the alert function is: give --url or KEYTURN_ALERT_URL, as 'eval \"$(keyturn local env)\"' does, and for a project of yours: %s", errUsage, alertdoor.Describe)
 	}
+	chain, err := f.impersonated()
+	if err != nil {
+		return err
+	}
+	f.config.Impersonate = chain
 	door, err := alertdoor.New(f.config)
 	if err == nil {
 		err = c.Validate()

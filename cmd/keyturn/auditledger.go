@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"example.com/keyturn/functions/audit"
-	"example.com/keyturn/shared/gcp"
 	"github.com/spf13/cobra"
 )
 
@@ -25,9 +24,9 @@ ledger of the time that the log is of.`,
 	}
 	c.Flags().StringSliceVar(&rotators, "rotator", nil, "e-mail of an account that keyturn rotates as (default keyturn-rotate of the project)")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		cloud, err := gcp.New(gcp.Config{Project: a.project, Endpoint: a.endpoint})
+		cloud, err := a.cloud()
 		if err != nil {
-			return fmt.Errorf("%w: %w", errUsage, err)
+			return err
 		}
 		defer cloud.Close()
 		if len(rotators) == 0 {

@@ -34,6 +34,7 @@ type app struct {
 	stdout, stderr io.Writer
 	project        string
 	endpoint       string
+	impersonate    string
 	json           bool
 }
 
@@ -85,6 +86,7 @@ Exit codes: 0 done, or accepted where sweeps go on with it; 1 could not be done;
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.project, "project", envOr("KEYTURN_PROJECT", os.Getenv("GOOGLE_CLOUD_PROJECT")), "project that holds the secrets")
 	flags.StringVar(&a.endpoint, "endpoint", os.Getenv("KEYTURN_ENDPOINT"), "host:port of 'keyturn local'; empty is Google Cloud")
+	flags.StringVar(&a.impersonate, "impersonate-service-account", os.Getenv("CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT"), "e-mail address of a service account to make all calls as, after those of a chain with commas between, as gcloud takes it")
 	flags.BoolVar(&a.json, "json", false, "write one JSON object to standard output and nothing else there")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see '%s --help'", errUsage, err, c.CommandPath())
@@ -139,7 +141,7 @@ func (a *app) hint(err error) error {
 	case gcp.IsNotFound(err) && strings.HasSuffix(err.Error(), "."): // Google's own sentence, with nothing after it
 		return fmt.Errorf("%w 'keyturn status' lists the credentials", err)
 	case gcp.IsPermissionDenied(err):
-		return fmt.Errorf("%w; 'gcloud auth application-default login' chooses the account that keyturn uses", err)
+		return a.denied(err)
 	}
 	return err
 }
@@ -154,8 +156,9 @@ func (a *app) complain(err error) {
 	fmt.Fprintln(a.stderr, "keyturn:", plainly(err.Error()))
 }
 
-// wire is how gRPC writes down that a call failed; what Google said comes after it.
-var wire = regexp.MustCompile(`rpc error: code = \w+ desc = `)
+// wire is how gRPC writes down that a call failed, and Google's client what Google
+// said to machines; what it said to people is between the two.
+var wire = regexp.MustCompile(`rpc error: code = \w+ desc = |\nerror details: name = ErrorInfo reason = \w+ domain = \S+ metadata = map\[[^\]]*\]`)
 
 // plainly leaves out of a message what only machines read.
 func plainly(message string) string { return wire.ReplaceAllString(message, "") }
@@ -194,9 +197,9 @@ func escapeUnprintable(text string) string {
 // rotator is the rotate function, run in this process on the caller's own
 // credentials.
 func (a *app) rotator() (*rotate.Function, *gcp.Cloud, error) {
-	cloud, err := gcp.New(gcp.Config{Project: a.project, Endpoint: a.endpoint})
+	cloud, err := a.cloud()
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", errUsage, err)
+		return nil, nil, err
 	}
 	return rotate.New(rotate.Config{Cloud: cloud, Now: a.clock()}), cloud, nil
 }

@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"freeaddr": freeAddr, "appears": appears, "silent": silent, "seed": seed, "finding": finding,
 			"exit": checkExit, "json": checkJSON, "note": note, "narrow": narrow,
+			"account": account, "grant": grant, "keyfile": writeKeyFile, "follow": follow,
 		},
 	})
 }

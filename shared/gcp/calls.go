@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
+	"cloud.google.com/go/logging/apiv2/loggingpb"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -49,18 +51,19 @@ func newCaller(config Config) *caller {
 
 // unary is the interceptor of the gRPC clients.
 func (c *caller) unary(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	return c.do(ctx, method, ProjectOf(resourceOf(req)), func(ctx context.Context) error {
+	return c.do(ctx, method, resourceOf(req), func(ctx context.Context) error {
 		return invoke(ctx, method, req, reply, conn, opts...)
 	})
 }
 
-// do makes a call about a project. The error of an attempt has a gRPC status.
-func (c *caller) do(ctx context.Context, method, project string, attempt func(context.Context) error) error {
+// do makes a call about a resource. The error of an attempt has a gRPC status.
+func (c *caller) do(ctx context.Context, method, resource string, attempt func(context.Context) error) error {
 	for n := 1; ; n++ {
-		if err := c.admit(ctx, method, project); err != nil {
+		if err := c.admit(ctx, method, ProjectOf(resource)); err != nil {
 			return err
 		}
 		err := try(ctx, attempt)
+		err = note(err, method, resource)
 		again, after := c.again(method, err, n)
 		if !again || c.pause(ctx, after) != nil {
 			return err
@@ -160,6 +163,10 @@ func resourceOf(req any) string {
 		return r.GetParent()
 	case interface{ GetName() string }:
 		return r.GetName()
+	case *pubsubpb.PublishRequest:
+		return r.GetTopic()
+	case *loggingpb.ListLogEntriesRequest:
+		return strings.Join(r.GetResourceNames(), ",")
 	case *secretmanagerpb.UpdateSecretRequest:
 		return r.GetSecret().GetName()
 	case *apikeyspb.UpdateKeyRequest:

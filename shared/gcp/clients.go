@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 
 	apikeys "cloud.google.com/go/apikeys/apiv2"
 	firestore "cloud.google.com/go/firestore/apiv1"
@@ -15,6 +16,7 @@ import (
 	orgpolicy "cloud.google.com/go/orgpolicy/apiv2"
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	secretmanager "cloud.google.com/go/secretmanager/apiv1"
+	"golang.org/x/oauth2"
 	apikeysrest "google.golang.org/api/apikeys/v2"
 	"google.golang.org/api/cloudasset/v1"
 	cloudresourcemanager "google.golang.org/api/cloudresourcemanager/v1"
@@ -190,9 +192,13 @@ func (c *Cloud) apiKeysBothWays(ctx context.Context) (*apikeys.Client, *apikeysr
 // Credentials need none of.
 func (c *Cloud) restOptions() []option.ClientOption {
 	if c.config.Endpoint == "" {
-		return nil
+		return c.acting()
 	}
-	return []option.ClientOption{option.WithHTTPClient(c.http), option.WithEndpoint("http://" + c.config.Endpoint + "/")}
+	client := c.http
+	if c.actor != nil {
+		client = &http.Client{Transport: &oauth2.Transport{Source: c.actor, Base: c.http.Transport}, Timeout: c.http.Timeout, CheckRedirect: refuseRedirect}
+	}
+	return []option.ClientOption{option.WithHTTPClient(client), option.WithEndpoint("http://" + c.config.Endpoint + "/")}
 }
 
 // Close closes every client that was dialled. Those of REST hold nothing open.

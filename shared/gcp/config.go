@@ -29,6 +29,17 @@ type Config struct {
 	// keyturn-rotate and to keyturn-findings; empty seals nothing.
 	SealCommands, SealFindings string
 
+	// Impersonate is whom all calls are made as: the e-mail address of a service
+	// account, after those of a chain in which each acts as the next. Empty is
+	// Application Default Credentials as they are, and with an Endpoint its owner.
+	Impersonate []string
+	// KeyFile is the path of a service-account key file to call Endpoint with; empty
+	// calls as its owner. To Google's own, Application Default Credentials name it.
+	KeyFile string
+	// QuotaProject is the project whose quotas impersonated calls to Google's own use;
+	// empty is the account's. Application Default Credentials have theirs.
+	QuotaProject string
+
 	Quotas Quotas // how fast to call; zero is half of Google's quotas on Google's own, and no limit with an Endpoint
 }
 
@@ -57,6 +68,7 @@ type Cloud struct {
 	config  Config
 	http    *http.Client
 	calls   *caller
+	actor   *actor // nil is nobody but who Application Default Credentials are of
 	clients clients
 	seals   map[string]*Value // by topic
 }
@@ -76,6 +88,7 @@ func New(c Config) (*Cloud, error) {
 			cloud.calls.pause = w.Pause
 		}
 	}
+	cloud.actor = newActor(c, cloud.http)
 	return cloud, nil
 }
 
@@ -86,7 +99,7 @@ func (c Config) halved() bool {
 
 // validate reports all that is wrong at once.
 func (c Config) validate() error {
-	return errors.Join(checkProject(c.Project), checkEndpoint(c.Endpoint), checkEndpoint(c.Firestore), checkQuotas(c.Quotas), checkSeals(c.seals()))
+	return errors.Join(checkProject(c.Project), checkEndpoint(c.Endpoint), checkEndpoint(c.Firestore), checkQuotas(c.Quotas), checkSeals(c.seals()), checkImpersonate(c.Impersonate))
 }
 
 var versionName = regexp.MustCompile(`^projects/[^/]+(/locations/[^/]+)?/secrets/[A-Za-z0-9_-]{1,255}/versions/[A-Za-z0-9_-]{1,63}$`)
@@ -144,9 +157,11 @@ func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLa
 func (c *Cloud) Project() string { return c.config.Project }
 
 // TokenURL is where service-account keys are exchanged for tokens.
-func (c *Cloud) TokenURL() string {
-	if c.config.Endpoint != "" {
-		return "http://" + c.config.Endpoint + "/token"
+func (c *Cloud) TokenURL() string { return c.config.tokenURL() }
+
+func (c Config) tokenURL() string {
+	if c.Endpoint != "" {
+		return "http://" + c.Endpoint + "/token"
 	}
 	return "https://oauth2.googleapis.com/token"
 }
@@ -176,18 +191,34 @@ func (c *Cloud) options() []option.ClientOption { return c.optionsAt(c.config.En
 // optionsAt dials an endpoint in clear text, and Google's own, for "", as usual.
 func (c *Cloud) optionsAt(endpoint string) []option.ClientOption {
 	interceptors := []grpc.UnaryClientInterceptor{c.calls.unary}
+	if c.actor != nil {
+		interceptors = append(interceptors, c.actor.unary)
+	}
 	if c.config.Wire != nil && c.config.Wire.GRPC != nil {
 		interceptors = append(interceptors, c.config.Wire.GRPC)
 	}
 	opts := []option.ClientOption{option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(interceptors...))}
 	if endpoint == "" {
-		return opts
+		return append(opts, c.acting()...)
 	}
 	return append(opts,
 		option.WithEndpoint(endpoint),
 		option.WithoutAuthentication(),
 		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
 	)
+}
+
+// acting are the options of clients of Google's own that call as somebody else than
+// Application Default Credentials have it.
+func (c *Cloud) acting() []option.ClientOption {
+	if c.actor == nil {
+		return nil
+	}
+	opts := []option.ClientOption{option.WithTokenSource(c.actor)}
+	if c.config.QuotaProject != "" {
+		opts = append(opts, option.WithQuotaProject(c.config.QuotaProject))
+	}
+	return opts
 }
 
 // lazy holds a client that is dialled on first use. A failed dial is tried

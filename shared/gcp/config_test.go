@@ -3,6 +3,7 @@ package gcp
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -80,7 +81,7 @@ func TestReadEnvironment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, err := ReadEnvironment(tt.environ)
 			must(t, err)
-			if got != tt.want {
+			if !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})
@@ -95,7 +96,7 @@ func TestReadEnvironmentTellsAllThatIsWrong(t *testing.T) {
 	} {
 		says(t, err, want)
 	}
-	if got != (Environment{}) || strings.Contains(err.Error(), canary) {
+	if !reflect.DeepEqual(got, Environment{}) || strings.Contains(err.Error(), canary) {
 		t.Errorf("environment %+v, error %v: want neither with values", got, err)
 	}
 }

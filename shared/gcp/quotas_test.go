@@ -80,7 +80,7 @@ func TestCallsWaitForTheirTurn(t *testing.T) {
 	cloud.calls.quotas = newQuotas(func() time.Time { return stopped })
 	calls := 0
 	call := func(ctx context.Context) error {
-		return cloud.calls.do(ctx, keysAPI+"DeleteKey", "acme", func(context.Context) error { calls++; return nil })
+		return cloud.calls.do(ctx, keysAPI+"DeleteKey", "projects/acme", func(context.Context) error { calls++; return nil })
 	}
 	for range 12 { // 10 are the burst
 		must(t, call(t.Context()))

@@ -21,7 +21,7 @@ import (
 // retries and errors are the same.
 func overREST[Answer any](ctx context.Context, c *Cloud, method, resource string, attempt func(context.Context) (Answer, error)) (Answer, error) {
 	var answer Answer
-	err := c.calls.do(ctx, method, ProjectOf(resource), func(ctx context.Context) (err error) {
+	err := c.calls.do(ctx, method, resource, func(ctx context.Context) (err error) {
 		answer, err = attempt(ctx)
 		return restError(err)
 	})
@@ -39,6 +39,9 @@ func restError(err error) error {
 	case errors.As(err, &refused):
 		return status.FromProto(decodeRefusal(refused.Code, []byte(refused.Body))).Err()
 	case errors.As(err, &unanswered):
+		if own, ok := status.FromError(unanswered.Err); ok {
+			return own.Err() // it was not even asked, for want of a token
+		}
 		return status.Errorf(codes.Unavailable, "%s: %v", unanswered.Op, unanswered.Err)
 	}
 	return err

@@ -23,8 +23,11 @@ func (t *tokens) Token() (*oauth2.Token, error) {
 	if t.cloud.config.Endpoint != "" {
 		return nil, errors.New("the embedded Google Cloud has no such API: this is for Google's own")
 	}
+	if t.cloud.actor != nil {
+		return t.cloud.actor.Token()
+	}
 	source, err := t.source.get(context.Background(), "Google for tokens", func(ctx context.Context) (oauth2.TokenSource, error) {
-		return google.DefaultTokenSource(ctx, "https://www.googleapis.com/auth/cloud-platform")
+		return google.DefaultTokenSource(ctx, cloudPlatform)
 	})
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ import (
 // Config says where the function is, and as whom it is asked.
 type Config struct {
 	URL         string            // of AlertHTTP: https, or http on this machine; required
-	Impersonate string            // e-mail address of a service account to ask as; empty is Application Default Credentials as they are
+	Impersonate []string          // e-mail addresses of a service account to ask as, after those of a chain; empty is Application Default Credentials as they are, as is what asks this machine
 	Timeout     time.Duration     // of one command, its token included; 0 is 3 minutes, as a test may take all channels to their limits
 	Transport   http.RoundTripper // to the function, and to Google for the tokens of whom it impersonates; nil is http.DefaultTransport, with Application Default Credentials where it is to Google
 }
@@ -55,8 +55,6 @@ func New(c Config) (*Door, error) {
 		return d, nil
 	case u.Scheme != "http" || !loopback.Host(u.Hostname()):
 		return nil, errURL
-	case c.Impersonate != "":
-		return nil, errors.New("the alert function of this machine asks for no token: there is nobody to impersonate")
 	}
 	return d, nil
 }

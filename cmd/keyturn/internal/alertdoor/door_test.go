@@ -163,9 +163,3 @@ func TestURLs(t *testing.T) {
 		}
 	}
 }
-
-func TestNobodyIsImpersonatedOnThisMachine(t *testing.T) {
-	if _, err := New(Config{URL: "http://127.0.0.1:1", Impersonate: "a@b.iam.gserviceaccount.com"}); err == nil {
-		t.Error("accepted")
-	}
-}

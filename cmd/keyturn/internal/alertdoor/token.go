@@ -49,9 +49,9 @@ func credentialsFor(audience string, c Config) (auth.TokenProvider, error) {
 	if c.Transport != nil {
 		client = &http.Client{Transport: c.Transport}
 	}
-	if c.Impersonate != "" {
+	if last := len(c.Impersonate) - 1; last >= 0 {
 		return impersonate.NewIDTokenCredentials(&impersonate.IDTokenOptions{
-			Audience: audience, TargetPrincipal: c.Impersonate, IncludeEmail: true, Client: client,
+			Audience: audience, TargetPrincipal: c.Impersonate[last], Delegates: c.Impersonate[:last], IncludeEmail: true, Client: client,
 		})
 	}
 	own, err := credentials.DetectDefault(&credentials.DetectOptions{Scopes: identityScopes, Client: client})

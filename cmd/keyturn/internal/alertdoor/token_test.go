@@ -146,15 +146,16 @@ func TestSomebodyIsImpersonated(t *testing.T) {
 	defer function.Close()
 	mint := func(w http.ResponseWriter, r *http.Request) {
 		var asked struct {
-			Audience     string `json:"audience"`
-			IncludeEmail bool   `json:"includeEmail"`
+			Audience     string   `json:"audience"`
+			IncludeEmail bool     `json:"includeEmail"`
+			Delegates    []string `json:"delegates"`
 		}
-		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || !asked.IncludeEmail || !strings.Contains(r.URL.Path, "oncall@acme.iam.gserviceaccount.com:generateIdToken") {
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || !asked.IncludeEmail || len(asked.Delegates) != 1 || !strings.Contains(r.URL.Path, "oncall@acme.iam.gserviceaccount.com:generateIdToken") {
 			t.Errorf("%s: %+v, %v", r.URL, asked, err)
 		}
 		_ = json.NewEncoder(w).Encode(map[string]string{"token": jwt(asked.Audience)})
 	}
-	d, err := New(Config{URL: function.URL, Impersonate: "oncall@acme.iam.gserviceaccount.com", Transport: elsewhere{mint, function.Client().Transport}})
+	d, err := New(Config{URL: function.URL, Impersonate: []string{"relay@acme.iam.gserviceaccount.com", "oncall@acme.iam.gserviceaccount.com"}, Transport: elsewhere{mint, function.Client().Transport}})
 	if err != nil {
 		t.Fatal(err)
 	}

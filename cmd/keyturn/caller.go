@@ -1,0 +1,67 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+
+	"example.com/keyturn/shared/gcp"
+)
+
+// impersonated are the accounts of --impersonate-service-account.
+func (a *app) impersonated() ([]string, error) {
+	chain, err := gcp.ParseImpersonate(a.impersonate)
+	if err != nil {
+		return nil, fmt.Errorf("%w: --impersonate-service-account: %w", errUsage, err)
+	}
+	return chain, nil
+}
+
+// connection says which cloud the command line is about, and as whom it is called.
+func (a *app) connection() (gcp.Config, error) {
+	chain, err := a.impersonated()
+	c := gcp.Config{Project: a.project, Endpoint: a.endpoint, Impersonate: chain, QuotaProject: os.Getenv("GOOGLE_CLOUD_QUOTA_PROJECT")}
+	if file := os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"); a.endpoint != "" && gcp.KeyFileOf(a.endpoint, file) {
+		c.KeyFile = file // a key of another cloud is none of this one's
+	}
+	return c, err
+}
+
+// cloud is the connection to it. Errors are mistakes on the command line.
+func (a *app) cloud() (*gcp.Cloud, error) {
+	c, err := a.connection()
+	if err != nil {
+		return nil, err
+	}
+	cloud, err := gcp.New(c)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return cloud, nil
+}
+
+// denied says who lacks what, and which command grants it.
+func (a *app) denied(err error) error {
+	d, ok := gcp.DenialOf(err)
+	if !ok {
+		return fmt.Errorf("%w; 'gcloud auth application-default login' and --impersonate-service-account choose the account that keyturn uses", err)
+	}
+	c, _ := a.connection() // it was parsed before
+	if d.Permission == mint && len(c.Impersonate) > 0 {
+		c.Impersonate = c.Impersonate[:len(c.Impersonate)-1] // it is who acts as the last that lacks it
+	}
+	who := gcp.CallerOf(context.Background(), c)
+	member := "serviceAccount:" + who
+	if who == "" {
+		member = "MEMBER" // of a person's credentials nobody knows the address
+	}
+	next := "ask whoever grants roles for one with " + d.Permission
+	if grant := d.Grant(member); grant != "" {
+		next = "grant it: " + grant
+	}
+	return fmt.Errorf("%w; %s lacks %s on %s; %s", err, cmp.Or(who, "the account of your Application Default Credentials"), d.Permission, d.Resource, next)
+}
+
+// mint is what acting as a service account takes on it.
+const mint = "iam.serviceAccounts.getAccessToken"
