@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"example.com/keyturn/shared/gcp"
 )
@@ -60,7 +61,11 @@ func (a *app) denied(err error) error {
 	if grant := d.Grant(member); grant != "" {
 		next = "grant it: " + grant
 	}
-	return fmt.Errorf("%w; %s lacks %s on %s; %s", err, cmp.Or(who, "the account of your Application Default Credentials"), d.Permission, d.Resource, next)
+	separator := ";"
+	if strings.HasSuffix(plainly(err.Error()), ".") { // Google's own sentence
+		separator = ""
+	}
+	return fmt.Errorf("%w%s %s lacks %s on %s; %s", err, separator, cmp.Or(who, "the account of your Application Default Credentials"), d.Permission, d.Resource, next)
 }
 
 // mint is what acting as a service account takes on it.

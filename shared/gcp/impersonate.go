@@ -3,10 +3,8 @@ package gcp
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"regexp"
 	"strconv"
@@ -51,8 +49,9 @@ func checkImpersonate(chain []string) error {
 // left to Application Default Credentials.
 type actor struct {
 	config Config
-	http   *http.Client // to the embedded cloud
-	source lazy[oauth2.TokenSource]
+	http   *http.Client             // to the embedded cloud
+	own    lazy[oauth2.TokenSource] // of the key file; nil is none
+	source lazy[oauth2.TokenSource] // of the account
 }
 
 // newActor returns nil where calls are made as Application Default Credentials have
@@ -66,7 +65,20 @@ func newActor(c Config, http *http.Client) *actor {
 
 // Token implements oauth2.TokenSource. Its errors have a gRPC status.
 func (a *actor) Token() (*oauth2.Token, error) {
-	source, err := a.source.get(context.Background(), "Google for tokens", a.dial)
+	own, err := a.own.get(context.Background(), "Google for tokens", a.ownKey)
+	if err != nil {
+		return nil, status.Error(codes.Unauthenticated, err.Error())
+	}
+	if own != nil {
+		token, err := own.Token()
+		if err != nil {
+			return nil, status.Errorf(codes.Unauthenticated, "getting a token: %v", tokenError(err))
+		}
+		if len(a.config.Impersonate) == 0 {
+			return token, nil
+		}
+	}
+	source, err := a.source.get(context.Background(), "Google for tokens", func(ctx context.Context) (oauth2.TokenSource, error) { return a.dial(ctx, own) })
 	if err != nil {
 		return nil, status.Error(codes.Unauthenticated, err.Error())
 	}
@@ -77,13 +89,9 @@ func (a *actor) Token() (*oauth2.Token, error) {
 	return token, nil
 }
 
-func (a *actor) dial(ctx context.Context) (oauth2.TokenSource, error) {
+func (a *actor) dial(ctx context.Context, own oauth2.TokenSource) (oauth2.TokenSource, error) {
 	var options []option.ClientOption
 	if a.config.Endpoint != "" {
-		own, err := a.ownKey(ctx)
-		if err != nil || len(a.config.Impersonate) == 0 {
-			return own, err
-		}
 		transport := http.RoundTripper(toEndpoint{a.config.Endpoint, a.http.Transport})
 		if own != nil {
 			transport = &oauth2.Transport{Source: own, Base: transport}
@@ -166,46 +174,31 @@ func (t toEndpoint) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.base.RoundTrip(r)
 }
 
-// refusedToken is how the library tells Google's answer.
-var refusedToken = regexp.MustCompile(`(?s)status code (\d{3}): (.*)`)
+// The library tells Google's answer, and else why there is none after a URL that
+// may not be the one that was called.
+var (
+	refusedToken    = regexp.MustCompile(`(?s)status code (\d{3}): (.*)`)
+	unansweredToken = regexp.MustCompile(`^impersonate: unable to generate access token: Post "[^"]*": `)
+)
 
-// refused reads why there is no token.
+// refused reads why the account cannot be acted as.
 func (a *actor) refused(err error) error {
-	who := "getting a token"
-	if n := len(a.config.Impersonate); n > 0 {
-		who = "acting as " + a.config.Impersonate[n-1]
-	}
-	var retrieve *oauth2.RetrieveError
-	if errors.As(err, &retrieve) {
-		return status.Errorf(codes.Unauthenticated, "%s: %v", who, tokenError(err))
-	}
+	account := a.config.Impersonate[len(a.config.Impersonate)-1]
 	m := refusedToken.FindStringSubmatch(err.Error())
 	if m == nil {
-		var unanswered *url.Error
-		if errors.As(err, &unanswered) {
-			err = unanswered.Err // its URL may not be the one that was called
-		}
-		return status.Errorf(codes.Unavailable, "%s: %v", who, err)
+		return status.Errorf(codes.Unavailable, "acting as %s: %s", account, unansweredToken.ReplaceAllString(err.Error(), ""))
 	}
 	httpCode, _ := strconv.Atoi(m[1]) // three digits
 	said := decodeRefusal(httpCode, []byte(m[2]))
-	said.Message = who + ": " + said.Message
-	if code := codes.Code(said.Code); code == codes.NotFound {
+	said.Message = "acting as " + account + ": " + said.Message
+	if codes.Code(said.Code) == codes.NotFound {
 		said.Code = int32(codes.Unauthenticated) // it is not what was asked for that is missing
 	}
-	refusal := status.FromProto(said).Err()
-	if codes.Code(said.Code) == codes.PermissionDenied {
-		return &refusedError{error: refusal, method: mintMethod, resource: a.target()}
-	}
-	return refusal
+	return note(status.FromProto(said).Err(), mintMethod, "projects/-/serviceAccounts/"+account)
 }
 
 // mintMethod is the one by which an account is acted as.
 const mintMethod = "/google.iam.credentials.v1.IAMCredentials/GenerateAccessToken"
-
-func (a *actor) target() string {
-	return "projects/-/serviceAccounts/" + a.config.Impersonate[len(a.config.Impersonate)-1]
-}
 
 // unary makes sure that there is a token before a call, for its own words if there
 // is none, and carries it to the embedded cloud, where it travels unencrypted: an
