@@ -63,7 +63,7 @@ func (c *caller) do(ctx context.Context, method, resource string, attempt func(c
 			return err
 		}
 		err := try(ctx, attempt)
-		err = note(err, method, resource)
+		err = refusal(err, method, resource)
 		again, after := c.again(method, err, n)
 		if !again || c.pause(ctx, after) != nil {
 			return err

@@ -22,8 +22,8 @@ func (e *refusedError) Unwrap() error { return e.error }
 // GRPCStatus keeps the status in reach of those who ask with errors.As.
 func (e *refusedError) GRPCStatus() *status.Status { return status.Convert(e.error) }
 
-// note remembers what a refused call was about, unless that is known already.
-func note(err error, method, resource string) error {
+// refusal remembers what a refused call was about, unless that is known already.
+func refusal(err error, method, resource string) error {
 	var known *refusedError
 	if status.Code(err) != codes.PermissionDenied || errors.As(err, &known) {
 		return err

@@ -194,7 +194,7 @@ func (a *actor) refused(err error) error {
 	if codes.Code(said.Code) == codes.NotFound {
 		said.Code = int32(codes.Unauthenticated) // it is not what was asked for that is missing
 	}
-	return note(status.FromProto(said).Err(), mintMethod, "projects/-/serviceAccounts/"+account)
+	return refusal(status.FromProto(said).Err(), mintMethod, "projects/-/serviceAccounts/"+account)
 }
 
 // mintMethod is the one by which an account is acted as.
