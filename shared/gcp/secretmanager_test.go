@@ -36,6 +36,7 @@ func TestUpdateSecretChangesWhatIsGiven(t *testing.T) {
 			want.Aliases = ch.Aliases
 		case "reminder":
 			want.NextRotation = next
+			want.Topics = []string{"projects/acme/topics/keyturn-rotate"}
 		}
 		ch.Name, ch.Etag = name, secret.Etag
 		secret, err = w.UpdateSecret(t.Context(), ch)
