@@ -77,7 +77,12 @@ func (a *app) inventory(ctx context.Context, flags inventoryFlags) error {
 	if err != nil {
 		return err
 	}
-	cloud, err := gcp.New(gcp.Config{Project: a.project, Endpoint: a.endpoint, Quotas: a.inventoryQuotas()})
+	connection, err := a.connection()
+	if err != nil {
+		return err
+	}
+	connection.Quotas = a.inventoryQuotas()
+	cloud, err := gcp.New(connection)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}

@@ -83,7 +83,7 @@ func (f *postureFlags) check(asJSON bool) error {
 }
 
 func (a *app) posture(ctx context.Context, f postureFlags) error {
-	cloud, err := gcp.New(gcp.Config{Project: a.project, Endpoint: a.endpoint})
+	cloud, err := a.cloud()
 	if err != nil {
 		return err
 	}
