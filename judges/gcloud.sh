@@ -79,7 +79,7 @@ secrets() {
   ok gcloud secrets update s1 --add-topics=projects/local/topics/rot
   ok gcloud secrets update s1 --version-destroy-ttl=86400s
   ok gcloud secrets get-iam-policy s1
-  ok gcloud secrets add-iam-policy-binding s1 --member=serviceAccount:a@b.iam.gserviceaccount.com --role=roles/secretmanager.secretAccessor
+  ok gcloud secrets add-iam-policy-binding s1 --member=user:a@example.com --role=roles/secretmanager.secretAccessor
   echo '{"bindings":[{"role":"roles/secretmanager.secretAccessor","members":["user:a@b.com"]}]}' >"$work/pol.json"
   ok gcloud secrets set-iam-policy s1 "$work/pol.json"
   fails 'NOT_FOUND' gcloud secrets describe nosuch
