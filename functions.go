@@ -78,12 +78,23 @@ func configured(ctx context.Context) (*services, error) {
 	return instance.services, nil
 }
 
-func build(ctx context.Context, environ []string) (*services, error) {
-	var callers door.Callers
-	env, err := gcp.ReadEnvironment(environ, func(env gcp.Environment) (err error) {
+// CheckEnvironment is what a function says of its environment, in the form of
+// os.Environ, when it starts.
+func CheckEnvironment(environ []string) error {
+	_, _, err := readEnvironment(environ)
+	return err
+}
+
+func readEnvironment(environ []string) (env gcp.Environment, callers door.Callers, err error) {
+	env, err = gcp.ReadEnvironment(environ, func(env gcp.Environment) (err error) {
 		callers, err = door.ParseCallers(env.Callers, slices.Concat(rotate.Actions(), audit.Actions(), alert.Actions()))
 		return err
 	})
+	return env, callers, err
+}
+
+func build(ctx context.Context, environ []string) (*services, error) {
+	env, callers, err := readEnvironment(environ)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ var layers = []struct {
 	{path: "shared/rule", may: []string{"shared/yamlfile", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/alertfile", may: []string{"shared/yamlfile", "shared/loopback", "shared/event", "shared/detect", "shared/alerting"}},
 	{path: "shared/state", may: []string{"shared/state"}},
+	{path: "shared/gcp/survey", may: []string{"shared/gcp", "shared/deployment", "shared/rotation"}},
 	{path: "shared/gcp", may: []string{"shared/inventory", "shared/posture", "shared/event", "shared/state", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/notify", may: []string{"shared/posture", "shared/loopback", "shared/event", "shared/rotation", "shared/detect", "shared/alerting"}},
 	{path: "shared/explanation", may: []string{"shared/gcp", "shared/notify", "shared/event", "shared/detect"}},

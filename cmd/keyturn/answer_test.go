@@ -50,6 +50,7 @@ var answers = map[string][]reflect.Type{
 	"bench storm":      {reflect.TypeFor[storm.Result]()},
 	"bench stream":     {reflect.TypeFor[streambench.Result]()},
 	"demo":             {reflect.TypeFor[demo.Result]()},
+	"doctor":           {reflect.TypeFor[doctorReport]()},
 	"explain":          {reflect.TypeFor[explanation.Explanation]()},
 	"history":          {reflect.TypeFor[credentialHistory]()},
 	"inventory":        {reflect.TypeFor[inventoryReport]()},

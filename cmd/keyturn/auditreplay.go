@@ -65,10 +65,7 @@ warning leaves these out, of what is told, and of the exit code.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return a.auditReplay(cmd.Context(), args, f) },
 	}
-	// 2 stands for findings here, not for the usage.
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("command line: %w; see '%s --help'", err, c.CommandPath())
-	})
+	tellsFindings(c)
 	flags := c.Flags()
 	flags.StringVar(&f.findings, "findings", "", "file to write the findings to")
 	flags.StringVar(&f.records, "records", "", "file to write the entries to")

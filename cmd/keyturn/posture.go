@@ -49,9 +49,7 @@ unknown, or it could not be done.`,
 		},
 	}
 	// 2 stands for failures here, not for the usage.
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("command line: %w; see '%s --help'", err, c.CommandPath())
-	})
+	tellsFindings(c)
 	flags := c.Flags()
 	flags.StringVar(&f.format, "format", "text", "one of "+strings.Join(formats, ", "))
 	flags.StringVar(&f.state, "state", "", "file that keeps what failed for the next time; '-' keeps nothing; empty is one in the cache directory")

@@ -26,7 +26,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // the command could not do what was asked
 	exitUsage  = 2 // the command line was not understood
-	exitFound  = 2 // of 'audit replay' and 'posture', whose usage errors are failures: there are findings
+	exitFound  = 2 // of 'audit replay', 'doctor' and 'posture', whose usage errors are failures: there are findings
 )
 
 // app is what every command shares.
@@ -76,8 +76,8 @@ audit logs for abuse, and raises alerts.
 KEYTURN_PROJECT and KEYTURN_ENDPOINT stand in for --project and --endpoint.
 
 Exit codes: 0 done, or accepted where sweeps go on with it; 1 could not be done;
-2 command line not understood. Of 'audit replay' and 'posture': 0 nothing found, 2 findings,
-1 anything else.`,
+2 command line not understood. Of 'audit replay', 'doctor' and 'posture': 0 nothing
+found, 2 findings, 1 anything else.`,
 		Example:           "  keyturn demo\n  keyturn status --project acme",
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -91,9 +91,17 @@ Exit codes: 0 done, or accepted where sweeps go on with it; 1 could not be done;
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see '%s --help'", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.rollbackCommand(), a.statusCommand(), a.postureCommand(), a.auditCommand(), a.alertsCommand(), a.benchCommand(), a.functionsCommand(), a.explainCommand(), a.completionCommand(), a.versionCommand(), a.historyCommand(), a.inventoryCommand())
+	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.rollbackCommand(), a.statusCommand(), a.doctorCommand(), a.postureCommand(), a.auditCommand(), a.alertsCommand(), a.benchCommand(), a.functionsCommand(), a.explainCommand(), a.completionCommand(), a.versionCommand(), a.historyCommand(), a.inventoryCommand())
 	a.completeSecrets(root)
 	return root
+}
+
+// tellsFindings has a flag that is not understood be a failure of the command, whose
+// exit code 2 stands for findings and not for the usage.
+func tellsFindings(c *cobra.Command) {
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("command line: %w; see '%s --help'", err, c.CommandPath())
+	})
 }
 
 func envOr(name, fallback string) string {

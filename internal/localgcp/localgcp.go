@@ -51,6 +51,7 @@ type Cloud struct {
 	Run        *run.Service
 	Usage      *serviceusage.Service
 	Hierarchy  *hierarchy.Tree // the projects, folders and the organisation; ProjectID is directly below it
+	Policies   *policy.Store   // who may do what, and the roles, of all services
 
 	resources *hierarchy.Service
 	apis      []*wire.API // that have no gRPC form
@@ -82,6 +83,7 @@ func (l lateTokens) IdentityToken(email, audience string) (string, error) {
 
 func (c *Cloud) assemble(cfg Config) {
 	ids, policies := random.New(cfg.Random), policy.NewStore()
+	c.Policies = policies
 	c.PubSub = pubsub.New(pubsub.Config{Tokens: lateTokens{c}, Watcher: cfg.Watcher, Policies: policies})
 	c.Logging = logging.New(logging.Config{Clock: cfg.Clock, Publisher: c.PubSub, Random: ids})
 	c.Monitoring = monitoring.New(monitoring.Config{Clock: cfg.Clock, Lag: cfg.MetricLag})

@@ -13,13 +13,16 @@ const (
 type Account struct {
 	ID  string // short
 	Why string // what it is for
+	// Optional says that one may do without: by deploying in another way than
+	// cloudbuild.yaml does.
+	Optional bool
 }
 
 // Accounts are all of them.
 var Accounts = []Account{
-	{Rotate, "the rotate function runs as it"},
-	{Audit, "the audit function runs as it"},
-	{Alert, "the alert function runs as it"},
-	{Trigger, "Pub/Sub starts functions as it"},
-	{Deploy, "cloudbuild.yaml deploys as it"},
+	{ID: Rotate, Why: "the rotate function runs as it"},
+	{ID: Audit, Why: "the audit function runs as it"},
+	{ID: Alert, Why: "the alert function runs as it"},
+	{ID: Trigger, Why: "Pub/Sub starts functions as it"},
+	{ID: Deploy, Why: "cloudbuild.yaml deploys as it", Optional: true},
 }

@@ -185,6 +185,16 @@ func (c *Cloud) geminiURL() string {
 	return "https://generativelanguage.googleapis.com"
 }
 
+// Options are those by which any other gRPC client of Google's calls as the Cloud's
+// own do.
+func (c *Cloud) Options() []option.ClientOption { return c.options() }
+
+// RESTOptions are the same of REST clients, whose errors are RESTError's to read.
+func (c *Cloud) RESTOptions() []option.ClientOption { return c.restOptions() }
+
+// Endpoint is host:port of an embedded Google Cloud; empty is Google's own.
+func (c *Cloud) Endpoint() string { return c.config.Endpoint }
+
 // options are those of the clients but Firestore's.
 func (c *Cloud) options() []option.ClientOption { return c.optionsAt(c.config.Endpoint) }
 

@@ -42,16 +42,23 @@ func tokenError(err error) error {
 	if !errors.As(err, &refused) {
 		return fmt.Errorf("minting a token: %w", err)
 	}
+	word, description := TokenRefusal(refused)
+	code := refused.Response.StatusCode
+	if word == "invalid_grant" || busy(code) {
+		return fmt.Errorf("%w: HTTP %d %.40q: %.200q", ErrNotYet, code, word, description)
+	}
+	return fmt.Errorf("minting a token: HTTP %d %.40q: %.200q", code, word, description)
+}
+
+// TokenRefusal is what the token endpoint said: a word such as invalid_grant, and a
+// sentence. Both are empty for an answer of another form.
+func TokenRefusal(refused *oauth2.RetrieveError) (word, description string) {
 	var answer struct {
 		Error       string
 		Description string `json:"error_description"`
 	}
 	_ = json.Unmarshal(refused.Body, &answer) // an answer of another form has nothing to quote
-	code := refused.Response.StatusCode
-	if answer.Error == "invalid_grant" || busy(code) {
-		return fmt.Errorf("%w: HTTP %d %.40q: %.200q", ErrNotYet, code, answer.Error, answer.Description)
-	}
-	return fmt.Errorf("minting a token: HTTP %d %.40q: %.200q", code, answer.Error, answer.Description)
+	return answer.Error, answer.Description
 }
 
 // busy reports whether a status says nothing about the credential.

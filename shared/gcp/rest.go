@@ -23,14 +23,14 @@ func overREST[Answer any](ctx context.Context, c *Cloud, method, resource string
 	var answer Answer
 	err := c.calls.do(ctx, method, resource, func(ctx context.Context) (err error) {
 		answer, err = attempt(ctx)
-		return restError(err)
+		return RESTError(err)
 	})
 	return answer, err
 }
 
-// restError gives the error of a REST client the status that gRPC would have
+// RESTError gives the error of a REST client the status that gRPC would have
 // answered. An answer that did not come is UNAVAILABLE.
-func restError(err error) error {
+func RESTError(err error) error {
 	var refused *googleapi.Error
 	var unanswered *url.Error
 	switch {

@@ -42,13 +42,13 @@ func TestRestError(t *testing.T) {
 		"broken answer":      {errors.New("unexpected EOF"), codes.Unknown, "unexpected EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := restError(tt.err)
+			err := RESTError(tt.err)
 			fails(t, err, tt.want)
 			wantProbe(t, err, tt.says)
 		})
 	}
-	must(t, restError(nil))
-	if got := DeniedBy(restError(answered(400, policyDenial))); got != "iam.disableServiceAccountKeyCreation" {
+	must(t, RESTError(nil))
+	if got := DeniedBy(RESTError(answered(400, policyDenial))); got != "iam.disableServiceAccountKeyCreation" {
 		t.Errorf("denied by %q: the details are lost", got)
 	}
 }

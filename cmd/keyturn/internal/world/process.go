@@ -67,9 +67,6 @@ func (c Config) command(addr, gcpAddr string) (*exec.Cmd, error) {
 	for name, value := range c.variables(gcpAddr) {
 		env = append(env, name+"="+value)
 	}
-	if c.Firestore != "" {
-		env = append(env, "FIRESTORE_EMULATOR_HOST="+c.Firestore)
-	}
 	for _, name := range trusted {
 		if value := os.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
@@ -81,13 +78,14 @@ func (c Config) command(addr, gcpAddr string) (*exec.Cmd, error) {
 	}, nil
 }
 
-// variables are what the functions are told of keyturn's; empty ones are left out.
+// variables are what the functions are told; empty ones are left out.
 func (c Config) variables(gcpAddr string) map[string]string {
+	site := siteOf(c.Project)
 	all := map[string]string{
 		"KEYTURN_PROJECT": c.Project, "KEYTURN_REGION": Region, "KEYTURN_ENDPOINT": gcpAddr, "KEYTURN_WEBHOOK_URL": c.WebhookURL,
-		"KEYTURN_ALERTS": c.Alerts, "KEYTURN_STATE": c.State,
-		"KEYTURN_SEAL_COMMANDS": c.site().Expand(deployment.Version(deployment.SealCommands)),
-		"KEYTURN_SEAL_FINDINGS": c.site().Expand(deployment.Version(deployment.SealFindings)),
+		"KEYTURN_ALERTS": c.Alerts, "KEYTURN_STATE": c.State, "FIRESTORE_EMULATOR_HOST": c.Firestore,
+		"KEYTURN_SEAL_COMMANDS": site.Expand(deployment.Version(deployment.SealCommands)),
+		"KEYTURN_SEAL_FINDINGS": site.Expand(deployment.Version(deployment.SealFindings)),
 	}
 	if c.Timeout != 0 {
 		all["KEYTURN_TIMEOUT"] = c.Timeout.String()
@@ -96,9 +94,8 @@ func (c Config) variables(gcpAddr string) map[string]string {
 	return all
 }
 
-// site is where the world's functions seem to be deployed.
-func (c Config) site() deployment.Site {
-	return deployment.Site{Project: c.Project, Number: iam.ProjectNumber(c.Project), Region: Region}
+func siteOf(project string) deployment.Site {
+	return deployment.Site{Project: project, Number: iam.ProjectNumber(project), Region: Region}
 }
 
 // freeAddr is a loopback address that is free now.

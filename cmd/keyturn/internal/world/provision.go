@@ -30,7 +30,7 @@ func (w *World) Options() []option.ClientOption {
 }
 
 // Topic is a topic's full name.
-func (w *World) Topic(id string) string { return w.site.Topic(id) }
+func (w *World) Topic(id string) string { return w.site().Topic(id) }
 
 // provision makes what a deployment would: topics, triggers, log sink, jobs.
 func (w *World) provision(ctx context.Context, c Config) error {
@@ -40,12 +40,18 @@ func (w *World) provision(ctx context.Context, c Config) error {
 	if err := w.makeSeals(ctx); err != nil {
 		return err
 	}
+	if err := w.makeAccounts(); err != nil {
+		return err
+	}
 	for _, f := range deployment.Functions {
 		if err := w.deploy(f, c); err != nil {
 			return err
 		}
 	}
 	if err := w.makeSink(ctx); err != nil {
+		return err
+	}
+	if err := w.grant(ctx); err != nil {
 		return err
 	}
 	return w.makeJobs(ctx)
@@ -62,6 +68,22 @@ func (w *World) makeTopics(ctx context.Context) error {
 			return fmt.Errorf("creating topic %s: %w", id, err)
 		}
 	}
+	return w.keepDeadLetters(ctx)
+}
+
+// keepDeadLetters lets people look at what no function took.
+func (w *World) keepDeadLetters(ctx context.Context) error {
+	client, err := pubsub.NewSubscriptionAdminClient(ctx, w.Options()...)
+	if err != nil {
+		return fmt.Errorf("connecting to Pub/Sub: %w", err)
+	}
+	defer client.Close()
+	_, err = client.CreateSubscription(ctx, &pubsubpb.Subscription{
+		Name: w.site().Resource() + "/subscriptions/" + deployment.DeadLetters, Topic: w.Topic(event.TopicDead), ExpirationPolicy: &pubsubpb.ExpirationPolicy{},
+	})
+	if err != nil {
+		return fmt.Errorf("keeping dead letters: %w", err)
+	}
 	return nil
 }
 
@@ -73,7 +95,7 @@ func (w *World) makeSink(ctx context.Context) error {
 	}
 	defer client.Close()
 	_, err = client.CreateSink(ctx, &loggingpb.CreateSinkRequest{
-		Parent: w.site.Resource(), UniqueWriterIdentity: true,
+		Parent: w.site().Resource(), UniqueWriterIdentity: true,
 		Sink: &loggingpb.LogSink{Name: event.TopicLogs, Destination: "pubsub.googleapis.com/" + w.Topic(event.TopicLogs), Filter: gcp.AuditFilter},
 	})
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 func (w *World) Connection() gcp.Config {
 	return gcp.Config{
 		Project: w.Project, Endpoint: w.Cloud.Addr(),
-		SealCommands: w.site.Expand(deployment.Version(deployment.SealCommands)),
-		SealFindings: w.site.Expand(deployment.Version(deployment.SealFindings)),
+		SealCommands: w.site().Expand(deployment.Version(deployment.SealCommands)),
+		SealFindings: w.site().Expand(deployment.Version(deployment.SealFindings)),
 	}
 }
 
@@ -25,7 +25,7 @@ func (w *World) makeSeals(ctx context.Context) error {
 	}
 	defer cloud.Close()
 	for _, id := range deployment.Seals {
-		secret, key := w.site.Secret(id), make([]byte, 32)
+		secret, key := w.site().Secret(id), make([]byte, 32)
 		_, _ = rand.Read(key) // never fails
 		if err := cloud.EnsureSecret(ctx, secret, nil); err != nil {
 			return err

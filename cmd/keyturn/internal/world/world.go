@@ -50,7 +50,6 @@ type World struct {
 	Cloud        *localgcp.Cloud
 	FunctionsURL string
 	Project      string
-	site         deployment.Site
 	functions    *keeper
 	front        *wire.Server
 	closing      sync.Once
@@ -65,7 +64,7 @@ func Start(ctx context.Context, c Config) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Cloud: cloud, Project: c.Project, site: c.site()}
+	w := &World{Cloud: cloud, Project: c.Project}
 	if err := w.start(ctx, c); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -88,6 +87,9 @@ func (w *World) start(ctx context.Context, c Config) error {
 	}
 	return nil
 }
+
+// site is where the world's functions seem to be deployed.
+func (w *World) site() deployment.Site { return siteOf(w.Project) }
 
 // Close stops the functions, then the cloud. Closing again does nothing.
 func (w *World) Close() error {

@@ -89,7 +89,7 @@ func TestStartSetsEverythingUp(t *testing.T) {
 		t.Errorf("%d functions are triggered by topics, want 4", triggered)
 	}
 	for _, f := range deployment.Functions {
-		if code, body := get(t, w.Cloud.URL()+"/v2/"+w.site.Function(f.Name)); code != http.StatusOK || !strings.Contains(body, w.FunctionsURL+"/"+f.Entry) {
+		if code, body := get(t, w.Cloud.URL()+"/v2/"+w.site().Function(f.Name)); code != http.StatusOK || !strings.Contains(body, w.FunctionsURL+"/"+f.Entry) {
 			t.Errorf("Cloud Functions says of %s: HTTP %d %s", f.Name, code, body)
 		}
 	}

@@ -130,6 +130,15 @@ var predefined = map[string][]string{
 	}),
 	"roles/cloudscheduler.jobRunner": join(inProject, []string{"cloudscheduler.jobs.fullView", "cloudscheduler.jobs.run", "serviceusage.services.get", "serviceusage.services.list"}),
 
+	"roles/datastore.user": join(inProject, []string{
+		"datastore.databases.get", "datastore.entities.allocateIds", "datastore.entities.create", "datastore.entities.delete", "datastore.entities.get",
+		"datastore.entities.list", "datastore.entities.update", "datastore.indexes.list",
+	}),
+	"roles/cloudfunctions.developer": join(inProject, []string{
+		"cloudfunctions.functions.call", "cloudfunctions.functions.create", "cloudfunctions.functions.delete", "cloudfunctions.functions.get", "cloudfunctions.functions.list",
+		"cloudfunctions.functions.update", "cloudfunctions.operations.get", "cloudfunctions.operations.list",
+	}),
+
 	"roles/run.invoker":            {"run.routes.invoke"},
 	"roles/run.viewer":             join(inProject, []string{"run.routes.get", "run.routes.list", "run.services.get", "run.services.getIamPolicy", "run.services.list"}),
 	"roles/run.admin":              join(inProject, []string{"run.*"}),
