@@ -110,7 +110,7 @@ func build(ctx context.Context, environ []string) (*services, error) {
 	entrance := entrance(env, callers, log)
 	return &services{
 		rotate: rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log, Door: entrance, Timeout: env.Timeout}),
-		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: shared(env, cloud, "audit", ""), Secrets: cloud, Metrics: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log, Door: entrance}),
+		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: shared(env, cloud, "audit", ""), Secrets: cloud, Metrics: cloud, Cloud: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log, Door: entrance}),
 		alert:  alert.New(alert.Config{Publisher: cloud, Seals: cloud, Rules: rules, Channels: channels, Store: shared(env, cloud, "alert", "alert"), Now: Clock, Log: log, Door: entrance}),
 	}, nil
 }

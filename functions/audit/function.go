@@ -19,6 +19,7 @@ import (
 	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/posture"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 )
 
@@ -34,7 +35,8 @@ type Config struct {
 	Logs      Logs             // what a sweep reads; nil lets sweeps do nothing
 	Secrets   Secrets          // whose journals tell which keys are managed; nil is nobody's
 	Metrics   Metrics          // what no log holds, read by sweeps; nil is nothing
-	Project   string           // whose calls Metrics is asked for, besides those of the managed credentials
+	Cloud     Cloud            // what posture judges; nil has it do nothing
+	Project   string           // whose posture is judged, and whose calls Metrics is asked for, besides those of the managed credentials
 	Store     Store            // what instances share; nil has each remember for itself, until it ends
 	Rotators  []string         // e-mails of the accounts that keyturn rotates as; none has nobody's keys be its own
 	Subjects  int              // that are remembered at most; 0 is 200,000, which take some 50 MB
@@ -67,6 +69,9 @@ type Function struct {
 	sweeping sync.Mutex
 	swept    time.Time // up to which the last sweep here has read; guarded by sweeping
 	measured time.Time // up to which calls were counted last; guarded by sweeping
+
+	posturing sync.Mutex
+	postured  posture.State // what the last report left, where there is no Store; guarded by posturing
 }
 
 // New returns a function that remembers no subject yet.
@@ -101,7 +106,7 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 		return f.topic.Bury(ctx, m, err)
 	}
 	if m.TopicID() == event.TopicAudit {
-		return f.handleSweep(ctx, m)
+		return f.handleCommand(ctx, m)
 	}
 	e, err := event.DecodeLogEntry(m.Data)
 	if err == nil && e.LogName == "" && e.InsertID == "" && !e.Audit {
@@ -150,26 +155,30 @@ func (f *Function) publish(ctx context.Context, found detect.Finding) error {
 	return nil
 }
 
-func (f *Function) handleSweep(ctx context.Context, m event.Message) error {
-	if err := checkSweep(m); err != nil {
+func (f *Function) handleCommand(ctx context.Context, m event.Message) error {
+	command, err := commandOf(m)
+	switch {
+	case err != nil:
 		return f.topic.Bury(ctx, m, err)
+	case command == "posture":
+		return f.topic.Redeliver(ctx, f.tellPosture(ctx))
 	}
 	return f.topic.Redeliver(ctx, f.sweep(ctx))
 }
 
-// checkSweep accepts the one command that comes by topic, in either of its forms.
-func checkSweep(m event.Message) error {
+// commandOf accepts the two commands that come by topic, in either of their forms.
+func commandOf(m event.Message) (string, error) {
 	var c struct {
 		Command string `json:"command"`
 	}
 	c.Command = m.Attributes["command"]
 	if len(m.Data) > 0 {
 		if err := json.Unmarshal(m.Data, &c); err != nil {
-			return fmt.Errorf("message is no command: %w; send attribute command=sweep and no data", err)
+			return "", fmt.Errorf("message is no command: %w; send attribute command=sweep and no data", err)
 		}
 	}
-	if c.Command != "sweep" {
-		return fmt.Errorf("command %.40q does not come by topic: send sweep, and scan or replay by HTTP", c.Command)
+	if c.Command != "sweep" && c.Command != "posture" {
+		return "", fmt.Errorf("command %.40q does not come by topic: send sweep or posture, and scan or replay by HTTP", c.Command)
 	}
-	return nil
+	return c.Command, nil
 }

@@ -19,22 +19,25 @@ var commandForm = door.Form{Limit: 10 << 20, Example: `{"command":"scan","entrie
 // Command is what a person asks of the audit function. No verb publishes
 // anything or touches what the function remembers.
 type Command struct {
-	Verb    string            `json:"command"`           // "scan" the entries given, "replay" those of Cloud Logging, or "explain" an error or a finding
+	Verb    string            `json:"command"`           // "scan" the entries given, "replay" those of Cloud Logging, "explain" an error or a finding, or "posture"
 	Entries []json.RawMessage `json:"entries,omitempty"` // scan: LogEntry objects
 	Since   time.Time         `json:"since,omitzero"`    // replay: from when on they were received
 	Until   time.Time         `json:"until,omitzero"`    // replay: until before when; absent is now
 	Text    string            `json:"text,omitempty"`    // explain: what explanation.Of takes
 }
 
-// HandleHTTP takes a JSON command from a person and answers with a Report, or an
-// Explanation, or with {"error": …}.
+// HandleHTTP takes a JSON command from a person and answers with a Report, an
+// Explanation or a posture.Report, or with {"error": …}.
 func (f *Function) HandleHTTP(w http.ResponseWriter, r *http.Request) {
 	door.ServeJSON(f.config.Door, w, r, commandForm, f.answer)
 }
 
 func (f *Function) answer(ctx context.Context, c Command) (int, any) {
-	if c.Verb == "explain" {
+	switch c.Verb {
+	case "explain":
 		return explain(c.Text)
+	case "posture":
+		return f.answerPosture(ctx)
 	}
 	report, err := f.Do(ctx, c)
 	switch {
@@ -55,7 +58,19 @@ func explain(text string) (int, any) {
 	return http.StatusOK, e
 }
 
-var verbs = []string{"scan", "replay", "explain"}
+func (f *Function) answerPosture(ctx context.Context) (int, any) {
+	report, err := f.Posture(ctx)
+	switch {
+	case errors.Is(err, errNoPosture):
+		return http.StatusNotImplemented, door.Error{Error: err.Error()}
+	case err != nil:
+		f.log.ErrorContext(ctx, "command failed", "command", "posture", "error", err.Error())
+		return http.StatusBadGateway, door.Error{Error: "reading the project's credentials failed: the function's log says why"}
+	}
+	return http.StatusOK, report
+}
+
+var verbs = []string{"scan", "replay", "explain", "posture"}
 
 // Actions are what callers can be let do.
 func Actions() []string { return slices.Clone(verbs) }
@@ -75,6 +90,8 @@ func (c Command) Validate() error {
 		return errors.New("command explain, and no other, has a text: an error, a finding or the name of a detector")
 	case c.Verb == "explain" && (c.Entries != nil || !c.Since.IsZero() || !c.Until.IsZero()):
 		return errors.New("command explain takes nothing but text")
+	case c.Verb == "posture" && (c.Entries != nil || !c.Since.IsZero() || !c.Until.IsZero()):
+		return errors.New("command posture takes nothing: it looks at the project's credentials as they are")
 	case c.Verb == "scan" && (!c.Since.IsZero() || !c.Until.IsZero()):
 		return errors.New("command scan takes no since or until: it looks at the entries that are sent with it")
 	case c.Verb == "replay" && c.Entries != nil:

@@ -121,8 +121,8 @@ func TestHTTPRefuses(t *testing.T) {
 		"nothing":        {http.MethodPost, "", 400, "send for example"},
 		"unknown field":  {http.MethodPost, `{"command":"scan","entires":[]}`, 400, `unknown field \"entires\"`},
 		"more than one":  {http.MethodPost, `{"command":"scan"}{}`, 400, "nothing after it"},
-		"no command":     {http.MethodPost, `{}`, 400, "none of scan, replay"},
-		"sweep":          {http.MethodPost, `{"command":"sweep"}`, 400, "none of scan, replay"},
+		"no command":     {http.MethodPost, `{}`, 400, "none of scan, replay, explain, posture"},
+		"sweep":          {http.MethodPost, `{"command":"sweep"}`, 400, "none of scan, replay, explain, posture"},
 		"scan since":     {http.MethodPost, `{"command":"scan","since":"2030-01-01T00:00:00Z"}`, 400, "takes no since"},
 		"replay entries": {http.MethodPost, `{"command":"replay","since":"2030-01-01T00:00:00Z","entries":[]}`, 400, "takes no entries"},
 		"replay of all":  {http.MethodPost, `{"command":"replay"}`, 400, "needs since"},
@@ -131,7 +131,7 @@ func TestHTTPRefuses(t *testing.T) {
 		"explain since":  {http.MethodPost, `{"command":"explain","text":"x","since":"2030-01-01T00:00:00Z"}`, 400, "nothing but text"},
 		"no time":        {http.MethodPost, `{"command":"replay","since":"yesterday"}`, 400, "send for example"},
 		"too large":      {http.MethodPost, scanCommand(fmt.Appendf(nil, "%q", strings.Repeat("x", int(commandForm.Limit)))), 400, "larger than 10485760 bytes"},
-		"a long verb":    {http.MethodPost, `{"command":"` + strings.Repeat("x", 10_000) + `"}`, 400, "none of scan, replay"},
+		"a long verb":    {http.MethodPost, `{"command":"` + strings.Repeat("x", 10_000) + `"}`, 400, "none of scan, replay, explain, posture"},
 	} {
 		code, header, answer := ask(t, f, c.method, c.body)
 		if code != c.code || !strings.Contains(string(answer), c.want) || len(answer) > 400 {

@@ -2,9 +2,11 @@ package notify
 
 import (
 	"net/url"
+	"strings"
 
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/posture"
 )
 
 // Explanation is what is known of all that a detector finds. docs/detectors.md has
@@ -22,6 +24,9 @@ func Explain(detector string) Explanation {
 			return Explanation{d.Rationale, d.Runbook}
 		}
 	}
+	if check, ok := posture.Find(strings.TrimPrefix(detector, posture.DetectorPrefix)); ok && check.Detector() == detector {
+		return Explanation{check.Title + ". " + check.Why, check.Runbook()}
+	}
 	return milestones[detector]
 }
 
@@ -32,7 +37,7 @@ func (d Deployment) page(detector string) string {
 	if err != nil || u.Host == "" || Explain(detector).Why == "" {
 		return ""
 	}
-	u.Fragment = detector
+	u.Fragment = strings.ReplaceAll(detector, ".", "") // as headings become anchors
 	return u.String()
 }
 

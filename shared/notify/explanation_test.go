@@ -10,6 +10,7 @@ import (
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/posture"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -51,6 +52,7 @@ func TestPage(t *testing.T) {
 	for _, c := range []struct{ runbooks, detector, want string }{
 		{"https://git.example/docs/detectors.md", "permission-probing", "https://git.example/docs/detectors.md#permission-probing"},
 		{"https://git.example/docs/detectors.md?v=1", "rotation-broken", "https://git.example/docs/detectors.md?v=1#rotation-broken"},
+		{"https://git.example/docs/detectors.md", "posture-cis-1.4", "https://git.example/docs/detectors.md#posture-cis-14"},
 		{"https://git.example/docs/detectors.md", "of-a-rule-file", ""},
 		{"https://git.example/docs/detectors.md", "", ""},
 		{"http://git.example/", "permission-probing", ""},
@@ -86,14 +88,18 @@ func described() string {
 	var b strings.Builder
 	b.WriteString(`# What alerts mean, and what to do
 
-One section for each detector of the audit function, and below them one for each
-milestone of a rotation that alerts. Alerts link to these sections if ` + "`runbooks`" + ` in
+One section for each detector of the audit function, then one for each check of
+[posture](posture.md), and below them one for each milestone of a rotation that alerts. Alerts link to these sections if ` + "`runbooks`" + ` in
 [alerts.yaml](alerts.md) says where this page is. It is made from the source, as
 ` + "`keyturn audit detectors`" + ` is.
 
 `)
 	for _, d := range detect.Detectors() {
 		fmt.Fprintf(&b, "## %s\n\n%s Its findings count %s.\n\n%s\n\n%s\n", d.Name, usual(string(d.Severity), d.Technique), d.Unit, d.Rationale, steps(d.Runbook))
+	}
+	for _, c := range posture.Checks() {
+		e := Explain(c.Detector())
+		fmt.Fprintf(&b, "## %s\n\n%s [posture.md](posture.md#%s) says how it is decided.\n\n%s\n\n%s\n", c.Detector(), usual(string(c.Severity), ""), strings.ReplaceAll(c.ID, ".", ""), e.Why, steps(e.Runbook))
 	}
 	for _, m := range event.Milestones {
 		if e, ok := milestones[event.MilestonePrefix+string(m)]; ok {

@@ -2,6 +2,7 @@ package posture
 
 import (
 	"fmt"
+	"time"
 
 	"example.com/keyturn/shared/detect"
 )
@@ -25,10 +26,12 @@ const (
 	maxReason = 1000
 )
 
+// finding has the same id for all of the day on which it began to fail, so that
+// reports of which one did not get to keep its state tell it once.
 func (r Result) finding(report Report, shown func(string, int) string) detect.Finding {
 	check, _ := Find(r.Check)
 	f := detect.Finding{
-		ID: identify(r.ID, report.Scope, r.Failing.UTC().String()), Time: report.At, Detector: check.Detector(), Severity: r.Severity, Score: 1,
+		ID: identify(r.ID, report.Scope, r.Failing.UTC().Format(time.DateOnly)), Time: report.At, Detector: check.Detector(), Severity: r.Severity, Score: 1,
 		Subject: shown(r.Resource, maxName), Project: shown(r.Project, maxName), Credential: shown(r.Credential, maxName), Count: 1,
 		FirstSeen: r.Failing, LastSeen: report.At, Runbook: check.Runbook(), Evidence: []string{},
 		Reason: shown(check.Title+": "+r.Reason, maxReason), Advice: shown(r.Fix, maxReason),
