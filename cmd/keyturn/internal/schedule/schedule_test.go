@@ -18,8 +18,8 @@ func TestTheProjectsOwnSchedule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(jobs) != 4 {
-		t.Fatalf("%d jobs, want 4", len(jobs))
+	if len(jobs) != 5 {
+		t.Fatalf("%d jobs, want 5", len(jobs))
 	}
 	sweep := jobs[0]
 	if got, want := sweep.GetName(), "projects/acme/locations/europe-west1/jobs/keyturn-sweep"; got != want {
