@@ -83,7 +83,7 @@ func (f *postureFlags) check(asJSON bool) error {
 func (a *app) posture(ctx context.Context, f postureFlags) error {
 	cloud, err := a.cloud()
 	if err != nil {
-		return err
+		return fmt.Errorf("command line: %v", err) // 2, that of the usage, stands for failures here
 	}
 	defer cloud.Close()
 	file, err := f.stateFile("projects/" + a.project)
