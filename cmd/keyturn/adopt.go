@@ -112,9 +112,18 @@ func (a *app) adopt(ctx context.Context, adoption rotate.Adoption, set func(*rot
 		return a.printJSON(report)
 	}
 	p := adoption.Policy
-	_, err = fmt.Fprintf(a.stdout, "adopted %s: period %v, overlap %v, quarantine %v\n%s\n",
-		report.Secret, time.Duration(p.Period), time.Duration(p.Overlap), time.Duration(p.Quarantine), comesNext(report))
+	_, err = fmt.Fprintf(a.stdout, "adopted %s: period %v, overlap %v, quarantine %v\n%s\n%s\n",
+		report.Secret, time.Duration(p.Period), time.Duration(p.Overlap), time.Duration(p.Quarantine), foundText(report), comesNext(report))
 	return err
+}
+
+// foundText says which key was in the secret.
+func foundText(r rotate.Report) string {
+	k := r.Journal.Current
+	if k == nil {
+		return "found no version: the first key comes with the next sweep"
+	}
+	return fmt.Sprintf("found key %s in version %s, in use since %s", rotation.ShortID(k.ID), k.Version, due(k.Since))
 }
 
 // checkSecret refuses what cannot be a secret's full name.

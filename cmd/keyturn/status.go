@@ -213,6 +213,8 @@ func state(r rotate.Report) string {
 		return "failing at " + string(s.Failure.Step)
 	case s.Incoming != nil:
 		return "rotating: " + string(s.Incoming.Phase)
+	case r.Paused != nil:
+		return "paused"
 	case len(s.Retiring) == 1:
 		return "old key " + phase(s.Retiring[0])
 	case len(s.Retiring) > 1:

@@ -177,6 +177,25 @@ func (j *judge) doneTwice(c *credential, old sight, by cause) {
 	}
 }
 
+// whilePaused is what a pause promises: since a trigger began that saw it, no old key
+// goes but what is revoked, and nothing begins but what somebody asked for.
+func (j *judge) whilePaused(c *credential, old sight, by cause) {
+	if !old.readable || !c.sight.readable || !old.journal.Paused(by.actor.since) || old.journal.Pause.At.After(by.actor.since) {
+		return
+	}
+	for id, was := range old.keys {
+		is, exists := c.sight.keys[id]
+		superseded := slices.ContainsFunc(old.journal.Retiring, func(k rotation.Key) bool { return rotation.ShortID(k.ID) == id })
+		if superseded && !c.hand.revoked[id] && (!exists || is.disabled && !was.disabled) {
+			j.broken(6, "%s took key %s of %s away, which is paused", by.call.method, id, c.id)
+		}
+	}
+	asked := c.hand.asked[old.journal.Rotation] || len(c.hand.revoked) > 0
+	if c.sight.journal.Rotation > old.journal.Rotation && !asked {
+		j.broken(5, "rotation %d of %s began although it is paused", c.sight.journal.Rotation, c.id)
+	}
+}
+
 // mayBegin reports whether a rotation has a cause.
 func (c *credential) mayBegin(now time.Time, was rotation.Journal) bool {
 	gaveUp := was.Failure != nil && was.Failure.Step == rotation.Discard // what was asked for before

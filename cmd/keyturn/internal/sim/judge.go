@@ -103,6 +103,7 @@ func (j *judge) look(by cause) {
 		if by.actor != nil {
 			j.takenAway(c, old, by)
 			j.doneTwice(c, old, by)
+			j.whilePaused(c, old, by)
 		}
 		j.remember(c, old, by)
 	}

@@ -170,6 +170,7 @@ func (w *world) calm() {
 		}
 	}
 	for i := range calmRounds {
+		w.resumeAll()
 		w.send(event.Command{Verb: event.Sweep})
 		w.finishAll()
 		if w.judge.violation != nil || w.allClean() {
@@ -186,6 +187,16 @@ func (w *world) calm() {
 			return
 		}
 		w.judge.broken(0, "%s does not come to rest: %s", c.id, w.judge.settled(c))
+	}
+}
+
+// resumeAll ends the pauses that there still are: a message that asked for one may
+// have come late.
+func (w *world) resumeAll() {
+	for _, c := range w.credentials {
+		if c.sight.readable && c.sight.journal.Paused(w.clock.Now()) {
+			w.send(event.Command{Verb: event.Resume, Secret: c.secret, By: "ada"})
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"time"
 
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
@@ -23,6 +24,7 @@ var peoplesDeeds = []func(*world, *credential) (string, error){
 	(*world).fillAccount, (*world).denyUploads,
 	(*world).askForRotation, (*world).askForRotation, (*world).askForRollback, (*world).askForRollback,
 	(*world).revoke, (*world).revoke, (*world).leak,
+	(*world).pause, (*world).pause, (*world).resume,
 }
 
 // interfere has a person do something by hand.
@@ -210,6 +212,28 @@ func (w *world) askForRollback(c *credential) (string, error) {
 	c.hand.rollbacks++
 	w.send(event.Command{Verb: event.Rollback, Secret: c.secret, After: &after})
 	return fmt.Sprintf("asks for a rollback after %d", after), nil
+}
+
+// pause has the schedule leave the credential alone, for some time or until somebody
+// resumes. While a trigger is at work it is refused: people ask again.
+func (w *world) pause(c *credential) (string, error) {
+	if !c.sight.readable {
+		return "", nil
+	}
+	var until time.Time
+	if w.chance.IntN(2) == 0 {
+		until = w.clock.Now().Add(time.Hour + w.upTo(100*time.Hour))
+	}
+	w.send(event.Command{Verb: event.Pause, Secret: c.secret, By: "ada", Why: "freeze", Until: until})
+	return fmt.Sprintf("asks for a pause until %v", until), nil
+}
+
+func (w *world) resume(c *credential) (string, error) {
+	if c.sight.journal.Pause == nil {
+		return "", nil
+	}
+	w.send(event.Command{Verb: event.Resume, Secret: c.secret, By: "ada"})
+	return "ends the pause", nil
 }
 
 // leak has Google find a key in public, which disables it.
