@@ -93,7 +93,7 @@ func (f *forecast) sleep() bool {
 		}
 	}
 	at(j.Failure.retryAt())
-	if j.Incoming != nil {
+	if j.Incoming != nil && j.Incoming.Phase == Published { // before, nobody knows when it will be
 		at(j.Incoming.known(f.now, p))
 	}
 	if j.Suspend != nil {

@@ -63,6 +63,7 @@ func TestForetell(t *testing.T) {
 1h0m0s delete k0`},
 		"paused":                     {Credential{Kind: ServiceAccountKey, Policy: policy, Journal: paused(holding(key("k1", "2", Active, 99*time.Hour)), time.Hour, time.Time{})}, Intent{}, ``},
 		"paused, a rotation is left": {Credential{Kind: ServiceAccountKey, Policy: policy, Journal: paused(incoming(holding(key("k1", "2", Active, 99*time.Hour)), Key{ID: "k2", Phase: Published, Since: t0}), time.Hour, time.Time{})}, Intent{}, "\n5m0s verify k2\n5m0s promote k2"},
+		"paused, and begun in vain":  {Credential{Kind: ServiceAccountKey, Policy: policy, Journal: paused(incoming(holding(key("k1", "2", Active, time.Hour)), Key{Phase: Staged, Mode: Upload, Staged: "1", Since: t0}), time.Hour, time.Time{})}, Intent{}, ``},
 		"tried again": {Credential{Kind: ServiceAccountKey, Policy: policy, Journal: failed(holding(key("k1", "2", Active, 99*time.Hour)), 3, time.Minute)}, Intent{}, `
 3m0s begin 
 3m0s stage 
