@@ -12,6 +12,7 @@ import (
 	"example.com/keyturn/cmd/keyturn/internal/abuse"
 	"example.com/keyturn/cmd/keyturn/internal/bench"
 	"example.com/keyturn/cmd/keyturn/internal/demo"
+	"example.com/keyturn/cmd/keyturn/internal/inventorybench"
 	"example.com/keyturn/cmd/keyturn/internal/replay"
 	"example.com/keyturn/cmd/keyturn/internal/scanbench"
 	"example.com/keyturn/cmd/keyturn/internal/sim"
@@ -45,6 +46,7 @@ var answers = map[string][]reflect.Type{
 	"audit replay":     {reflect.TypeFor[replay.Result]()},
 	"bench detect":     {reflect.TypeFor[abuse.Result]()},
 	"bench downtime":   {reflect.TypeFor[bench.DowntimeResult]()},
+	"bench inventory":  {reflect.TypeFor[inventorybench.Result]()},
 	"bench rotate":     {reflect.TypeFor[bench.RotateResult]()},
 	"bench scan":       {reflect.TypeFor[scanbench.Result]()},
 	"bench sim":        {reflect.TypeFor[sim.Result](), reflect.TypeFor[sim.Story]()},

@@ -19,7 +19,7 @@ func (a *app) benchCommand() *cobra.Command {
 		a.benchScanCommand(),
 		a.benchSimCommand(),
 		a.benchStormCommand(),
-		a.benchStreamCommand(),
+		a.benchStreamCommand(), a.benchInventoryCommand(),
 	)
 	return c
 }

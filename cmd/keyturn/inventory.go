@@ -19,6 +19,7 @@ type inventoryFlags struct {
 	folder, organization string
 	unmanaged, plan      bool
 	resume               string
+	speed                int // how much faster than wall time quotas are counted; 0 has none on the embedded cloud
 }
 
 func (a *app) inventoryCommand() *cobra.Command {
@@ -43,6 +44,8 @@ the same command goes on from there. docs/inventory.md explains the columns.`,
 	f.BoolVar(&flags.unmanaged, "unmanaged", false, "leave out what keyturn rotates")
 	f.BoolVar(&flags.plan, "adopt-plan", false, "propose how each comes under rotation or goes, and how to do without, with the commands")
 	f.StringVar(&flags.resume, "resume", "", "file to leave off in, and to go on from (default one in the user's cache directory)")
+	f.IntVar(&flags.speed, "quota-speed", 0, "of 'bench inventory': how much faster than wall time quotas are counted")
+	_ = f.MarkHidden("quota-speed") // it is there
 	c.RunE = func(cmd *cobra.Command, _ []string) error { return a.inventory(cmd.Context(), flags) }
 	return c
 }
@@ -81,8 +84,7 @@ func (a *app) inventory(ctx context.Context, flags inventoryFlags) error {
 	if err != nil {
 		return err
 	}
-	connection.Quotas = a.inventoryQuotas()
-	cloud, err := gcp.New(connection)
+	cloud, err := gcp.New(paced(connection, flags.speed))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -109,13 +111,30 @@ func (a *app) inventory(ctx context.Context, flags inventoryFlags) error {
 	return a.printReport(report, inventoryText(report, columns(a.stdout)), nil)
 }
 
-// inventoryQuotas are those of the project that calls. The embedded cloud has none
-// unless it is asked to.
-func (a *app) inventoryQuotas() gcp.Quotas {
-	if a.endpoint != "" {
-		return gcp.QuotasByEndpoint
+// paced keeps to half of the quotas of the project that calls. The embedded cloud has
+// none unless a benchmark asks for them.
+func paced(c gcp.Config, speed int) gcp.Config {
+	c.Quotas = gcp.QuotasOfCaller
+	if c.Endpoint == "" {
+		return c
 	}
-	return gcp.QuotasOfCaller
+	if speed < 1 {
+		c.Quotas = gcp.QuotasByEndpoint
+		return c
+	}
+	began, times := time.Now(), time.Duration(speed)
+	c.Wire = &gcp.Wire{
+		Now: func() time.Time { return began.Add(time.Since(began) * times) },
+		Pause: func(ctx context.Context, d time.Duration) error {
+			select {
+			case <-time.After(d / times):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		},
+	}
+	return c
 }
 
 // scope is what is to be inventoried: the project unless something larger is given.
