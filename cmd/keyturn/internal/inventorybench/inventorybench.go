@@ -13,8 +13,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	iam "cloud.google.com/go/iam/admin/apiv1"
@@ -133,24 +133,39 @@ func (r *Result) inventory(ctx context.Context, c Config, addr, file string, kil
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	killed := false
-	select {
-	case err = <-ended:
-	case <-kill:
-		killed = true
-		err = errors.Join(cmd.Process.Kill(), ignore(<-ended))
+	looks := time.NewTicker(10 * time.Millisecond)
+	defer looks.Stop()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return nil, fmt.Errorf("running keyturn inventory: %w", err)
+			}
+			return os.ReadFile(out)
+		case <-kill:
+			err := cmd.Process.Kill()
+			<-ended // with the error of a process that was killed on purpose
+			return nil, err
+		case <-looks.C:
+			r.PeakMB = max(r.PeakMB, peakMB(cmd.Process.Pid))
+		}
 	}
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.PeakMB = max(r.PeakMB, float64(usage.Maxrss)/1024)
-	}
-	if err != nil || killed {
-		return nil, err
-	}
-	return os.ReadFile(out)
 }
 
-// ignore is for the error of a process that was killed on purpose.
-func ignore(error) error { return nil }
+// peakMB is the most memory that a process has had so far; 0 if it cannot be told.
+// What the system accounts to a child is no help: it begins with its parent's.
+func peakMB(pid int) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), "VmHWM:")
+	var kB float64
+	if _, err := fmt.Sscan(rest, &kB); err != nil {
+		return 0
+	}
+	return kB / 1024
+}
 
 // populate makes the accounts and their keys.
 func populate(ctx context.Context, c Config, addr string) error {
