@@ -122,6 +122,30 @@ orgpolicies() {
   ok gcloud org-policies delete $constraint --project=local
 }
 
+inventory() {
+  local sa=hmac@local.iam.gserviceaccount.com
+  ok gcloud projects list --format='value(projectId)'; says local
+  ok gcloud organizations list; says example.com
+  ok gcloud resource-manager folders list --organization=100000000001
+  ok gcloud asset search-all-resources --scope=organizations/100000000001 --asset-types=cloudresourcemanager.googleapis.com/Project; says projectId
+  ok gcloud iam service-accounts create hmac
+  ok gcloud storage hmac create "$sa"
+  ok gcloud storage hmac list --format='value(accessId)'; local id=${out##*$'\n'}
+  fails "'ACTIVE' state" gcloud storage hmac delete "$id"
+  ok gcloud storage hmac update "$id" --deactivate
+  ok gcloud storage hmac delete "$id"
+  ok gcloud storage hmac list --all; says DELETED
+  ok gcloud iam oauth-clients create web-app --location=global --client-type=confidential-client --allowed-scopes=https://www.googleapis.com/auth/cloud-platform --allowed-redirect-uris=https://a.example --allowed-grant-types=authorization-code-grant
+  ok gcloud iam oauth-clients list --location=global; says web-app
+  ok gcloud iam oauth-clients credentials create first --oauth-client=web-app --location=global
+  ok gcloud iam oauth-clients credentials list --oauth-client=web-app --location=global; says first
+  fails FAILED_PRECONDITION gcloud iam oauth-clients credentials delete first --oauth-client=web-app --location=global
+  ok gcloud iam oauth-clients credentials update first --oauth-client=web-app --location=global --disabled
+  ok ./keyturn inventory --json; says web-app/first
+  ok gcloud iam oauth-clients credentials delete first --oauth-client=web-app --location=global
+  ok gcloud iam oauth-clients delete web-app --location=global
+}
+
 apikeys() {
   ok gcloud beta services api-keys create --display-name=k --key-id=my-key --annotations=a=b
   ok gcloud services api-keys create --display-name=k --api-target=service=translate.googleapis.com --allowed-ips=10.0.0.0/8
@@ -204,7 +228,7 @@ functions() {
   fails '400 Client Error' gcloud functions call keyturn-alert-http --gen2 $at --data='{"command":"nosuch"}'
 }
 
-for g in secrets iam orgpolicies apikeys logs pubsub scheduler functions; do group "$g"; done
+for g in secrets iam orgpolicies apikeys inventory logs pubsub scheduler functions; do group "$g"; done
 bad=0
 for g in "${groups[@]}"; do wait "${g#*:}" || bad=1; cat "$work/${g%%:*}.log"; done
 
