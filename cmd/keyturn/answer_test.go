@@ -106,7 +106,7 @@ func checkAnswer(args []string, code string, stdout string) error {
 	if err != nil || stdout == "" {
 		return nil // of what is not understood the scripts check the error
 	}
-	if answers[pathOf(c)] == nil {
+	if answers[pathOf(c)] == nil && code == "0" {
 		return fmt.Errorf("what 'keyturn %s --json' writes is not in answers (answer_test.go)", pathOf(c))
 	}
 	var problems []string
