@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -54,8 +55,9 @@ func Filter(secret string, s *rotate.Standing, since time.Time) string {
 		about = append(about, fmt.Sprintf(`(protoPayload.serviceName="iam.googleapis.com" AND resource.labels.email_id=%q)`, name))
 	default:
 		for _, k := range keys(s) {
-			about = append(about, fmt.Sprintf(`(protoPayload.serviceName="apikeys.googleapis.com" AND (protoPayload.request.name=%q OR protoPayload.request.key.name=%q OR protoPayload.request.keyId=%q))`,
-				k.ID, k.ID, path.Base(k.ID)))
+			id := regexp.QuoteMeta(path.Base(k.ID)) // callers name the project by its id, or by its number
+			about = append(about, fmt.Sprintf(`(protoPayload.serviceName="apikeys.googleapis.com" AND (protoPayload.request.name=~%q OR protoPayload.request.key.name=~%q OR protoPayload.request.keyId=%q))`,
+				"/keys/"+id+"$", "/keys/"+id+"$", path.Base(k.ID)))
 		}
 	}
 	return fmt.Sprintf(`timestamp>=%q AND (log_id("cloudaudit.googleapis.com/activity") OR jsonPayload.message="rotation") AND (%s)`,
