@@ -91,7 +91,9 @@ func described() string {
 One section for each detector of the audit function, then one for each check of
 [posture](posture.md), and below them one for each milestone of a rotation that alerts. Alerts link to these sections if ` + "`runbooks`" + ` in
 [alerts.yaml](alerts.md) says where this page is. It is made from the source, as
-` + "`keyturn audit detectors`" + ` is.
+` + "`keyturn audit detectors`" + ` is. [Runbooks](runbooks/README.md) have the commands for
+a leaked key, a stolen token, a stuck rotation, a broken consumer, an alert storm and a
+bad rotation.
 
 `)
 	for _, d := range detect.Detectors() {
