@@ -108,6 +108,9 @@ func (a *app) inventory(ctx context.Context, flags inventoryFlags) error {
 		return fmt.Errorf("taking the inventory of %s: %w", scope, err)
 	}
 	report := flags.report(snapshot)
+	if a.json { // then the table, which is large, is not made
+		return a.printJSON(report)
+	}
 	return a.printReport(report, inventoryText(report, columns(a.stdout)), nil)
 }
 

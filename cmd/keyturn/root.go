@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/internal/localgcp"
@@ -172,34 +173,36 @@ var wire = regexp.MustCompile(`rpc error: code = \w+ desc = |\nerror details: na
 func plainly(message string) string { return wire.ReplaceAllString(message, "") }
 
 func (a *app) printJSON(v any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
+	out := bufio.NewWriter(a.stdout)
+	enc := json.NewEncoder(printable{out})
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err := io.WriteString(a.stdout, escapeUnprintable(b.String()))
-	return err
+	return out.Flush()
 }
 
-// escapeUnprintable escapes in JSON what it allows and what a terminal may act upon,
-// or not show: control characters beyond ASCII, and changes of writing direction.
-func escapeUnprintable(text string) string {
-	var b strings.Builder
-	b.Grow(len(text))
-	for _, r := range text {
+// printable escapes in JSON what it allows and what a terminal may act upon, or not
+// show: control characters beyond ASCII, and changes of writing direction. Each Write
+// takes whole characters, as those of a json.Encoder do.
+type printable struct{ to *bufio.Writer }
+
+func (p printable) Write(text []byte) (int, error) {
+	for rest := text; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
 		switch {
 		case r < 0x7f || unicode.IsPrint(r):
-			b.WriteRune(r)
+			_, _ = p.to.WriteRune(r) // an error stays, and Flush tells it
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+			fmt.Fprintf(p.to, `\u%04x\u%04x`, high, low)
 		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
+			fmt.Fprintf(p.to, `\u%04x`, r)
 		}
+		rest = rest[size:]
 	}
-	return b.String()
+	return len(text), nil
 }
 
 // rotator is the rotate function, run in this process on the caller's own
