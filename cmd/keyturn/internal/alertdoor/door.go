@@ -73,18 +73,12 @@ type Answer interface {
 func (d *Door) Ask(ctx context.Context, c alert.Command, answer Answer) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	req, err := d.request(ctx, c)
+	resp, body, err := d.send(ctx, c)
+	if errors.Is(err, errBrokeOff) && (c.Verb == "list" || c.Verb == "show") { // which do nothing twice
+		resp, body, err = d.send(ctx, c)
+	}
 	if err != nil {
 		return err
-	}
-	resp, err := d.http.Do(req)
-	if err != nil {
-		return d.unanswered(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return d.unanswered(err)
 	}
 	unread := json.Unmarshal(body, answer)
 	if resp.StatusCode != http.StatusOK {
@@ -97,6 +91,24 @@ func (d *Door) Ask(ctx context.Context, c alert.Command, answer Answer) error {
 		return fmt.Errorf("what answers at %s is not keyturn's alert function, or another version of it: %w; look at --url", d.url, unread)
 	}
 	return nil
+}
+
+// send returns the answer and all of its body.
+func (d *Door) send(ctx context.Context, c alert.Command) (*http.Response, []byte, error) {
+	req, err := d.request(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	resp, err := d.http.Do(req)
+	if err != nil {
+		return nil, nil, d.unanswered(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, nil, d.unanswered(err)
+	}
+	return resp, body, nil
 }
 
 func (d *Door) request(ctx context.Context, c alert.Command) (*http.Request, error) {

@@ -112,6 +112,29 @@ func TestAnswersThatBreakOff(t *testing.T) {
 	}
 }
 
+// TestWhatOnlyReadsIsAskedAgain where an answer breaks off, and nothing else is.
+func TestWhatOnlyReadsIsAskedAgain(t *testing.T) {
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked%2 == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, `{"incidents":[{"incident":"a1"}]}`)
+	}))
+	defer server.Close()
+	d, err := New(Config{URL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer list
+	if err := d.Ask(t.Context(), alert.Command{Verb: "list"}, &answer); err != nil || asked != 2 || len(answer.Incidents) != 1 {
+		t.Errorf("asked %d times: %+v, %v", asked, answer, err)
+	}
+	if err := d.Ask(t.Context(), alert.Command{Verb: "stop"}, &answer); !errors.Is(err, errBrokeOff) || asked != 3 {
+		t.Errorf("asked %d times: %v", asked, err)
+	}
+}
+
 func TestNobodyAnswersInTime(t *testing.T) {
 	hold := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hold }))

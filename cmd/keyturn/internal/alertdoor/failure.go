@@ -18,6 +18,9 @@ import (
 // maxSaid bounds what is shown of the words of others, in bytes.
 const maxSaid = 1000
 
+// errBrokeOff means that the connection ended before the answer did.
+var errBrokeOff = errors.New("broke off")
+
 // unanswered says why there is no answer, and what to do.
 func (d *Door) unanswered(err error) error {
 	if e := (*url.Error)(nil); errors.As(err, &e) {
@@ -30,7 +33,7 @@ func (d *Door) unanswered(err error) error {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("%s did not answer within %v: the command may have been carried out all the same; 'keyturn alerts list' shows it", d.url, d.timeout)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("the answer of %s broke off: the command may have been carried out all the same; try again, and look at its log", d.url)
+		return fmt.Errorf("the answer of %s %w: the command may have been carried out all the same; try again, and look at its log", d.url, errBrokeOff)
 	case d.tokens == nil:
 		return fmt.Errorf("nobody answers at %s: %w; is 'keyturn local' running, and where 'keyturn local env' says?", d.url, err)
 	}
