@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"fmt"
 	"io"
 	"net/http"
@@ -55,14 +56,14 @@ func (r *record) String() string {
 }
 
 // newIncidentWorld boots a world.
-func newIncidentWorld(t *testing.T) *incidentWorld {
+func newIncidentWorld(t *testing.T, pair func() (*rsa.PrivateKey, error)) *incidentWorld {
 	t.Helper()
 	w := &incidentWorld{T: t, told: &record{}, clock: clock.New()}
 	program, err := exec.LookPath("keyturn")
 	w.must(err)
 	w.World, err = world.Start(t.Context(), world.Config{
 		Project: "local", GCPAddr: "127.0.0.1:0", FunctionsAddr: "127.0.0.1:0", Clock: w.clock, KeyLag: 5 * time.Second,
-		FunctionLogs: w.told, Program: program, State: t.TempDir(),
+		FunctionLogs: w.told, Program: program, State: t.TempDir(), Pair: pair,
 	})
 	w.must(err)
 	t.Cleanup(func() { w.Close() })
@@ -84,7 +85,7 @@ func newIncidentWorld(t *testing.T) *incidentWorld {
 // for long enough to be known to everybody.
 func withBilling(t *testing.T) *incidentWorld {
 	t.Helper()
-	w := newIncidentWorld(t)
+	w := newIncidentWorld(t, nil)
 	w.must(seedAt(t.Context(), w.Cloud.Addr()))
 	w.wait(10 * time.Minute)
 	w.keyturn("adopt", "billing-key", "--service-account", "billing@local.iam.gserviceaccount.com")

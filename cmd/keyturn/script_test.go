@@ -51,11 +51,15 @@ func scripts(t *testing.T) []string {
 	if !raced.Detector {
 		return files
 	}
-	t.Log("measurements and the demo are left to the tests without the race detector")
+	t.Log("measurements, the demo and commands of one goroutine are left to the tests without the race detector")
 	return slices.DeleteFunc(files, func(name string) bool {
-		return strings.HasPrefix(filepath.Base(name), "bench") || filepath.Base(name) == "demo.txt"
+		name = strings.TrimSuffix(filepath.Base(name), ".txt")
+		return strings.HasPrefix(name, "bench") || slices.Contains(unraced, name)
 	})
 }
+
+// unraced are the scripts that are left to the tests without the race detector.
+var unraced = []string{"demo", "completion", "doctor", "explain", "history", "permission", "posture"}
 
 // freeAddr VARIABLE… sets each variable to a loopback address that is free now.
 func freeAddr(ts *testscript.TestScript, _ bool, names []string) {

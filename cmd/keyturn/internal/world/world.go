@@ -5,6 +5,7 @@ package world
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io"
@@ -25,17 +26,18 @@ const Region = "us-central1"
 // Config says what world to run.
 type Config struct {
 	Project       string
-	GCPAddr       string        // loopback host:port; port 0 picks a free one
-	FunctionsAddr string        // loopback host:port; port 0 picks a free one
-	WebhookURL    string        // where alerts are posted, too; empty posts nowhere
-	Alerts        string        // absolute path of alerts.yaml; empty is none
-	Clock         *clock.Clock  // policy time
-	KeyLag        time.Duration // how long new keys take to propagate, in policy time
-	FunctionLogs  io.Writer     // what the functions print
-	Program       string        // keyturn's program, which serves the functions; empty is the one that runs
-	Timeout       time.Duration // of the functions; zero is their own
-	State         string        // KEYTURN_STATE of the functions, such as a directory in which detectors keep what they know, over restarts; empty keeps it nowhere
-	Firestore     string        // host:port of the emulator that State may be kept in; empty is none
+	GCPAddr       string                          // loopback host:port; port 0 picks a free one
+	FunctionsAddr string                          // loopback host:port; port 0 picks a free one
+	WebhookURL    string                          // where alerts are posted, too; empty posts nowhere
+	Alerts        string                          // absolute path of alerts.yaml; empty is none
+	Clock         *clock.Clock                    // policy time
+	KeyLag        time.Duration                   // how long new keys take to propagate, in policy time
+	Pair          func() (*rsa.PrivateKey, error) // makes the pairs of keys that Google makes; nil makes a new one each time
+	FunctionLogs  io.Writer                       // what the functions print
+	Program       string                          // keyturn's program, which serves the functions; empty is the one that runs
+	Timeout       time.Duration                   // of the functions; zero is their own
+	State         string                          // KEYTURN_STATE of the functions, such as a directory in which detectors keep what they know, over restarts; empty keeps it nowhere
+	Firestore     string                          // host:port of the emulator that State may be kept in; empty is none
 	// Retry and Attempts say how soon and how often an event is delivered again
 	// that a function did not take, before it is a dead letter; nil and zero are
 	// 100 ms to a minute, and 10 times.
@@ -59,7 +61,7 @@ type World struct {
 // Start boots a world and returns once all of it answers.
 func Start(ctx context.Context, c Config) (*World, error) {
 	cloud, err := localgcp.Start(localgcp.Config{
-		Addr: c.GCPAddr, ProjectID: c.Project, Clock: c.Clock, KeyLag: c.KeyLag, DataAccess: true, Watcher: c.Watcher,
+		Addr: c.GCPAddr, ProjectID: c.Project, Clock: c.Clock, KeyLag: c.KeyLag, DataAccess: true, Watcher: c.Watcher, Pair: c.Pair,
 	})
 	if err != nil {
 		return nil, err
