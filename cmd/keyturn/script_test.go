@@ -59,7 +59,7 @@ func scripts(t *testing.T) []string {
 }
 
 // unraced are the scripts that are left to the tests without the race detector.
-var unraced = []string{"demo", "completion", "doctor", "explain", "history", "permission", "posture"}
+var unraced = []string{"apply", "completion", "demo", "doctor", "explain", "history", "inventory", "pause", "permission", "posture"}
 
 // freeAddr VARIABLE… sets each variable to a loopback address that is free now.
 func freeAddr(ts *testscript.TestScript, _ bool, names []string) {

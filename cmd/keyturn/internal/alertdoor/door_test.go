@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,9 +115,9 @@ func TestAnswersThatBreakOff(t *testing.T) {
 
 // TestWhatOnlyReadsIsAskedAgain where an answer breaks off, and nothing else is.
 func TestWhatOnlyReadsIsAskedAgain(t *testing.T) {
-	asked := 0
+	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if asked++; asked%2 == 1 {
+		if asked.Add(1)%2 == 1 {
 			panic(http.ErrAbortHandler)
 		}
 		_, _ = io.WriteString(w, `{"incidents":[{"incident":"a1"}]}`)
@@ -127,11 +128,11 @@ func TestWhatOnlyReadsIsAskedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	var answer list
-	if err := d.Ask(t.Context(), alert.Command{Verb: "list"}, &answer); err != nil || asked != 2 || len(answer.Incidents) != 1 {
-		t.Errorf("asked %d times: %+v, %v", asked, answer, err)
+	if err := d.Ask(t.Context(), alert.Command{Verb: "list"}, &answer); err != nil || asked.Load() != 2 || len(answer.Incidents) != 1 {
+		t.Errorf("asked %d times: %+v, %v", asked.Load(), answer, err)
 	}
-	if err := d.Ask(t.Context(), alert.Command{Verb: "stop"}, &answer); !errors.Is(err, errBrokeOff) || asked != 3 {
-		t.Errorf("asked %d times: %v", asked, err)
+	if err := d.Ask(t.Context(), alert.Command{Verb: "stop"}, &answer); !errors.Is(err, errBrokeOff) || asked.Load() != 3 {
+		t.Errorf("asked %d times: %v", asked.Load(), err)
 	}
 }
 
