@@ -217,6 +217,7 @@ functions() {
   local sa=oncall@local.iam.gserviceaccount.com at=--region=us-central1
   ok gcloud iam service-accounts create oncall
   ok gcloud iam service-accounts keys create "$work/oncall.json" --iam-account=$sa
+  ok gcloud projects add-iam-policy-binding local --member=serviceAccount:$sa --role=roles/cloudfunctions.viewer # gcloud asks for the function's URL
   ok ./keyturn local advance 10m --gcp-addr "$gcp"
   ok gcloud functions list --v2; says keyturn-rotate-http
   unset CLOUDSDK_AUTH_ACCESS_TOKEN
