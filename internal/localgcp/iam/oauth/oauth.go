@@ -61,6 +61,8 @@ type Server struct {
 
 	mu     sync.Mutex
 	tokens map[string]grant // by access token
+
+	issued issued
 }
 
 // grant is what an access token stands for.
@@ -140,13 +142,14 @@ func (s *Server) forget(now time.Time) {
 }
 
 // IdentityToken returns an OpenID Connect token by which the account of that
-// e-mail address shows itself to the audience. NOT_FOUND when there is none.
+// e-mail address shows itself to the audience: for a minute the same. NOT_FOUND when
+// there is none.
 func (s *Server) IdentityToken(email, audience string) (string, error) {
 	a, err := s.cfg.Directory.Account("projects/-/serviceAccounts/" + email)
 	if err != nil {
 		return "", err
 	}
-	return s.MintIdentityToken(a, audience, true)
+	return s.identityToken(a, audience)
 }
 
 // MintIdentityToken is IdentityToken for a known account; withEmail adds the
