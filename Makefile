@@ -22,6 +22,8 @@ lint:   ## Vet, staticcheck, gofmt, tidiness
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go mod tidy -diff
 check: lint race demo gcloud node  ## All that .ci/run checks
+deploy-check: ## Check cloudbuild.yaml and scheduler.yaml, and say when each job fires
+	go test -count=1 -v -run '^TestDeploy' .
 demo:   ## Run the whole job once
 	go run ./cmd/keyturn demo
 local:  ## Run keyturn and an embedded Google Cloud until Ctrl-C
@@ -31,4 +33,4 @@ gcloud: build ## Have Google's own command line judge the embedded cloud and a r
 node: build ## Have Google's Node clients judge the embedded cloud
 	judges/node.sh
 
-.PHONY: help build test race fuzz lint check demo local gcloud node
+.PHONY: help build test race fuzz lint check deploy-check demo local gcloud node

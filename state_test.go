@@ -30,7 +30,7 @@ func TestWhereStateIsShared(t *testing.T) {
 // sees its own collection and no rotation needs one.
 func TestWhoSharesState(t *testing.T) {
 	accounts := map[string]string{"Audit": "keyturn-audit", "Alert": "keyturn-alert", "AlertHTTP": "keyturn-alert"}
-	for _, step := range readBuild(t).GetSteps() {
+	for _, step := range readDeployFiles(t).checked().build.GetSteps() {
 		entry, account := flag(step.GetArgs(), "--entry-point"), flag(step.GetArgs(), "--run-service-account")
 		shares := strings.Contains(flag(step.GetArgs(), "--set-env-vars"), ",KEYTURN_STATE=firestore")
 		want, may := accounts[entry]
@@ -42,7 +42,7 @@ func TestWhoSharesState(t *testing.T) {
 
 // Functions refuse an environment that is not whole; cloudbuild.yaml's is.
 func TestWhatIsDeployedIsConfigured(t *testing.T) {
-	for _, step := range readBuild(t).GetSteps() {
+	for _, step := range readDeployFiles(t).checked().build.GetSteps() {
 		vars := strings.NewReplacer("${PROJECT_ID}", "acme", "${_REGION}", "us-central1", "${_ALERTS}", "", "${PROJECT_NUMBER}", "1234", "${_CALLERS}", "ada@example.com: *; bob@example.com: status list", "${_AUDIENCES}", "").Replace(flag(step.GetArgs(), "--set-env-vars"))
 		if flag(step.GetArgs(), "--entry-point") == "" {
 			continue

@@ -129,6 +129,7 @@ inventory() {
   ok gcloud resource-manager folders list --organization=100000000001
   ok gcloud asset search-all-resources --scope=organizations/100000000001 --asset-types=cloudresourcemanager.googleapis.com/Project; says projectId
   ok gcloud iam service-accounts create hmac
+  ok gcloud policy-intelligence query-activity --project=local --activity-type=serviceAccountKeyLastAuthentication --query-filter="activities.full_resource_name=\"//iam.googleapis.com/projects/local/serviceAccounts/$sa/keys/$(printf '%040d' 0)\""
   ok gcloud storage hmac create "$sa"
   ok gcloud storage hmac list --format='value(accessId)'; local id=${out##*$'\n'}
   fails "'ACTIVE' state" gcloud storage hmac delete "$id"

@@ -112,8 +112,9 @@ func (a *app) adopt(ctx context.Context, adoption rotate.Adoption, set func(*rot
 		return a.printJSON(report)
 	}
 	p := adoption.Policy
-	_, err = fmt.Fprintf(a.stdout, "adopted %s: period %v, overlap %v, quarantine %v\n%s\n%s\n",
+	said := fmt.Sprintf("adopted %s: period %v, overlap %v, quarantine %v\n%s\n%s",
 		report.Secret, time.Duration(p.Period), time.Duration(p.Overlap), time.Duration(p.Quarantine), foundText(report), comesNext(report))
+	_, err = fmt.Fprintln(a.stdout, fitted(said, columns(a.stdout)))
 	return err
 }
 
@@ -123,7 +124,7 @@ func foundText(r rotate.Report) string {
 	if k == nil {
 		return "found no version: the first key comes with the next sweep"
 	}
-	return fmt.Sprintf("found key %s in version %s, in use since %s", rotation.ShortID(k.ID), k.Version, due(k.Since))
+	return fmt.Sprintf("found key %s in version %s, in use since %s", shortID(k.ID), plainly(k.Version), due(k.Since))
 }
 
 // checkSecret refuses what cannot be a secret's full name.

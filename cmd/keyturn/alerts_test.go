@@ -115,8 +115,8 @@ func TestIncidentText(t *testing.T) {
 		`rotation state  previous:\x1b superseded`, `if revoked      stragglers\x1b fail`, "labels          env=prod, team=payments",
 		"findings        7", "opened          2030-01-07 12:00:00Z", "told to         console, mail", "silence         silenced until later: a test",
 		"escalated       2 times", "acknowledged    by ada, 2030-01-07 12:01:00Z", "by itself       revoke k1", "outcome         key k1: disabled at 12:00:02",
-		`open alert, to mail; tried 3 times, again 2030-01-07 `, `13:00:00Z: 421 try later\a`, "open alert, to pager ",
-		"open alert, to the dead letters, given up for chat: no such ", "open alert, to be answered by itself",
+		`open alert, to mail; tried 3 times, again 2030-01-07`, `13:00:00Z: 421 try later\a`, "open alert, to pager",
+		"open alert, to the dead letters, given up for chat: no such", "open alert, to be answered by itself",
 		"Next:\n  keyturn revoke billing-key --key k1\n", "The same by gcloud:\n  gcloud functions call", "Once it is over:\n  keyturn alerts resolve 3f2a91c4\n",
 		"Entries:\n  https://console.cloud.google.com/logs/x\n", "Runbook: Look who it was.", "MITRE ATT&CK: T1528",
 	} {

@@ -174,8 +174,7 @@ func refusals(receipts []alert.Receipt) error {
 }
 
 func receiptTable(receipts []alert.Receipt, width int) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.SetColumnConfigs([]table.ColumnConfig{
 		{Number: 1, WidthMax: 24, WidthMaxEnforcer: text.WrapHard},
 		{Number: 2, WidthMax: width - 30, WidthMaxEnforcer: text.WrapSoft},

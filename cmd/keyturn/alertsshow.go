@@ -22,7 +22,7 @@ const (
 func incidentText(l alert.Line, width int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "incident %s\n", notify.Printable(l.ID, maxShort))
-	b.WriteString(wrapped(fmt.Sprintf("%s, %s: %s", notify.Printable(l.Status, maxShort), strings.ToUpper(severity(l).String()), notify.Printable(notify.Sentence(alerting.Alert{Notice: l.Latest}), maxTold)), width))
+	b.WriteString(wrapped(fmt.Sprintf("%s, %s: %s", notify.Printable(l.Status, maxShort), strings.ToUpper(severity(l).String()), notify.Printable(notify.Sentence(alerting.Alert{Notice: l.Latest}), maxTold)), width) + "\n")
 	for _, part := range [][]alerting.Field{known(l.Latest), course(l), owed(l.Outbox)} {
 		if len(part) > 0 {
 			b.WriteString("\n" + factTable(part, width) + "\n")
@@ -32,12 +32,9 @@ func incidentText(l alert.Line, width int) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-func wrapped(s string, width int) string { return text.WrapSoft(s, width) + "\n" }
-
 // factTable lines facts up, with all that others have chosen escaped.
 func factTable(facts []alerting.Field, width int) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.SetColumnConfigs([]table.ColumnConfig{
 		{Number: 1, WidthMin: nameWidth, WidthMax: nameWidth, WidthMaxEnforcer: text.WrapHard},
 		{Number: 2, WidthMax: width - nameWidth - 4, WidthMaxEnforcer: text.WrapSoft},
@@ -126,10 +123,10 @@ func writeSteps(b *strings.Builder, l alert.Line, width int) {
 		fmt.Fprintf(b, "\n%s:\n  %s\n", step.Name, notify.Printable(step.Value, 2*maxTold))
 	}
 	if n.Runbook != "" {
-		b.WriteString("\n" + wrapped("Runbook: "+notify.Printable(n.Runbook, maxTold), width))
+		b.WriteString("\n" + wrapped("Runbook: "+notify.Printable(n.Runbook, maxTold), width) + "\n")
 	}
 	if n.Technique != "" {
-		b.WriteString("\n" + wrapped("MITRE ATT&CK: "+notify.Printable(n.Technique, maxShort), width))
+		b.WriteString("\n" + wrapped("MITRE ATT&CK: "+notify.Printable(n.Technique, maxShort), width) + "\n")
 	}
 }
 

@@ -33,8 +33,7 @@ func incidentTable(lines []alert.Line, over int, width int) string {
 }
 
 func renderIncidents(lines []alert.Line, width int) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.SetColumnConfigs([]table.ColumnConfig{{Name: "WHAT", WidthMax: whatWidth + wider(width), WidthMaxEnforcer: text.WrapSoft}})
 	t.AppendHeader(table.Row{"INCIDENT", "STATUS", "SEVERITY", "SEEN", "WHAT"})
 	for _, l := range lines {

@@ -69,6 +69,9 @@ var answers = map[string][]reflect.Type{
 	"revoke":           {reflect.TypeFor[rotate.Report]()},
 	"rollback":         {reflect.TypeFor[rotate.Report]()},
 	"rotate":           {reflect.TypeFor[rotate.Report]()},
+	"schedule apply":   {reflect.TypeFor[scheduleReport]()},
+	"schedule diff":    {reflect.TypeFor[scheduleReport]()},
+	"schedule prune":   {reflect.TypeFor[scheduleReport]()},
 	"status":           {reflect.TypeFor[statusList](), reflect.TypeFor[rotate.Report]()},
 	"version":          {reflect.TypeFor[build]()},
 }

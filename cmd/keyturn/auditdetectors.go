@@ -63,8 +63,7 @@ func described() []description {
 func learns(d detect.Detector) int { return int(d.Learns / (24 * time.Hour)) }
 
 func detectorTable(width int) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.SetColumnConfigs([]table.ColumnConfig{{Name: "WHY", WidthMax: 38 + wider(width), WidthMaxEnforcer: text.WrapSoft}})
 	t.AppendHeader(table.Row{"DETECTOR", "SEVERITY", "LEARNS", "WHY"})
 	for _, d := range detect.Detectors() {

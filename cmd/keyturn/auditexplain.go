@@ -56,7 +56,7 @@ func explain(b *strings.Builder, g replay.Group, width int) {
 		if i == 0 {
 			title = titleOf(g)
 		}
-		fmt.Fprintf(b, "\n%s\n", text.WrapSoft(fmt.Sprintf("%s: %s.", title, in.Reason), max(width-2, 1)))
+		fmt.Fprintf(b, "\n%s\n", wrapped(fmt.Sprintf("%s: %s.", title, in.Reason), max(width-2, 1)))
 		if i == 0 {
 			lines(b, "who", g.Subject, "project", g.Project, "from", someOf(g.From, g.MoreFrom), "permissions", someOf(g.Permissions, g.MorePermissions),
 				"targets", someOf(g.Targets, g.MoreTargets), "runbook", oneLine(g.Runbook))

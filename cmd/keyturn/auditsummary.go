@@ -79,8 +79,7 @@ func counted[N int | int64](n N, one, several string) string {
 }
 
 func groupTable(groups []replay.Group, width int) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.SetColumnConfigs([]table.ColumnConfig{
 		{Name: "SUBJECT", WidthMax: 27 + wider(width), WidthMaxEnforcer: text.WrapText},
 		{Name: "DETECTOR", WidthMax: 20 + wider(width), WidthMaxEnforcer: text.WrapSoft},

@@ -103,8 +103,7 @@ func (a *app) benchDetect(ctx context.Context, c abuse.Config, explain bool) err
 
 // detectTable shows keyturn beside the others at as few false alerts.
 func detectTable(r abuse.Result) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	header := table.Row{"ATTACK, FOUND", "KEYTURN", "AFTER", "P95"}
 	for _, c := range r.Comparators {
 		header = append(header, strings.ToUpper(c.Name))

@@ -49,8 +49,7 @@ func (a *app) benchDowntime(ctx context.Context, c bench.DowntimeConfig) error {
 }
 
 func downtimeTable(r bench.DowntimeResult) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.AppendHeader(table.Row{"STRATEGY", "REQUESTS", "FAILED", "LONGEST OUTAGE", "ROTATIONS", "RETIRED", "REQ/S"})
 	var notes []string
 	for _, s := range r.Strategies {

@@ -57,8 +57,7 @@ func (a *app) benchRotate(ctx context.Context, c bench.RotateConfig) error {
 }
 
 func rotateTable(r bench.RotateResult) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.AppendHeader(table.Row{"HOW", "CREDENTIALS", "ROTATIONS/MIN"})
 	t.AppendRow(table.Row{"one after another", r.Sample, fmt.Sprintf("%.1f", r.SequentialPerMin)})
 	t.AppendRow(table.Row{fmt.Sprintf("keyturn, %d instances", r.Instances), r.Credentials, fmt.Sprintf("%.1f", r.KeyturnPerMin)})

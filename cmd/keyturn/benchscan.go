@@ -88,8 +88,7 @@ func scanInput(files []string) ([]byte, error) {
 }
 
 func scanTable(r scanbench.Result) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.AppendHeader(table.Row{"HOW", "MB/S", "ENTRIES/S"})
 	for _, row := range r.Rows {
 		t.AppendRow(table.Row{row.Name, fmt.Sprintf("%.0f", row.MBPerSecond), fmt.Sprintf("%.0f", row.EntriesPerSecond)})

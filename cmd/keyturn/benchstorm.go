@@ -54,8 +54,7 @@ func (a *app) benchStorm(ctx context.Context, c storm.Config) error {
 }
 
 func stormTable(r storm.Result) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.AppendHeader(table.Row{"CHANNEL", "GOT", "TWICE", "IN DIGESTS", "STILL OWED", "LOST"})
 	for _, c := range r.Channels {
 		t.AppendRow(table.Row{c.Name, c.Got, c.Twice, c.Digested, c.Owed, c.Unaccounted})

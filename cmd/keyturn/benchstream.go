@@ -58,8 +58,7 @@ func (a *app) benchStream(ctx context.Context, c streambench.Config) error {
 }
 
 func streamTable(r streambench.Result) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.AppendHeader(table.Row{"UNTIL THE FINDING", "P50", "P99", "LONGEST"})
 	for _, row := range []struct {
 		name string

@@ -16,6 +16,7 @@ import (
 	"cloud.google.com/go/serviceusage/apiv1/serviceusagepb"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/fault"
+	"example.com/keyturn/internal/localgcp/hierarchy"
 	"example.com/keyturn/internal/localgcp/iam"
 	"example.com/keyturn/shared/gcp"
 	"google.golang.org/genproto/googleapis/type/expr"
@@ -70,7 +71,7 @@ var breakages = []breakage{
 	{name: "no topic", do: func(p *patient) {
 		p.must(second(p.Cloud.PubSub.DeleteTopic(p.Context(), &pubsubpb.DeleteTopicRequest{Topic: findings})))
 	},
-		check: "topic", says: "topic keyturn-findings does not exist"},
+		check: "topic", says: "topic keyturn-findings does not exist", gcloud: true},
 	{name: "no function", do: func(p *patient) { p.Cloud.Functions.Remove(here + "/functions/keyturn-rotate") }, check: "function", says: "keyturn-rotate is not deployed"},
 	{name: "a failed function", do: deployed("keyturn-audit", func(f *functionspb.Function) {
 		f.State, f.StateMessages = functionspb.Function_FAILED, []*functionspb.StateMessage{{Message: "Build failed"}}
@@ -94,7 +95,13 @@ var breakages = []breakage{
 	{name: "no role", do: func(p *patient) { p.unbind(acme, auditRole, "serviceAccount:"+auditing) },
 		check: "permission", says: "keyturn-audit lacks secretmanager.secrets.list", gcloud: true},
 	{name: "a role that lacks something", do: func(p *patient) { p.role(func(r *adminpb.Role) { r.IncludedPermissions = r.IncludedPermissions[:2] }) },
-		check: "permission", says: "keyturn-audit lacks logging.privateLogEntries.list, monitoring.timeSeries.list on project acme", gcloud: true},
+		check: "permission", says: "keyturn-audit lacks logging.privateLogEntries.list, monitoring.timeSeries.list, iam.serviceAccounts.list and others on project acme", gcloud: true},
+	{name: "a role without posture's", do: func(p *patient) { p.role(func(r *adminpb.Role) { r.IncludedPermissions = r.IncludedPermissions[:4] }) },
+		check: "permission", says: "keyturn-audit lacks iam.serviceAccounts.list, iam.serviceAccountKeys.list, apikeys.keys.list and others", gcloud: true},
+	{name: "a role without posture's, and no posture", do: func(p *patient) {
+		p.role(func(r *adminpb.Role) { r.IncludedPermissions = r.IncludedPermissions[:4] })
+		p.must(second(p.Cloud.Scheduler.DeleteJob(p.Context(), &schedulerpb.DeleteJobRequest{Name: here + "/jobs/keyturn-posture"})))
+	}, check: "job", says: "job keyturn-posture does not exist"},
 	{name: "a deleted role", do: func(p *patient) { p.must(second(p.Cloud.Policies.Roles.SetDeleted(auditRole, true, nil))) },
 		check: "permission", says: "keyturn-audit lacks", gcloud: true},
 	{name: "no invoker", do: func(p *patient) {
@@ -110,7 +117,7 @@ var breakages = []breakage{
 	{name: "a condition", do: conditional, check: "unread", says: "could not check whether keyturn-audit holds datastore.entities.get"},
 	{name: "no subscription", do: func(p *patient) {
 		p.must(second(p.Cloud.PubSub.DeleteSubscription(p.Context(), &pubsubpb.DeleteSubscriptionRequest{Subscription: commanding})))
-	}, check: "subscription", says: "no subscription delivers topic keyturn-rotate to function keyturn-rotate"},
+	}, check: "subscription", says: "no subscription delivers topic keyturn-rotate to function keyturn-rotate", gcloud: true},
 	{name: "a short deadline", do: subscription("ack_deadline_seconds", func(s *pubsubpb.Subscription) { s.AckDeadlineSeconds = 10 }), check: "subscription", says: "waits 10s", gcloud: true},
 	{name: "no pause", do: subscription("retry_policy", func(s *pubsubpb.Subscription) { s.RetryPolicy = nil }), check: "subscription", says: "makes no pause", gcloud: true},
 	{name: "an end", do: subscription("expiration_policy", func(s *pubsubpb.Subscription) {
@@ -148,7 +155,19 @@ var breakages = []breakage{
 		p.must(second(p.Cloud.Scheduler.RunJob(p.Context(), &schedulerpb.RunJobRequest{Name: sweeping})))
 		p.Cloud.PubSub.Forbid(commanded, false)
 	}, check: "firing", says: "job keyturn-sweep failed at", gcloud: true},
-	{name: "a credential without its account", do: orphan, check: "orphan", says: "the service account billing@acme.iam.gserviceaccount.com of credential billing is gone"},
+	{name: "a credential without its account", do: func(p *patient) { p.must(p.Cloud.IAM.RemoveAccount("billing@acme.iam.gserviceaccount.com")) },
+		check: "orphan", says: "the service account billing@acme.iam.gserviceaccount.com of credential billing-key is gone", gcloud: true},
+	{name: "the same in an overlap", do: func(p *patient) {
+		p.keyturn("rotate", "billing-key")
+		p.advance(30 * time.Minute)
+		p.must(p.Cloud.IAM.RemoveAccount("billing@acme.iam.gserviceaccount.com"))
+	}, check: "orphan", says: "of credential billing-key is gone", gcloud: true},
+	{name: "a registration that cannot be read", do: func(p *patient) {
+		s, err := p.Cloud.Secrets.GetSecret(p.Context(), &secretmanagerpb.GetSecretRequest{Name: acme + "/secrets/gemini-key"})
+		p.must(err)
+		s.Annotations["keyturn.policy"] = "{"
+		p.must(second(p.Cloud.Secrets.UpdateSecret(p.Context(), &secretmanagerpb.UpdateSecretRequest{Secret: s, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"annotations"}}})))
+	}, check: "registration", says: "the registration of credential gemini-key cannot be read"},
 	{name: "a stranger who publishes", do: func(p *patient) { p.bind(commanded, "roles/pubsub.publisher", "user:eve@example.com") },
 		check: "stranger", says: "user:eve@example.com has roles/pubsub.publisher on topic keyturn-rotate", gcloud: true},
 	{name: "a stranger who reads seals", do: func(p *patient) {
@@ -177,6 +196,20 @@ var breakages = []breakage{
 		p.Cloud.Monitoring.Count("serviceruntime.googleapis.com/quota/exceeded", map[string]string{"quota_metric": "iam.googleapis.com/writes"}, "consumer_quota", map[string]string{"service": "iam.googleapis.com"}, 1)
 		p.must(second(localgcp.Advance(p.Context(), p.Cloud.URL(), 11*time.Minute)))
 	}, check: "quota", says: "iam.googleapis.com/writes"},
+	{name: "a folder that may not be seen, which may grant something", do: func(p *patient) {
+		settle(p)
+		p.unbind(acme, auditRole, "serviceAccount:"+auditing)
+		failing("/google.cloud.resourcemanager.v3.Folders/GetIamPolicy", status.Error(codes.PermissionDenied, "The caller does not have permission"))(p)
+	}, check: "unread", says: "could not check what folder 200000000001 grants: The caller does not have permission"},
+	{name: "a folder that may not be seen, and a public topic", do: func(p *patient) {
+		settle(p)
+		p.bind(commanded, "roles/pubsub.publisher", "allUsers")
+		failing("/google.cloud.resourcemanager.v3.Folders/GetIamPolicy", status.Error(codes.PermissionDenied, "The caller does not have permission"))(p)
+	}, check: "public", says: "allUsers"},
+	{name: "a public credential", do: func(p *patient) {
+		p.bind(acme+"/secrets/billing-key", "roles/secretmanager.secretAccessor", "allAuthenticatedUsers")
+	},
+		check: "public", says: "on secret billing-key", gcloud: true},
 	{name: "subscriptions that may not be seen", do: failing("/google.pubsub.v1.Subscriber/ListSubscriptions", status.Error(codes.PermissionDenied, "User not authorized to perform this action.")),
 		check: "unread", says: "could not check the subscriptions: needs roles/pubsub.viewer"},
 	{name: "roles that cannot be read", do: failing("/google.iam.admin.v1.IAM/GetRole", status.Error(codes.Internal, "oops")), check: "unread", says: "could not check what", also: []string{"unread"}},
@@ -328,15 +361,6 @@ func job(change func(*schedulerpb.Job)) func(*patient) {
 	}
 }
 
-// orphan registers a credential of an account that does not exist.
-func orphan(p *patient) {
-	p.must(second(p.Cloud.Secrets.CreateSecret(p.Context(), &secretmanagerpb.CreateSecretRequest{Parent: acme, SecretId: "billing", Secret: &secretmanagerpb.Secret{
-		Replication: &secretmanagerpb.Replication{Replication: &secretmanagerpb.Replication_Automatic_{Automatic: &secretmanagerpb.Replication_Automatic{}}},
-		Labels:      map[string]string{"keyturn": "managed"},
-		Annotations: map[string]string{"keyturn.kind": "service-account-key", "keyturn.target": acme + "/serviceAccounts/billing@acme.iam.gserviceaccount.com"},
-	}})))
-}
-
 // failing has one method of the cloud fail.
 func failing(method string, err error) func(*patient) {
 	return func(p *patient) {
@@ -351,3 +375,11 @@ func failing(method string, err error) func(*patient) {
 		})
 	}
 }
+
+// settle puts the project below a folder of the organisation.
+func settle(p *patient) {
+	p.Cloud.Hierarchy.AddFolder(hierarchy.Folder{Name: theFolder, DisplayName: "team", Parent: hierarchy.Organization})
+	p.Cloud.Hierarchy.AddProject(hierarchy.Project{ID: "acme", Number: iam.ProjectNumber("acme"), Name: "acme", Parent: theFolder})
+}
+
+const theFolder = "folders/200000000001"

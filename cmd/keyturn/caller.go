@@ -52,13 +52,12 @@ func (a *app) denied(err error) error {
 	if d.Permission == mint && len(c.Impersonate) > 0 {
 		c.Impersonate = c.Impersonate[:len(c.Impersonate)-1] // it is who acts as the last that lacks it
 	}
-	who := gcp.CallerOf(context.Background(), c)
-	member := "serviceAccount:" + who
-	if who == "" {
-		member = "MEMBER" // of a person's credentials nobody knows the address
+	who := ""
+	if cloud, err := gcp.New(c); err == nil {
+		who = cloud.Caller(context.Background())
 	}
 	next := "ask whoever grants roles for one with " + d.Permission
-	if grant := d.Grant(member); grant != "" {
+	if grant := d.Grant(member(who)); grant != "" {
 		next = "grant it: " + grant
 	}
 	separator := ";"
@@ -66,6 +65,17 @@ func (a *app) denied(err error) error {
 		separator = ""
 	}
 	return fmt.Errorf("%w%s %s lacks %s on %s; %s", err, separator, cmp.Or(who, "the account of your Application Default Credentials"), d.Permission, d.Resource, next)
+}
+
+// member is an account as IAM's policies name it.
+func member(who string) string {
+	switch {
+	case who == "":
+		return "MEMBER" // whoever reads it knows who he is
+	case strings.HasSuffix(who, ".gserviceaccount.com"):
+		return "serviceAccount:" + who
+	}
+	return "user:" + who
 }
 
 // mint is what acting as a service account takes on it.

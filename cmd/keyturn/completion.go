@@ -16,7 +16,8 @@ func (a *app) completionCommand() *cobra.Command {
 		Use:   "completion (bash | zsh | fish | powershell)",
 		Short: "Print what has a shell complete keyturn's commands",
 		Long: `completion prints a script that has a shell complete commands, flags and the names of
-credentials. For good, put the line into what your shell reads when it starts.`,
+credentials. For good, put the line into what your shell reads when it starts. Bash needs the package
+bash-completion.`,
 		Example:   "  source <(keyturn completion bash)\n  keyturn completion fish | source",
 		ValidArgs: shells,
 		Args: func(c *cobra.Command, args []string) error {
@@ -26,6 +27,9 @@ credentials. For good, put the line into what your shell reads when it starts.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if a.json {
+				return fmt.Errorf("%w: a completion script is for a shell, and no JSON: leave out --json", errUsage)
+			}
 			root := c.Root()
 			switch args[0] {
 			case "bash":

@@ -42,8 +42,7 @@ func (a *app) demo(ctx context.Context) error {
 }
 
 func demoTable(r demo.Result) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.AppendHeader(table.Row{"PROMISE", "HELD", "SAW"})
 	for _, p := range r.Promises {
 		held := "yes"

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	keyturn "example.com/keyturn"
-	"example.com/keyturn/cmd/keyturn/internal/schedule"
+	"example.com/keyturn/internal/schedule"
 	"example.com/keyturn/shared/deployment"
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/gcp/survey"
@@ -67,19 +67,23 @@ type doctorFunction struct {
 }
 
 func (a *app) doctor(ctx context.Context, region string) error {
-	if _, err := gcp.ReadEnvironment([]string{"KEYTURN_PROJECT=unnamed", "KEYTURN_ENDPOINT=127.0.0.1:0", "KEYTURN_REGION=" + region}); err != nil {
+	if err := checkRegion(region); err != nil {
 		return err
 	}
-	wanted, err := a.wanted(region)
+	c, err := a.connection()
 	if err != nil {
 		return err
 	}
-	// Without a project there is still a caller to look at.
-	cloud, err := gcp.New(gcp.Config{Project: cmp.Or(a.project, "unnamed"), Endpoint: a.endpoint})
+	c.Project = cmp.Or(a.project, "unnamed") // without one there is still a caller to look at
+	cloud, err := gcp.New(c)
 	if err != nil {
 		return err
 	}
 	defer cloud.Close()
+	wanted, err := a.wanted(region)
+	if err != nil {
+		return err
+	}
 	site, observed, err := survey.Look(ctx, survey.Config{Cloud: cloud, Region: region, Check: keyturn.CheckEnvironment, Unnamed: a.project == "", Now: a.clock()})
 	if err != nil {
 		return err
@@ -93,10 +97,16 @@ func (a *app) doctor(ctx context.Context, region string) error {
 	return a.tellProblems(report)
 }
 
+// checkRegion says what is wrong with a region, as functions do.
+func checkRegion(region string) error {
+	_, err := gcp.ReadEnvironment([]string{"KEYTURN_PROJECT=unnamed", "KEYTURN_ENDPOINT=127.0.0.1:0", "KEYTURN_REGION=" + region})
+	return err
+}
+
 // wanted is what a deployment ought to be, by this version of keyturn.
 func (a *app) wanted(region string) (deployment.Wanted, error) {
 	w := deployment.Wanted{Site: deployment.Site{Project: a.project, Region: region}, Filter: gcp.AuditFilter, Endpoint: a.endpoint}
-	jobs, err := schedule.Parse(keyturn.Schedule, map[string]string{"PROJECT_ID": a.project, "REGION": region})
+	jobs, err := schedule.Parse(keyturn.Schedule, map[string]string{"PROJECT_ID": cmp.Or(a.project, "unnamed"), "REGION": region})
 	for _, j := range jobs {
 		w.Jobs = append(w.Jobs, survey.JobOf(j))
 	}
@@ -134,7 +144,7 @@ func (a *app) tellProblems(r doctorReport) error {
 	case slices.ContainsFunc(r.Problems, wrong):
 		return errFound
 	case !r.Healthy:
-		return shown{fmt.Errorf("%d things could not be looked at", len(r.Problems))}
+		return shown{fmt.Errorf("%s could not be looked at", counted(len(r.Problems), "thing", "things"))}
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func (w *incidentWorld) populate() {
 		w.must(err)
 		k, err := accounts.CreateServiceAccountKey(w.Context(), &adminpb.CreateServiceAccountKeyRequest{Name: a.GetName()})
 		w.must(err)
-		w.must(seedSecret(w.Context(), secrets, id+"-key", string(k.GetPrivateKeyData())))
+		w.must(seedSecret(w.Context(), secrets, "local", id+"-key", string(k.GetPrivateKeyData())))
 	}
 	w.wait(stride)
 	for i := range fleet {

@@ -12,7 +12,7 @@ import (
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/explanation"
-	"github.com/jedib0t/go-pretty/v6/text"
+	"example.com/keyturn/shared/notify"
 	"github.com/spf13/cobra"
 )
 
@@ -55,6 +55,9 @@ func (a *app) explain(ctx context.Context, what string) error {
 	case checkSecret(secret) == nil:
 		e, err = a.explainSecret(ctx, secret)
 	}
+	if err != nil && notify.IsIncident(what) {
+		return fmt.Errorf("%w; if it is an incident: keyturn alerts show %s", err, what)
+	}
 	if err != nil {
 		return err
 	}
@@ -84,13 +87,20 @@ func standing(r rotate.Report) explanation.Explanation {
 	e := explanation.Explanation{
 		Kind: explanation.Secret, About: path.Base(r.Secret), Means: state(r), Next: strings.ReplaceAll(comesNext(r), "\n", "; "),
 	}
+	if g := r.Gone; g != nil { // commands that are broken into lines could not be pasted
+		e.Next = fmt.Sprintf("Somebody has deleted %s, and no key of it works. 1. Within 30 days of that, bring it back: 'keyturn status %s' prints the command. Everything then goes on by itself. 2. Or have keyturn forget the credential: %s", g.Account, e.About, g.Forget)
+	}
 	failure := r.Journal.Failure
 	if failure == nil {
 		return e
 	}
-	e.Seen = fmt.Sprintf("failed %d times at %s: %s", failure.Count, failure.Step, plainly(failure.Reason))
+	e.Seen = fmt.Sprintf("failed %s at %s: %s", failure.Times(), failure.Step, plainly(failure.Reason))
 	if why, err := explanation.Of(failure.Reason); err == nil {
 		e.Means, e.Next, e.Retry = why.Means, why.Next, why.Retry
+	}
+	if in := r.Journal.Incoming; in != nil && in.Denied != "" && strings.Contains(e.Next, "set keyMode") { // it fell back from the other mode
+		e.Means += fmt.Sprintf("; uploads are denied, too, by %s", in.Denied)
+		e.Next = "ask whoever administers the organisation to except this project from one of the two; a change of a policy takes up to 15 minutes, and sweeps then go on by themselves"
 	}
 	return e
 }
@@ -105,9 +115,7 @@ func explanationText(e explanation.Explanation, width int) string {
 	part := func(title, said string) {
 		if said != "" {
 			fmt.Fprintf(&b, "\n%s\n", title)
-			for line := range strings.Lines(text.WrapSoft(said, width)) { // which fills them up
-				b.WriteString(strings.TrimRight(line, " \n") + "\n")
-			}
+			b.WriteString(wrapped(said, width) + "\n")
 		}
 	}
 	part("what it means", e.Means)

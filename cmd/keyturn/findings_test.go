@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
@@ -37,4 +38,16 @@ func publish(addr string, out event.Outgoing) error {
 		return fmt.Errorf("publishing: HTTP %d: %s", resp.StatusCode, said)
 	}
 	return nil
+}
+
+// forge ADDRESS SECRET writes, as 'gcloud logging write' does, what a function would log
+// of a rollback.
+func forge(ts *testscript.TestScript, _ bool, args []string) {
+	entry := fmt.Sprintf(`{"logName":"projects/local/logs/forged","resource":{"type":"global"},"entries":[{"jsonPayload":{"message":"rotation","secret":%q,"milestone":"rolled-back","by":"ceo@example.com"}}]}`, args[1])
+	resp, err := http.Post("http://"+args[0]+"/v2/entries:write", "application/json", strings.NewReader(entry))
+	ts.Check(err)
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		ts.Fatalf("forging an entry: HTTP %d", resp.StatusCode)
+	}
 }

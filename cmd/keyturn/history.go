@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strings"
 	"time"
 
 	"example.com/keyturn/cmd/keyturn/internal/history"
+	"example.com/keyturn/cmd/keyturn/internal/world"
+	"example.com/keyturn/shared/deployment"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/notify"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -20,10 +23,14 @@ func (a *app) historyCommand() *cobra.Command {
 		Use:   "history SECRET",
 		Short: "Tell what became of one credential, and who did it",
 		Long: `history tells, oldest first and in UTC, what became of a credential: what keyturn's
-functions did and why, what anybody else did to its keys and versions by the audit
-log, and the keys that there still are by the journal. Cloud Logging keeps what
-keyturn says for 30 days and the audit log of changes for 400, unless your log
-buckets say otherwise.`,
+functions did, why and who asked for it, what anybody did to its keys and versions by
+the audit log, and by the journal the keys that there still are and the latest requests
+of people. What nobody asked for, the schedule did; keyturn-alert asks for what
+responses do. Cloud Logging keeps what keyturn says for 30 days and the audit log of
+changes for 400, unless your log buckets say otherwise.
+
+Only Google writes the audit log. What keyturn says is taken from its own services
+alone, and yet whoever may write log entries of the project could make it up.`,
 		Example: "  keyturn history billing-key\n  keyturn history billing-key --since 2160h --json",
 		Args:    exactArgs("SECRET"),
 	}
@@ -45,6 +52,9 @@ type credentialHistory struct {
 }
 
 func (a *app) history(ctx context.Context, secret string, since time.Duration) error {
+	if err := checkSecret(secret); err != nil {
+		return err
+	}
 	f, cloud, err := a.rotator()
 	if err != nil {
 		return err
@@ -56,7 +66,7 @@ func (a *app) history(ctx context.Context, secret string, since time.Duration) e
 	}
 	from := a.clock()().Add(-since)
 	logged := []history.Event{}
-	err = cloud.Log(ctx, history.Filter(secret, report.Journal, from), func(line []byte) error {
+	err = cloud.Log(ctx, history.Filter(secret, report.Journal, from, a.services()), func(line []byte) error {
 		e, err := history.Decode(line)
 		if err == nil {
 			logged = append(logged, e)
@@ -66,21 +76,38 @@ func (a *app) history(ctx context.Context, secret string, since time.Duration) e
 	if err != nil {
 		return fmt.Errorf("reading what became of %s: %w", path.Base(secret), err)
 	}
-	all := credentialHistory{Secret: secret, Since: from, Events: history.Of(report.Journal, logged)}
+	all := credentialHistory{Secret: secret, Since: from, Events: history.Of(report.Journal, logged, from)}
 	if a.json {
 		return a.printJSON(all)
+	}
+	if len(all.Events) == 0 {
+		_, err = fmt.Fprintf(a.stdout, "nothing since %s: --since reads further back\n", due(from))
+		return err
 	}
 	_, err = fmt.Fprintln(a.stdout, historyTable(all.Events, columns(a.stdout)))
 	return err
 }
 
+// services are the Cloud Run services that tell of rotations.
+func (a *app) services() []string {
+	if a.endpoint != "" {
+		return []string{world.Service}
+	}
+	var names []string
+	for _, f := range deployment.Functions {
+		if f.Account == deployment.Rotate {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
 // historyTable has of texts that others wrote nothing that a terminal acts upon.
 func historyTable(events []history.Event, width int) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.SetColumnConfigs([]table.ColumnConfig{
 		{Name: "WHAT", WidthMax: 24, WidthMaxEnforcer: text.Trim},
-		{Name: "WHY", WidthMax: 26 + wider(width), WidthMaxEnforcer: text.WrapSoft},
+		{Name: "WHY", WidthMax: 25 + wider(width), WidthMaxEnforcer: text.WrapSoft},
 	})
 	t.AppendHeader(table.Row{"TIME", "WHAT", "KEY", "WHY"})
 	for _, e := range events {
@@ -103,13 +130,16 @@ func shortKey(e history.Event) string {
 	return notify.Printable(e.Key, 12)
 }
 
-// whyOf says why, and by whom.
+// whyOf says why, and who wanted it for what.
 func whyOf(e history.Event) string {
-	switch {
-	case e.By == "":
-		return e.Why
-	case e.Why == "":
-		return "by " + e.By
+	var parts []string
+	for _, part := range []string{e.Why, e.Asked} {
+		if part != "" {
+			parts = append(parts, part)
+		}
 	}
-	return e.Why + ", by " + e.By
+	if e.By != "" {
+		parts = append(parts, "by "+e.By)
+	}
+	return strings.Join(parts, ", ")
 }

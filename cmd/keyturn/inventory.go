@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,8 @@ import (
 
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/inventory"
+	"example.com/keyturn/shared/notify"
+	"example.com/keyturn/shared/posture"
 	"example.com/keyturn/shared/survey"
 	"github.com/spf13/cobra"
 )
@@ -18,9 +22,11 @@ import (
 type inventoryFlags struct {
 	folder, organization string
 	unmanaged, plan      bool
-	resume               string
+	resume, format       string
 	speed                int // how much faster than wall time quotas are counted; 0 has none on the embedded cloud
 }
+
+var inventoryFormats = []string{"text", "json", "csv"}
 
 func (a *app) inventoryCommand() *cobra.Command {
 	var flags inventoryFlags
@@ -34,8 +40,11 @@ rotates it, and where its private half is known to be. It only reads, and keeps
 to half of Google's quotas. What could not be read is said: unknown is never none.
 
 One that is interrupted leaves what it has read in a file, which holds no secret;
-the same command goes on from there. docs/inventory.md explains the columns.`,
-		Example: "  keyturn inventory\n  keyturn inventory --unmanaged --adopt-plan\n  keyturn inventory --organization 100000000001 --json",
+the same command goes on from there. docs/inventory.md explains the columns.
+
+Exit codes: 0 the inventory was taken, though parts may be listed as not read; 1 it
+could not be taken, or nothing could be read; 2 the command line was not understood.`,
+		Example: "  keyturn inventory\n  keyturn inventory --unmanaged --adopt-plan\n  keyturn inventory --organization 100000000001 --json\n  keyturn inventory --format csv",
 		Args:    exactArgs(),
 	}
 	f := c.Flags()
@@ -43,10 +52,17 @@ the same command goes on from there. docs/inventory.md explains the columns.`,
 	f.StringVar(&flags.organization, "organization", "", "number of an organisation: all projects below it")
 	f.BoolVar(&flags.unmanaged, "unmanaged", false, "leave out what keyturn rotates")
 	f.BoolVar(&flags.plan, "adopt-plan", false, "propose how each comes under rotation or goes, and how to do without, with the commands")
+	f.StringVar(&flags.format, "format", "text", "one of "+strings.Join(inventoryFormats, ", "))
 	f.StringVar(&flags.resume, "resume", "", "file to leave off in, and to go on from (default one in the user's cache directory)")
 	f.IntVar(&flags.speed, "quota-speed", 0, "of 'bench inventory': how much faster than wall time quotas are counted")
 	_ = f.MarkHidden("quota-speed") // it is there
-	c.RunE = func(cmd *cobra.Command, _ []string) error { return a.inventory(cmd.Context(), flags) }
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkFormat(flags.format, inventoryFormats, a.json); err != nil {
+			return fmt.Errorf("%w: %w", errUsage, err)
+		}
+		a.json = a.json || flags.format == "json"
+		return a.inventory(cmd.Context(), flags)
+	}
 	return c
 }
 
@@ -57,15 +73,16 @@ type inventoryReport struct {
 	Scope       string            `json:"scope"` // projects/P, folders/N or organizations/N
 	Home        string            `json:"home"`  // id of the project of keyturn's secrets
 	Summary     inventory.Summary `json:"summary"`
-	Credentials []inventoryItem   `json:"credentials"` // worst first
-	Gaps        []inventory.Gap   `json:"gaps"`        // what could not be read
+	Gaps        []inventory.Gap   `json:"gaps"`            // what could not be read
+	Error       string            `json:"error,omitempty"` // why the exit code is 1; empty if anything could be read
+	Credentials []inventoryItem   `json:"credentials"`     // worst first
 }
 
 // inventoryItem is a credential, and with --adopt-plan what to do about it.
 type inventoryItem struct {
 	inventory.Item
 	Plan *inventory.Plan `json:"plan,omitempty"` // nil where there is nothing to do
-	Ways []inventoryWay  `json:"ways,omitempty"` // how to do without
+	Ways []inventoryWay  `json:"ways,omitempty"` // how to do without; none of what keyturn rotates
 }
 
 // inventoryWay is one of the item's keyless ways.
@@ -107,11 +124,33 @@ func (a *app) inventory(ctx context.Context, flags inventoryFlags) error {
 	if err != nil {
 		return fmt.Errorf("taking the inventory of %s: %w", scope, err)
 	}
-	report := flags.report(snapshot)
-	if a.json { // then the table, which is large, is not made
-		return a.printJSON(report)
+	items := inventory.Classify(snapshot)
+	report := newInventoryReport(snapshot, items)
+	if !snapshot.Seen() {
+		err = fmt.Errorf("nothing of %s could be read: %s", scope, notify.Printable(report.Gaps[0].Next, 300))
+		report.Error = err.Error()
 	}
-	return a.printReport(report, inventoryText(report, columns(a.stdout)), nil)
+	if printErr := a.printInventory(report, flags.entries(items, snapshot.Home), flags.format); printErr != nil {
+		return fmt.Errorf("printing the inventory: %w", printErr)
+	}
+	if err != nil {
+		return shown{err}
+	}
+	return nil
+}
+
+// printInventory prints a report with its credentials, which it has none of itself.
+func (a *app) printInventory(r inventoryReport, credentials iter.Seq[inventoryItem], format string) error {
+	switch {
+	case a.json:
+		return printList(a, r, credentials)
+	case format == "csv":
+		fmt.Fprintln(a.stderr, summaryText(r))
+		return writeCSV(a.stdout, inventoryColumns, inventoryRows(credentials))
+	}
+	out := bufio.NewWriter(a.stdout)
+	writeInventory(out, r, credentials, columns(a.stdout))
+	return out.Flush()
 }
 
 // paced keeps to half of the quotas of the project that calls. The embedded cloud has
@@ -172,29 +211,45 @@ func (a *app) checkpoint(given, scope string) (string, error) {
 	return filepath.Join(cache, "keyturn", "inventory", strings.NewReplacer("/", "-", ":", "-", " ", "_").Replace(strings.TrimSpace(name))+".json"), nil
 }
 
-func (f inventoryFlags) report(s inventory.Snapshot) inventoryReport {
-	items := inventory.Classify(s)
-	r := inventoryReport{At: s.At, Scope: s.Scope, Home: s.Home, Summary: inventory.Summarise(s, items), Credentials: make([]inventoryItem, 0, len(items)), Gaps: append([]inventory.Gap{}, s.Gaps...)}
-	for _, p := range s.Projects {
-		r.Gaps = append(r.Gaps, p.Gaps...)
+// newInventoryReport is what there is to say beside the credentials.
+func newInventoryReport(s inventory.Snapshot, items []inventory.Item) inventoryReport {
+	r := inventoryReport{
+		At: s.At, Scope: s.Scope, Home: s.Home, Summary: inventory.Summarise(s, items),
+		Gaps: append([]inventory.Gap{}, s.Unread()...), Credentials: []inventoryItem{},
 	}
-	for _, i := range items {
-		if f.unmanaged && i.Secret != "" && i.State == inventory.Managed {
-			continue
+	for i, g := range r.Gaps {
+		if permission := posture.Permissions()[g.Part]; g.Cause == inventory.NoPermission && permission != "" {
+			r.Gaps[i].Next = "grant the caller a role with " + permission + ": docs/inventory.md lists those that it takes"
 		}
-		item := inventoryItem{Item: i}
-		if f.plan {
-			item.propose(s.Home)
-		}
-		r.Credentials = append(r.Credentials, item)
 	}
 	return r
+}
+
+// entries are those of the items that are asked for, with what to do about each.
+func (f inventoryFlags) entries(items []inventory.Item, home string) iter.Seq[inventoryItem] {
+	return func(yield func(inventoryItem) bool) {
+		for _, i := range items {
+			if f.unmanaged && i.Secret != "" && i.State == inventory.Managed {
+				continue
+			}
+			item := inventoryItem{Item: i}
+			if f.plan {
+				item.propose(home)
+			}
+			if !yield(item) {
+				return
+			}
+		}
+	}
 }
 
 // propose adds what to do about the credential.
 func (i *inventoryItem) propose(home string) {
 	if plan, ok := i.Item.Plan(home); ok {
 		i.Plan = &plan
+	}
+	if i.State == inventory.Managed {
+		return
 	}
 	for _, w := range i.Keyless {
 		i.Ways = append(i.Ways, inventoryWay{w, w.For(), i.Steps(w)})

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 
 	"example.com/keyturn/shared/inventory"
 	"example.com/keyturn/shared/rotation"
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // longest has everything as long as it comes.
@@ -33,13 +36,13 @@ func TestInventoryTableFitsTheTerminal(t *testing.T) {
 		}
 	}
 	for _, width := range []int{usual, 120} {
-		for _, line := range strings.Split(inventoryTable(items, width), "\n") {
+		for _, line := range strings.Split(inventoryTable(slices.Values(items), width), "\n") {
 			if n := utf8.RuneCountInString(strings.TrimRight(line, " ")); n > width {
 				t.Errorf("%d columns, more than %d: %s", n, width, line)
 			}
 		}
 	}
-	if wide := inventoryTable(items, 120); !strings.Contains(wide, strings.Repeat("s", 25)) {
+	if wide := inventoryTable(slices.Values(items), 120); !strings.Contains(wide, strings.Repeat("s", 25)) {
 		t.Errorf("a wider terminal is not made use of:\n%s", wide)
 	}
 }
@@ -50,7 +53,7 @@ func TestInventoryPrintsNamesEscaped(t *testing.T) {
 	i.Owner = "a\x1b[2Jb\u202e"
 	i.Plan = &inventory.Plan{Goal: "g"}
 	gap := inventory.Gap{Of: "projects/\x1b[2J", Detail: "\u202e"}
-	for _, text := range []string{inventoryTable([]inventoryItem{i}, usual), planText(i), summaryText(inventoryReport{Gaps: []inventory.Gap{gap}})} {
+	for _, text := range []string{inventoryTable(slices.Values([]inventoryItem{i}), usual), planText(i), summaryText(inventoryReport{Gaps: []inventory.Gap{gap}})} {
 		if strings.ContainsAny(text, "\x1b\u202e") {
 			t.Errorf("%q", text)
 		}
@@ -87,7 +90,7 @@ func TestInventoryDocs(t *testing.T) {
 			t.Errorf("the page does not explain state %s", s)
 		}
 	}
-	for _, column := range strings.Fields(strings.SplitN(inventoryTable(nil, usual), "\n", 2)[0]) {
+	for _, column := range strings.Fields(strings.SplitN(inventoryTable(slices.Values[[]inventoryItem](nil), usual), "\n", 2)[0]) {
 		if !strings.Contains(page, "| "+column+" |") {
 			t.Errorf("the page does not explain column %s", column)
 		}
@@ -106,7 +109,18 @@ func TestInventoryDocs(t *testing.T) {
 			t.Errorf("%s: exit code %d, %s", line, code, &stderr)
 		}
 	}
-	if commands != 4 {
+	if commands != 5 {
 		t.Errorf("the page has %d commands", commands)
 	}
+}
+
+// accounts N makes so many service accounts in the world of a script.
+func accounts(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var ids []string
+	for i := range n {
+		ids = append(ids, fmt.Sprintf("many-%03d", i))
+	}
+	account(ts, false, ids)
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
+	"iter"
 	"path"
 	"strings"
 
@@ -12,21 +14,21 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// inventoryText is the report for people: a table or plans, then what it comes to.
-func inventoryText(r inventoryReport, width int) string {
-	var out strings.Builder
-	planned := false
-	for n, i := range r.Credentials {
+// writeInventory writes the report for people: a table or plans, then what it comes
+// to. An error of out stays until it is flushed.
+func writeInventory(out *bufio.Writer, r inventoryReport, credentials iter.Seq[inventoryItem], width int) {
+	n, planned := 0, false
+	for i := range credentials {
+		n++
 		if i.Plan != nil || i.Ways != nil {
 			planned = true
-			fmt.Fprintf(&out, "%d. %s\n", n+1, planText(i))
+			fmt.Fprintf(out, "%d. %s\n", n, planText(i))
 		}
 	}
-	if len(r.Credentials) > 0 && !planned {
-		out.WriteString(inventoryTable(r.Credentials, width) + "\n")
+	if n > 0 && !planned {
+		fmt.Fprintln(out, inventoryTable(credentials, width))
 	}
-	out.WriteString(summaryText(r))
-	return out.String()
+	fmt.Fprintln(out, summaryText(r))
 }
 
 // shortKinds are short, for tables.
@@ -40,19 +42,18 @@ const (
 )
 
 // inventoryTable fits 80 columns: what is longer is cut, and --json has all of it.
-func inventoryTable(items []inventoryItem, width int) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+func inventoryTable(items iter.Seq[inventoryItem], width int) string {
+	t := newTable()
 	t.SetColumnConfigs([]table.ColumnConfig{{Name: "AGE", Align: text.AlignRight, AlignHeader: text.AlignRight}})
 	t.AppendHeader(table.Row{"STATE", "KIND", "ID", "OWNER", "AGE", "USED", "SECRET"})
 	more := wider(min(width, 200))
-	for _, i := range items {
+	for i := range items {
 		secret := "-"
 		if i.Private.Secret != "" {
 			secret = path.Base(i.Private.Secret)
 		}
 		t.AppendRow(table.Row{
-			strings.ToUpper(string(i.State[:1])) + string(i.State[1:]), shortKinds[i.Kind], text.Snip(i.ID, 10, "…"),
+			string(i.State), shortKinds[i.Kind], text.Snip(i.ID, 10, "…"),
 			text.Snip(notify.Printable(shortOwner(i.Item), 200), ownerWidth+more/2, "…"), age(i.AgeDays), lastUse(i.Item), text.Snip(secret, secretWidth+more/2, "…"),
 		})
 	}

@@ -87,8 +87,8 @@ func TestStatusTable(t *testing.T) {
 		{report("two", rotate.Standing{Current: &key, Retiring: make([]rotation.Key, 2)}), "2 old keys"},
 		{report("failing", rotate.Standing{Incoming: in, Failure: failing}), "failing at verify"},
 		{rotate.Report{Secret: "projects/p/secrets/broken", Broken: []string{"annotation keyturn.journal is missing"}}, "unreadable: annotation"},
-		{revoking, "revoking: key STILL WORKS"},
-		{dying, "revoking: tokens STILL WORK"},
+		{revoking, "failing: key STILL WORKS"},
+		{dying, "failing: tokens STILL WORK"},
 		{down, "ACCOUNT DISABLED until 08:00Z"},
 	} {
 		got := statusTable([]rotate.Report{tt.report}, usual)
@@ -132,6 +132,7 @@ func TestComesNext(t *testing.T) {
 		{rotate.Report{Alive: "k"}, "key k STILL WORKS; it is disabled as soon as its replacement has authenticated\n" + next},
 		{rotate.Report{Alive: "k", Until: at, Suspend: pending}, "key k STILL WORKS; it is disabled as soon as its replacement has authenticated, about 08:00Z\n" +
 			"tokens of the key STILL WORK; the account is disabled as soon as its replacement has authenticated, about 08:00Z\n" + next},
+		{rotate.Report{Overdue: 3*3600 + 61}, next + ", overdue by 3 h: see whether sweeps run, with 'keyturn doctor'"},
 		{rotate.Report{Suspend: pending}, "tokens of the revoked key STILL WORK; the next sweep disables the account\n" + next},
 		{rotate.Report{Suspend: &rotate.Suspension{Until: at}}, "ACCOUNT DISABLED until 2030-01-07 08:00Z, so that tokens of a revoked key die\n" + next},
 	} {
@@ -166,7 +167,7 @@ func TestDetailsSayWhatGoogleSaid(t *testing.T) {
 			{ID: "projects/p/locations/global/keys/k", Phase: rotation.Overlapping, Evidence: &rotation.Evidence{Use: rotation.Unknown, Reason: "rpc error: code = Internal desc = no idea"}},
 		},
 		Failure: &rotation.Failure{Step: rotation.Publish, Count: 2, Reason: "rpc error: code = NotFound desc = gone"},
-	}})
+	}}, usual)
 	for _, want := range []string{"s: api-key of k\n", "\nk: unknown: no idea\n", "\nfailed 2 times at publish: gone\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("it lacks %q:\n%s", want, got)

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"os/user"
 	"path"
 	"strings"
 	"time"
@@ -13,21 +10,6 @@ import (
 	"example.com/keyturn/shared/event"
 	"github.com/spf13/cobra"
 )
-
-// requestFlags adds what can be said of a request; the function that it returns puts
-// it into a command.
-func requestFlags(c *cobra.Command) func(event.Command) event.Command {
-	var given event.Command
-	flags := c.Flags()
-	flags.StringVar(&given.Why, "why", "", "the reason, for the journal and for others")
-	flags.StringVar(&given.By, "by", "", "who asks (default your account)")
-	flags.StringVar(&given.ID, "id", "", "a name of your own for this request: the same one again is carried out once")
-	flags.BoolVar(&given.DryRun, "dry-run", false, "only say what would be done")
-	return func(c event.Command) event.Command {
-		c.Why, c.By, c.ID, c.DryRun = given.Why, given.By, given.ID, given.DryRun
-		return c
-	}
-}
 
 func (a *app) pauseCommand() *cobra.Command {
 	var lasts time.Duration
@@ -55,7 +37,7 @@ to keep something waiting.`,
 		if err != nil {
 			return err
 		}
-		return a.command(cmd.Context(), request(event.Command{Verb: event.Pause, Secret: a.secretName(args[0]), Until: end}))
+		return a.command(cmd.Context(), request(event.Command{Verb: event.Pause, Secret: a.secretName(args[0]), Until: end}), 0)
 	}
 	return c
 }
@@ -89,7 +71,7 @@ func (a *app) resumeCommand() *cobra.Command {
 	}
 	request := requestFlags(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.command(cmd.Context(), request(event.Command{Verb: event.Resume, Secret: a.secretName(args[0])}))
+		return a.command(cmd.Context(), request(event.Command{Verb: event.Resume, Secret: a.secretName(args[0])}), 0)
 	}
 	return c
 }
@@ -113,17 +95,9 @@ It is always refused while a leaked key still works, or its account is disabled.
 	request := requestFlags(c)
 	c.Flags().BoolVar(&leave, "leave", false, "leave keys that are coming in or on their way out as they are")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.command(cmd.Context(), request(event.Command{Verb: event.Release, Secret: a.secretName(args[0]), Leave: leave}))
+		return a.command(cmd.Context(), request(event.Command{Verb: event.Release, Secret: a.secretName(args[0]), Leave: leave}), 0)
 	}
 	return c
-}
-
-// who is the name under which somebody asks who has given none.
-func (a *app) who(context.Context) string {
-	if u, err := user.Current(); err == nil {
-		return u.Username
-	}
-	return ""
 }
 
 // pausedText says why the schedule leaves a credential alone.
@@ -132,7 +106,7 @@ func pausedText(p rotate.Pause) string {
 	if !p.Until.IsZero() {
 		end = "until " + due(p.Until)
 	}
-	return fmt.Sprintf("PAUSED by %s since %s, %s: %s", p.By, due(p.At), end, p.Why)
+	return fmt.Sprintf("PAUSED by %s since %s, %s: %s", plainly(p.By), due(p.At), end, plainly(p.Why))
 }
 
 // releasedText says what is left behind.
@@ -156,12 +130,4 @@ func releasedText(secret string, dry bool, r rotate.Released) string {
 		fmt.Fprintf(&b, "to tidy up: %s\n", command)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// cutShort says how to go on after Ctrl-C in the middle of a command.
-func cutShort(ctx context.Context, c event.Command, err error) error {
-	if err == nil || ctx.Err() == nil {
-		return err
-	}
-	return errors.Join(fmt.Errorf("interrupted: what was begun stands in the journal, and sweeps go on with it; 'keyturn status %s' shows how far it is", path.Base(c.Secret)), err)
 }

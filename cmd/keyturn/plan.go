@@ -72,7 +72,7 @@ func (a *app) plan(ctx context.Context, c event.Command) error {
 	if a.json {
 		return a.printJSON(p)
 	}
-	_, err = fmt.Fprintln(a.stdout, p.text(columns(a.stdout), c.Secret != ""))
+	_, err = fmt.Fprintln(a.stdout, fitted(p.text(columns(a.stdout), c.Secret != ""), columns(a.stdout)))
 	return err
 }
 
@@ -90,7 +90,7 @@ func (p planned) text(width int, whole bool) string {
 		}
 	}
 	for _, u := range p.Quota {
-		fmt.Fprintf(&b, "the next sweep makes %d of %d %s calls a minute to %s for %s\n", u.Calls, u.PerMinute, u.Kind, u.API, u.Project)
+		fmt.Fprintf(&b, "in one sweep: %d of %d %s calls a minute to %s for %s\n", u.Calls, u.PerMinute, u.Kind, u.API, u.Project)
 	}
 	fmt.Fprintf(&b, "Plan: credentials: %d, blocked: %d. Nothing was changed.", len(p.Plans), blocked)
 	return b.String()
@@ -101,14 +101,7 @@ const margin = "  "
 
 func foretoldText(p rotate.Plan, width int, whole bool) string {
 	var b strings.Builder
-	line := func(sign, what string) {
-		for i, part := range strings.Split(text.WrapSoft(plainly(what), max(width, usual)-len(margin)-2), "\n") {
-			if i > 0 {
-				sign = " "
-			}
-			fmt.Fprintf(&b, "%s%s %s\n", margin, sign, strings.TrimRight(part, " "))
-		}
-	}
+	line := func(sign, what string) { b.WriteString(signedText(width, sign, what)) }
 	fmt.Fprintf(&b, "%s\n", path.Base(p.Secret))
 	if p.Kind != "" {
 		line(" ", whatItIs(p))
@@ -116,28 +109,54 @@ func foretoldText(p rotate.Plan, width int, whole bool) string {
 	if p.Paused != nil {
 		line("!", pausedText(*p.Paused))
 	}
-	for _, bar := range p.Problems {
-		line("!", bar.Reason)
-	}
-	for _, d := range p.Unasked {
-		line("?", d.What+": "+d.Reason)
-	}
+	b.WriteString(barsText(p.Problems, p.Unasked, width))
 	turns := p.Turns
 	if !whole {
 		turns = turns[:min(1, len(turns))]
 	}
-	for _, t := range turns {
-		fmt.Fprintf(&b, "%s%s\n", margin, due(t.At))
-		for _, s := range t.Steps {
-			line(sign(s.Step), strings.TrimSpace(fmt.Sprintf("%-8s %s  %s", s.Step, text.Snip(rotation.ShortID(s.Key), 10, "…"), s.Why)))
-		}
-		if whole {
-			line(" ", "calls "+callsText(t.Calls))
-		}
-	}
+	b.WriteString(turnsText(turns, width, whole))
 	if r := p.Room; r != nil && r.Short {
 		for _, k := range r.Named {
 			line(" ", "key "+k.ID+"  "+k.Is)
+		}
+	}
+	return b.String()
+}
+
+// barsText is what stands in the way, and what could not be found out of that.
+func barsText(bars []rotate.Bar, doubts []rotate.Doubt, width int) string {
+	var b strings.Builder
+	for _, bar := range bars {
+		b.WriteString(signedText(width, "!", bar.Reason))
+	}
+	for _, d := range doubts {
+		b.WriteString(signedText(width, "?", d.What+": "+d.Reason))
+	}
+	return b.String()
+}
+
+// signedText is what is said behind a sign, set in, on as many lines as it takes.
+func signedText(width int, sign, what string) string {
+	var b strings.Builder
+	for i, part := range strings.Split(text.WrapSoft(plainly(what), max(width, usual)-len(margin)-2), "\n") {
+		if i > 0 {
+			sign = " "
+		}
+		fmt.Fprintf(&b, "%s%s %s\n", margin, sign, strings.TrimRight(part, " "))
+	}
+	return b.String()
+}
+
+// turnsText is what triggers are going to do, with their calls if those are wanted.
+func turnsText(turns []rotate.Turn, width int, calls bool) string {
+	var b strings.Builder
+	for _, t := range turns {
+		fmt.Fprintf(&b, "%s%s\n", margin, due(t.At))
+		for _, s := range t.Steps {
+			b.WriteString(signedText(width, sign(s.Step), strings.TrimSpace(fmt.Sprintf("%-8s %s  %s", s.Step, text.Snip(rotation.ShortID(s.Key), 10, "…"), s.Why))))
+		}
+		if calls {
+			b.WriteString(signedText(width, " ", "calls "+callsText(t.Calls)))
 		}
 	}
 	return b.String()

@@ -41,7 +41,7 @@ func TestPlanOnATerminal(t *testing.T) {
 		for want, only := range map[string]bool{
 			"! annotation keyturn.journal is missing": false, "! it has 10 user-managed keys": false, "? permissions on it: nobody answers": false, "~ begin": false,
 			"- disable  aaaaaaaaa…  revoked": false, "key bbbb": false, "! PAUSED by ada since 2030-01-07 08:00Z, until 2030-01-07 09:00Z: freeze": false,
-			"makes 3 of 300 write calls a minute to IAM for p": false, "credentials: 2, blocked: 2": false, "UploadServiceAccountKey ×2; Secret": true, "- delete": true,
+			"in one sweep: 3 of 300 write calls a minute to IAM for p": false, "credentials: 2, blocked: 2": false, "UploadServiceAccountKey ×2; Secret": true, "- delete": true,
 		} {
 			if strings.Contains(got, want) != (!only || whole) {
 				t.Errorf("whole %v: %q is there: %v\n%s", whole, want, !(!only || whole), got)

@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"example.com/keyturn/cmd/keyturn/internal/sarif"
+	"example.com/keyturn/shared/atomicfile"
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/notify"
 	"example.com/keyturn/shared/posture"
+	"example.com/keyturn/shared/survey"
 	"github.com/spf13/cobra"
 )
 
@@ -25,7 +27,7 @@ type postureFlags struct {
 	format, state string
 }
 
-var formats = []string{"text", "json", "sarif", "ocsf", "csv"}
+var postureFormats = []string{"text", "json", "sarif", "ocsf", "csv"}
 
 func (a *app) postureCommand() *cobra.Command {
 	var f postureFlags
@@ -51,7 +53,7 @@ unknown, or it could not be done.`,
 	// 2 stands for failures here, not for the usage.
 	tellsFindings(c)
 	flags := c.Flags()
-	flags.StringVar(&f.format, "format", "text", "one of "+strings.Join(formats, ", "))
+	flags.StringVar(&f.format, "format", "text", "one of "+strings.Join(postureFormats, ", "))
 	flags.StringVar(&f.state, "state", "", "file that keeps what failed for the next time; '-' keeps nothing; empty is one in the cache directory")
 	flags.DurationVar(&f.Unused, "unused", 90*24*time.Hour, "how long a credential may go without being used")
 	flags.IntVar(&f.MaxKeys, "max-keys", 2, "how many user-managed keys a service account may have")
@@ -69,13 +71,19 @@ unknown, or it could not be done.`,
 
 // check says what is wrong with the flags, of which --json is short for one.
 func (f *postureFlags) check(asJSON bool) error {
-	switch {
-	case !slices.Contains(formats, f.format):
-		return fmt.Errorf("--format %.40q is none of %s", f.format, strings.Join(formats, ", "))
-	case asJSON && f.format != "text" && f.format != "json":
-		return fmt.Errorf("give either --json or --format %s", f.format)
-	case f.Unused <= 0 || f.MaxKeys <= 0 || f.MaxReaders <= 0:
+	if f.Unused <= 0 || f.MaxKeys <= 0 || f.MaxReaders <= 0 {
 		return errors.New("--unused, --max-keys and --max-readers are above zero")
+	}
+	return checkFormat(f.format, postureFormats, asJSON)
+}
+
+// checkFormat says what is wrong with --format, beside --json, which is short for one.
+func checkFormat(format string, known []string, asJSON bool) error {
+	switch {
+	case !slices.Contains(known, format):
+		return fmt.Errorf("--format %.40q is none of %s", format, strings.Join(known, ", "))
+	case asJSON && format != "text" && format != "json":
+		return fmt.Errorf("give either --json or --format %s", format)
 	}
 	return nil
 }
@@ -110,7 +118,7 @@ func (a *app) posture(ctx context.Context, f postureFlags) error {
 
 // readPosture reads all that is judged.
 func readPosture(ctx context.Context, cloud *gcp.Cloud, project string, now func() time.Time) (posture.Snapshot, error) {
-	credentials, err := cloud.ProjectCredentials(ctx, project, now)
+	credentials, err := survey.Project(ctx, cloud, project, now)
 	if err != nil {
 		return posture.Snapshot{}, err
 	}
@@ -197,9 +205,5 @@ func replaceFile(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
-	temporary := name + ".new"
-	if err := os.WriteFile(temporary, data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temporary, name)
+	return atomicfile.Write(name, data)
 }

@@ -99,8 +99,7 @@ func more(b *strings.Builder, s posture.Summary, status posture.Status) {
 }
 
 func postureTable(r posture.Report) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.SetColumnConfigs([]table.ColumnConfig{{Name: "FAIL", Align: text.AlignRight}, {Name: "UNKNOWN", Align: text.AlignRight}, {Name: "PASS", Align: text.AlignRight}})
 	t.AppendHeader(table.Row{"CHECK", "CIS", "STATUS", "FAIL", "UNKNOWN", "PASS"})
 	for _, s := range r.Checks {
@@ -115,9 +114,9 @@ func verdictOf(r posture.Report) string {
 	for _, s := range r.Checks {
 		n[s.Status]++
 	}
-	line := fmt.Sprintf("%s at %s: of %d checks %d fail, %d are unknown, %d pass", r.Scope, due(r.At), len(r.Checks), n[posture.Fail], n[posture.Unknown], n[posture.Pass])
+	line := fmt.Sprintf("%s at %s: %s, %d failed, %d unknown, %d passed", r.Scope, due(r.At), counted(len(r.Checks), "check", "checks"), n[posture.Fail], n[posture.Unknown], n[posture.Pass])
 	if !r.Since.IsZero() {
-		line += fmt.Sprintf("\nsince %s: %d new failures, %d fixed", due(r.Since), newFailures(r), len(r.Fixed))
+		line += fmt.Sprintf("\nsince %s: %s, %d fixed", due(r.Since), counted(newFailures(r), "new failure", "new failures"), len(r.Fixed))
 	}
 	return line
 }

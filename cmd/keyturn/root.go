@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"example.com/keyturn/functions/rotate"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/notify"
 	"github.com/spf13/cobra"
 )
 
@@ -27,7 +29,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // the command could not do what was asked
 	exitUsage  = 2 // the command line was not understood
-	exitFound  = 2 // of 'audit replay', 'doctor' and 'posture', whose usage errors are failures: there are findings
+	exitFound  = 2 // of 'audit replay', 'doctor', 'posture' and 'schedule diff', whose usage errors are failures: there are findings
 )
 
 // app is what every command shares.
@@ -77,8 +79,8 @@ audit logs for abuse, and raises alerts.
 KEYTURN_PROJECT and KEYTURN_ENDPOINT stand in for --project and --endpoint.
 
 Exit codes: 0 done, or accepted where sweeps go on with it; 1 could not be done;
-2 command line not understood. Of 'audit replay', 'doctor' and 'posture': 0 nothing
-found, 2 findings, 1 anything else.`,
+2 command line not understood. Of 'audit replay', 'doctor', 'posture' and 'schedule
+diff': 0 nothing found, 2 findings, 1 anything else.`,
 		Example:           "  keyturn demo\n  keyturn status --project acme",
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -92,7 +94,7 @@ found, 2 findings, 1 anything else.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see '%s --help'", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.rollbackCommand(), a.statusCommand(), a.doctorCommand(), a.postureCommand(), a.auditCommand(), a.alertsCommand(), a.benchCommand(), a.functionsCommand(), a.explainCommand(), a.completionCommand(), a.versionCommand(), a.historyCommand(), a.inventoryCommand(), a.planCommand(), a.pauseCommand(), a.resumeCommand(), a.releaseCommand(), a.applyCommand())
+	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.rollbackCommand(), a.statusCommand(), a.doctorCommand(), a.postureCommand(), a.auditCommand(), a.alertsCommand(), a.benchCommand(), a.functionsCommand(), a.explainCommand(), a.completionCommand(), a.versionCommand(), a.historyCommand(), a.inventoryCommand(), a.planCommand(), a.pauseCommand(), a.resumeCommand(), a.releaseCommand(), a.applyCommand(), a.scheduleCommand())
 	a.completeSecrets(root)
 	return root
 }
@@ -162,25 +164,43 @@ func (a *app) complain(err error) {
 	if a.json && !errors.As(err, &already) {
 		_ = a.printJSON(map[string]string{"error": err.Error()})
 	}
-	fmt.Fprintln(a.stderr, "keyturn:", plainly(err.Error()))
+	fmt.Fprintln(a.stderr, "keyturn:", paragraph(err.Error()))
 }
 
 // wire is how gRPC writes down that a call failed, and Google's client what Google
 // said to machines; what it said to people is between the two.
 var wire = regexp.MustCompile(`rpc error: code = \w+ desc = |\nerror details: name = ErrorInfo reason = \w+ domain = \S+ metadata = map\[[^\]]*\]`)
 
-// plainly leaves out of a message what only machines read.
-func plainly(message string) string { return wire.ReplaceAllString(message, "") }
+// plainly is a message, or another text that others wrote, on one line: without what only
+// machines read, and with nothing that a terminal acts upon.
+func plainly(message string) string {
+	return notify.Printable(wire.ReplaceAllString(message, ""), math.MaxInt)
+}
+
+// paragraph is a message of several lines as plainly says each. All but the first are set
+// in, so that none of them can be taken for a line of keyturn's own.
+func paragraph(message string) string {
+	lines := strings.Split(wire.ReplaceAllString(message, ""), "\n")
+	for i, line := range lines {
+		lines[i] = plainly(line)
+	}
+	return strings.Join(lines, "\n  ")
+}
 
 func (a *app) printJSON(v any) error {
 	out := bufio.NewWriter(a.stdout)
-	enc := json.NewEncoder(printable{out})
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
+	if err := jsonEncoder(printable{out}, "").Encode(v); err != nil {
 		return err
 	}
 	return out.Flush()
+}
+
+// jsonEncoder writes for people, below what the prefix indents.
+func jsonEncoder(to io.Writer, prefix string) *json.Encoder {
+	enc := json.NewEncoder(to)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent(prefix, "  ")
+	return enc
 }
 
 // printable escapes in JSON what it allows and what a terminal may act upon, or not

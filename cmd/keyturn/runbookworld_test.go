@@ -86,7 +86,7 @@ func newIncidentWorld(t *testing.T, pair func() (*rsa.PrivateKey, error)) *incid
 func withBilling(t *testing.T) *incidentWorld {
 	t.Helper()
 	w := newIncidentWorld(t, nil)
-	w.must(seedAt(t.Context(), w.Cloud.Addr()))
+	w.must(seedAt(t.Context(), w.Cloud.Addr(), "local"))
 	w.wait(10 * time.Minute)
 	w.keyturn("adopt", "billing-key", "--service-account", "billing@local.iam.gserviceaccount.com")
 	w.wait(2 * time.Hour)

@@ -32,9 +32,9 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"freeaddr": freeAddr, "appears": appears, "silent": silent, "seed": seed, "finding": finding,
+			"freeaddr": freeAddr, "appears": appears, "silent": silent, "seed": seed, "unmake": unmake, "journal": journal, "forge": forge, "nasty": setNasty, "inert": inert, "finding": finding,
 			"exit": checkExit, "json": checkJSON, "note": note, "narrow": narrow,
-			"account": account, "grant": grant, "keyfile": writeKeyFile, "follow": follow,
+			"account": account, "accounts": accounts, "grant": grant, "keyfile": writeKeyFile, "follow": follow,
 		},
 	})
 }
@@ -57,8 +57,9 @@ func scripts(t *testing.T) []string {
 	})
 }
 
-// raceable are the scripts that have functions do something in the local world.
-var raceable = []string{"alerts", "credential", "local", "localattack"}
+// raceable are the scripts that have several functions do something at once in the
+// local world.
+var raceable = []string{"alerts", "local"}
 
 // freeAddr VARIABLE… sets each variable to a loopback address that is free now.
 func freeAddr(ts *testscript.TestScript, _ bool, names []string) {

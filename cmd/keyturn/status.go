@@ -117,6 +117,9 @@ func secretOf(all []rotate.Report, id string) (string, error) {
 
 // statusOf shows each key of one credential, with the ids that revoke takes.
 func (a *app) statusOf(ctx context.Context, secret string) error {
+	if err := checkSecret(secret); err != nil {
+		return err
+	}
 	f, cloud, err := a.rotator()
 	if err != nil {
 		return err
@@ -129,31 +132,34 @@ func (a *app) statusOf(ctx context.Context, secret string) error {
 	if a.json {
 		return a.printJSON(report)
 	}
-	_, err = fmt.Fprintln(a.stdout, details(report))
+	_, err = fmt.Fprintln(a.stdout, fitted(details(report, columns(a.stdout)), columns(a.stdout)))
 	return err
 }
 
 // details are the keys of one credential, and what there is to know of them.
-func details(r rotate.Report) string {
+func details(r rotate.Report, width int) string {
 	var out strings.Builder
-	t := table.NewWriter()
-	t.SetStyle(plain)
-	t.AppendHeader(table.Row{"KEY", "STATE", "VERSION", "SINCE"})
+	t := newTable()
+	t.SetColumnConfigs([]table.ColumnConfig{{Name: "STATE", WidthMax: phaseWidth + wider(width), WidthMaxEnforcer: text.WrapSoft}})
+	t.AppendHeader(table.Row{"KEY", "STATE", "VER.", "SINCE"})
 	for _, k := range keysOf(*r.Journal) {
-		t.AppendRow(table.Row{rotation.ShortID(k.ID), phase(k), k.Version, due(k.Since)})
+		t.AppendRow(table.Row{shortID(k.ID), phase(k), plainly(k.Version), due(k.Since)})
 	}
-	fmt.Fprintf(&out, "%s: %s of %s\n%s\n", path.Base(r.Secret), r.Kind, path.Base(r.Journal.Target), t.Render())
+	fmt.Fprintf(&out, "%s: %s of %s\n%s\n", path.Base(r.Secret), r.Kind, plainly(path.Base(r.Journal.Target)), t.Render())
 	for _, k := range r.Journal.Retiring {
 		if k.Evidence != nil {
-			fmt.Fprintf(&out, "%s: %s: %s\n", rotation.ShortID(k.ID), k.Evidence.Use, plainly(k.Evidence.Reason))
+			fmt.Fprintf(&out, "%s: %s: %s\n", shortID(k.ID), k.Evidence.Use, plainly(k.Evidence.Reason))
 		}
 	}
 	if failure := r.Journal.Failure; failure != nil {
-		fmt.Fprintf(&out, "failed %d times at %s: %s\n", failure.Count, failure.Step, plainly(failure.Reason))
+		fmt.Fprintf(&out, "failed %s at %s: %s\n", failure.Times(), failure.Step, plainly(failure.Reason))
 	}
 	out.WriteString(comesNext(r))
 	return out.String()
 }
+
+// shortID is a key's short id as a journal has it, which anybody may have written.
+func shortID(id string) string { return plainly(rotation.ShortID(id)) }
 
 // keysOf lists the newest key first.
 func keysOf(s rotate.Standing) []rotation.Key {
@@ -168,12 +174,15 @@ func keysOf(s rotate.Standing) []rotation.Key {
 	return append(keys, old...)
 }
 
-// stateWidth keeps the table on the usual terminal, and what is urgent on one line.
-const stateWidth = 29
+const (
+	// stateWidth keeps the table on the usual terminal, and what is urgent on one line.
+	stateWidth = 29
+	// phaseWidth is beside a key's whole id.
+	phaseWidth = 13
+)
 
 func statusTable(all []rotate.Report, width int) string {
-	t := table.NewWriter()
-	t.SetStyle(plain)
+	t := newTable()
 	t.SetColumnConfigs([]table.ColumnConfig{
 		{Name: "STATE", WidthMax: stateWidth + wider(width), WidthMaxEnforcer: text.WrapSoft},
 		{Name: "NO.", Align: text.AlignRight},
@@ -181,7 +190,7 @@ func statusTable(all []rotate.Report, width int) string {
 	t.AppendHeader(table.Row{"SECRET", "KIND", "STATE", "NO.", "NEXT"})
 	for _, r := range all {
 		if r.Journal == nil {
-			t.AppendRow(table.Row{path.Base(r.Secret), "", "unreadable: " + r.Broken[0], "", ""})
+			t.AppendRow(table.Row{path.Base(r.Secret), "", "unreadable: " + plainly(r.Broken[0]), "", ""})
 			continue
 		}
 		t.AppendRow(table.Row{path.Base(r.Secret), r.Kind, state(r), r.Journal.Rotation, due(r.Next)})
@@ -198,18 +207,28 @@ var plain = func() table.Style {
 	return s
 }()
 
+// newTable is an empty one, none of whose lines is longer than what it says.
+func newTable() table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(plain)
+	t.SuppressTrailingSpaces()
+	return t
+}
+
 // state is what there is to know of a credential in a few words. What is down or
 // in the wrong hands comes before all else.
 func state(r rotate.Report) string {
 	s := *r.Journal
 	switch {
+	case r.Gone != nil:
+		return "ACCOUNT GONE"
 	case r.Suspend != nil && !r.Suspend.Pending:
 		return "ACCOUNT DISABLED until " + r.Suspend.Until.UTC().Format("15:04Z")
 	case r.Alive != "":
-		return "revoking: key STILL WORKS"
+		return revoking(s) + ": key STILL WORKS"
 	case r.Suspend != nil:
-		return "revoking: tokens STILL WORK"
-	case s.Incoming != nil && s.Failure != nil:
+		return revoking(s) + ": tokens STILL WORK"
+	case s.Failure != nil:
 		return "failing at " + string(s.Failure.Step)
 	case s.Incoming != nil:
 		return "rotating: " + string(s.Incoming.Phase)
@@ -223,6 +242,14 @@ func state(r rotate.Report) string {
 		return "new"
 	}
 	return string(rotation.Active)
+}
+
+// revoking is how it goes with a revocation.
+func revoking(s rotate.Standing) string {
+	if s.Failure != nil {
+		return "failing"
+	}
+	return "revoking"
 }
 
 // phase is where a key stands, for people: a revoked one cannot be brought back,

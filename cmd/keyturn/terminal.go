@@ -4,7 +4,10 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 
+	"example.com/keyturn/shared/lazyregexp"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
 )
 
@@ -44,3 +47,30 @@ func widthOf(size int, err error, environment string) int {
 
 // wider is how many columns more than the usual ones a table may take.
 func wider(columns int) int { return max(columns-usual, 0) }
+
+// command is where a sentence ends with one to type.
+const command = ": keyturn "
+
+// trailing are blanks that nobody sees, and that may make a line too long.
+var trailing = lazyregexp.New(`(?m) +$`)
+
+// wrapped is a text in lines of a width at most, which end with their last word.
+func wrapped(s string, width int) string {
+	return trailing.ReplaceAllString(text.WrapSoft(s, width), "")
+}
+
+// fitted is a text in lines of a width at most. A command to type, which is copied, begins
+// a line of its own instead, and stays whole.
+func fitted(said string, width int) string {
+	lines := strings.Split(said, "\n")
+	for i, line := range lines {
+		if before, typed, ok := strings.Cut(line, command); text.StringWidthWithoutEscSequences(line) <= width {
+			continue
+		} else if ok {
+			lines[i] = before + ":\n  keyturn " + typed
+		} else {
+			lines[i] = wrapped(line, width)
+		}
+	}
+	return strings.Join(lines, "\n")
+}

@@ -3,7 +3,6 @@ package alert
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // maxNotice is how large a message may be. What keyturn finds is a few KiB: an
@@ -89,13 +89,16 @@ func fields(pairs ...string) []alerting.Field {
 	return known
 }
 
-var secretID = regexp.MustCompile(`/secrets/([A-Za-z0-9_-]{1,255})$`)
+var secretID = lazyregexp.New(`/secrets/([A-Za-z0-9_-]{1,255})$`)
 
 // nextOf is what to do next. Nothing else than the name of a secret gets into it.
 func nextOf(r event.Rotation) string {
 	m := secretID.FindStringSubmatch(r.Secret)
 	if m == nil {
 		return "keyturn status"
+	}
+	if r.Milestone == event.Broken && r.Step == event.AccountGone {
+		return strings.ReplaceAll("keyturn status SECRET  (which tells how to bring the account back, or how to forget the credential)", "SECRET", m[1])
 	}
 	if next, ok := nexts[r.Milestone]; ok {
 		return strings.ReplaceAll(next, "SECRET", m[1])
@@ -109,6 +112,6 @@ var nexts = map[event.Milestone]string{
 	event.Restored:   "have its user read the secret again; the old key works until then: keyturn status SECRET",
 	event.RolledBack: "find out why the newer key was not good, then keyturn rotate SECRET",
 	event.Suspended:  "wait: the account is enabled again by itself when the tokens have died: keyturn status SECRET",
-	event.Exposed:    "find where the key leaked; it is being replaced and revoked by itself: keyturn status SECRET",
+	event.Exposed:    "find where the key leaked; it is being disabled by itself, and replaced where it is in use: keyturn status SECRET",
 	event.Broken:     "keyturn rotate SECRET",
 }

@@ -10,6 +10,7 @@ import (
 
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/notify"
 )
 
 // respond carries out what the rules say of an alert, unless the brake holds.
@@ -48,9 +49,17 @@ func (f *Function) command(ctx context.Context, c event.Command) error {
 	return nil
 }
 
+const (
+	self   = "keyturn-alert" // who asks for what nobody in particular asks for
+	maxWhy = 200             // bytes of a command's reason, fewer than it may have
+)
+
 // commandOf is what an action asks of the rotate function.
 func commandOf(action alerting.Action, n alerting.Notice) (event.Command, bool) {
-	c := event.Command{Secret: n.Credential, Key: path.Base(n.Key)}
+	c := event.Command{
+		Secret: n.Credential, Key: path.Base(n.Key), By: self,
+		Why: notify.Printable("incident "+alerting.IncidentOf(n)+": "+n.Detector, maxWhy),
+	}
 	switch action {
 	case alerting.Rotate:
 		c.Verb = event.Rotate
@@ -110,7 +119,7 @@ var ends = map[event.Milestone]struct{ rotation, key []event.Milestone }{
 	event.Promoted:   {rotation: []event.Milestone{event.Failed, event.Refused, event.Overdue, event.Broken, event.RolledBack}},
 	event.Disabled:   {rotation: []event.Milestone{event.Failed}, key: []event.Milestone{event.Exposed, event.Straggler, event.Restored}},
 	event.Retired:    {rotation: []event.Milestone{event.Failed, event.Overdue}, key: []event.Milestone{event.Exposed, event.Straggler, event.Restored}},
-	event.Reinstated: {rotation: []event.Milestone{event.Suspended}},
+	event.Reinstated: {rotation: []event.Milestone{event.Suspended}, key: []event.Milestone{event.Broken}}, // of no key, but the account
 }
 
 // end takes out of the incident of a rotation what an event shows to be over.

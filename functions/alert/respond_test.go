@@ -100,8 +100,13 @@ func TestAFindingClosesTheLoop(t *testing.T) {
 		must(t, e.abuse(s, "f1", key))
 		must(t, e.abuse(s, "f1", key))
 		must(t, e.abuse(s, "f2", key))
-		if got := e.commanded(); len(got) != 1 || got[0] != want {
-			t.Errorf("%s: commands %+v, want %+v once", action, got, want)
+		got := e.commanded()
+		if len(got) != 1 || !strings.HasPrefix(got[0].Why, "incident ") || !strings.Contains(got[0].Why, "permission-probing") {
+			t.Fatalf("%s: commands %+v, want one that says why", action, got)
+		}
+		want.By, want.Why = "keyturn-alert", got[0].Why
+		if got[0] != want {
+			t.Errorf("%s: command %+v, want %+v", action, got[0], want)
 		}
 		for range 2 {
 			must(t, e.milestone(s, "m1", event.Disabled, key, start))
@@ -240,6 +245,8 @@ func TestARotationThatGoesOnEndsItsIncident(t *testing.T) {
 		"an exposed key is disabled":        {[]event.Milestone{event.Exposed}, []event.Milestone{event.Promoted, event.Disabled}, key, "open resolved"},
 		"another key than the exposed one":  {[]event.Milestone{event.Exposed}, []event.Milestone{event.Disabled}, "other", "open"},
 		"a suspended account is reinstated": {[]event.Milestone{event.Suspended}, []event.Milestone{event.Reinstated, event.Retired}, "", "open resolved"},
+		"a deleted account is there again":  {[]event.Milestone{event.Broken}, []event.Milestone{event.Reinstated}, key, "open resolved"},
+		"a key that stays broken":           {[]event.Milestone{event.Broken}, []event.Milestone{event.Reinstated}, "", "open"},
 		"nothing was wrong":                 {nil, []event.Milestone{event.Promoted, event.Retired}, key, ""},
 	} {
 		e, s := respondingEnv(t, alerting.Propose)

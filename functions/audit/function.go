@@ -19,6 +19,7 @@ import (
 	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/posture"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 )
@@ -35,7 +36,7 @@ type Config struct {
 	Logs      Logs             // what a sweep reads; nil lets sweeps do nothing
 	Secrets   Secrets          // whose journals tell which keys are managed; nil is nobody's
 	Metrics   Metrics          // what no log holds, read by sweeps; nil is nothing
-	Cloud     Cloud            // what posture judges; nil has it do nothing
+	Cloud     *gcp.Cloud       // what posture judges; nil has it do nothing
 	Project   string           // whose posture is judged, and whose calls Metrics is asked for, besides those of the managed credentials
 	Store     Store            // what instances share; nil has each remember for itself, until it ends
 	Rotators  []string         // e-mails of the accounts that keyturn rotates as; none has nobody's keys be its own

@@ -24,6 +24,11 @@ type Command struct {
 	Since   time.Time         `json:"since,omitzero"`    // replay: from when on they were received
 	Until   time.Time         `json:"until,omitzero"`    // replay: until before when; absent is now
 	Text    string            `json:"text,omitempty"`    // explain: what explanation.Of takes
+
+	// What every command of keyturn may have, and makes no difference here: no verb
+	// changes anything, so each is its own rehearsal, and can be asked twice.
+	DryRun bool   `json:"dry_run,omitempty"`
+	ID     string `json:"id,omitempty"`
 }
 
 // HandleHTTP takes a JSON command from a person and answers with a Report, an

@@ -11,16 +11,10 @@ import (
 	"time"
 
 	"example.com/keyturn/shared/detect"
-	"example.com/keyturn/shared/inventory"
 	"example.com/keyturn/shared/notify"
 	"example.com/keyturn/shared/posture"
+	"example.com/keyturn/shared/survey"
 )
-
-// Cloud reads what package posture judges. gcp.Cloud says what each method answers.
-type Cloud interface {
-	ProjectCredentials(ctx context.Context, project string, now func() time.Time) (inventory.Snapshot, error)
-	Posture(ctx context.Context, credentials inventory.Snapshot, now func() time.Time) (posture.Snapshot, error)
-}
 
 var errNoPosture = errors.New("posture reads the project's credentials, which is not configured for this function: run 'keyturn posture'")
 
@@ -64,7 +58,7 @@ func (f *Function) judge(ctx context.Context) (posture.Report, posture.State, er
 	if err != nil {
 		return posture.Report{}, last, err
 	}
-	credentials, err := f.config.Cloud.ProjectCredentials(ctx, f.config.Project, f.now)
+	credentials, err := survey.Project(ctx, f.config.Cloud, f.config.Project, f.now)
 	if err != nil {
 		return posture.Report{}, last, fmt.Errorf("reading the credentials of %s: %w", f.config.Project, err)
 	}

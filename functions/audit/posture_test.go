@@ -192,6 +192,9 @@ func TestPostureByHTTP(t *testing.T) {
 	if w := ask(f, `{"command":"posture"}`); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"check":"org-policy-key-creation"`) || len(j.news()) > 0 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+	if w := ask(f, `{"command":"posture","dry_run":true,"id":"INC-7/2"}`); w.Code != http.StatusOK {
+		t.Errorf("a rehearsal is answered %d %s", w.Code, w.Body)
+	}
 	if w := ask(f, `{"command":"posture","text":"x"}`); w.Code != http.StatusBadRequest {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

@@ -3,9 +3,9 @@ package door
 import (
 	"errors"
 	"net/http"
-	"regexp"
 
 	"example.com/keyturn/shared/identity"
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 var (
@@ -22,7 +22,7 @@ var authorizations = []string{"Authorization", serverless}
 
 const serverless = "X-Serverless-Authorization"
 
-var bearerToken = regexp.MustCompile(`^(?i:bearer) ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$`)
+var bearerToken = lazyregexp.New(`^(?i:bearer) ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$`)
 
 // bearer is the token of a request. Both headers may hold it, with and without its
 // signature, and none may hold another one: nobody can have Cloud Run check a

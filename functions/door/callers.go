@@ -3,9 +3,10 @@ package door
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // Callers are the actions that each caller may ask for, by e-mail address.
@@ -14,7 +15,7 @@ type Callers map[string][]string
 // anything is the action that stands for all.
 const anything = "*"
 
-var email = regexp.MustCompile(`^[a-z0-9.!#$%&'*+/=?^_{|}~-]+@[a-z0-9-]+(\.[a-z0-9-]+)+$`)
+var email = lazyregexp.New(`^[a-z0-9.!#$%&'*+/=?^_{|}~-]+@[a-z0-9-]+(\.[a-z0-9-]+)+$`)
 
 // ParseCallers reads who may do what, such as
 //

@@ -31,9 +31,8 @@ type keys interface {
 	uses() int
 	// holds reports whether a payload is that of the key.
 	holds(ctx context.Context, payload []byte, id string) (bool, error)
-	// sightings is the record of the use of key k and, so that it is known how
-	// far it reaches, of the key in use.
-	sightings(ctx context.Context, k rotation.Key, now time.Time) rotation.Sightings
+	// usesOf is what Cloud Monitoring knows of the use of keys in (from, to].
+	usesOf(ctx context.Context, ids []string, from, to time.Time) (gcp.Uses, error)
 	// users names who was seen using the key since a time.
 	users(ctx context.Context, id string, since time.Time) ([]gcp.User, error)
 	disable(ctx context.Context, id string) error

@@ -31,27 +31,9 @@ const reminderLead = 10 * time.Minute
 // its first key from the next sweep. Adopting again changes the policy and
 // leaves the journal alone.
 func (f *Function) Adopt(ctx context.Context, a Adoption) (Report, error) {
-	if err := a.Policy.Validate(); err != nil {
-		return Report{}, err
-	}
-	secret, err := f.cloud.Secret(ctx, a.Secret)
-	if gcp.IsNotFound(err) {
-		return Report{}, fmt.Errorf("%w Create it first: gcloud secrets create %s --replication-policy=automatic", err, path.Base(a.Secret))
-	}
+	cred, secret, err := f.adoptable(ctx, a)
 	if err != nil {
 		return Report{}, err
-	}
-	cred := rotation.Credential{Secret: secret.Name, Kind: a.Kind, Target: a.Target, Policy: a.Policy}
-	if err := f.mustBeAbleToStage(ctx, cred); err != nil {
-		return Report{}, fmt.Errorf("adopting %s: %w", a.Secret, err)
-	}
-	if secret.Annotations[rotation.AnnotationJourn] != "" || secret.Labels[rotation.Label] == rotation.Managed {
-		err = f.readopt(&cred, secret)
-	} else {
-		cred.Journal.Current, err = f.firstKey(ctx, cred)
-	}
-	if err != nil {
-		return Report{}, fmt.Errorf("adopting %s: %w", a.Secret, err)
 	}
 	if err := f.register(ctx, cred, secret); err != nil {
 		return Report{}, fmt.Errorf("adopting %s: %w", a.Secret, err)
@@ -59,6 +41,39 @@ func (f *Function) Adopt(ctx context.Context, a Adoption) (Report, error) {
 	report := Report{Secret: secret.Name, Kind: string(cred.Kind), Journal: standing(cred)}
 	report.foresee(f.now(), cred)
 	return report, nil
+}
+
+// CanAdopt says what Adopt would fail for, and changes nothing.
+func (f *Function) CanAdopt(ctx context.Context, a Adoption) error {
+	_, _, err := f.adoptable(ctx, a)
+	return err
+}
+
+// adoptable is the credential that an adoption registers, and its secret as it is.
+func (f *Function) adoptable(ctx context.Context, a Adoption) (rotation.Credential, gcp.Secret, error) {
+	if err := a.Policy.Validate(); err != nil {
+		return rotation.Credential{}, gcp.Secret{}, err
+	}
+	secret, err := f.cloud.Secret(ctx, a.Secret)
+	if gcp.IsNotFound(err) {
+		err = fmt.Errorf("%w Create it first: gcloud secrets create %s --replication-policy=automatic --project=%s", err, path.Base(a.Secret), path.Base(path.Dir(path.Dir(a.Secret))))
+	}
+	if err != nil {
+		return rotation.Credential{}, gcp.Secret{}, err
+	}
+	cred := rotation.Credential{Secret: secret.Name, Kind: a.Kind, Target: a.Target, Policy: a.Policy}
+	err = f.mustBeAbleToStage(ctx, cred)
+	switch {
+	case err != nil:
+	case secret.Annotations[rotation.AnnotationJourn] != "" || secret.Labels[rotation.Label] == rotation.Managed:
+		err = f.readopt(&cred, secret)
+	default:
+		cred.Journal.Current, err = f.firstKey(ctx, cred)
+	}
+	if err != nil {
+		err = fmt.Errorf("adopting %s: %w", a.Secret, err)
+	}
+	return cred, secret, err
 }
 
 // RegisteredPolicy is the policy that a secret's annotation holds, even if somebody

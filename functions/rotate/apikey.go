@@ -83,9 +83,8 @@ func (a apiKeys) holds(ctx context.Context, payload []byte, id string) (bool, er
 	return s == strings.TrimSpace(string(payload)), err
 }
 
-func (a apiKeys) sightings(ctx context.Context, k rotation.Key, now time.Time) rotation.Sightings {
-	uses, err := a.cloud.APIKeyUses(ctx, withCurrent(k, a.cred.Journal), now.Add(-rotation.Window), now)
-	return sightingsOf(k, uses, err)
+func (a apiKeys) usesOf(ctx context.Context, ids []string, from, to time.Time) (gcp.Uses, error) {
+	return a.cloud.APIKeyUses(ctx, ids, from, to)
 }
 
 // users is nobody: audit logs do not say with which API key a call was made.

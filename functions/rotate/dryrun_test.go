@@ -47,6 +47,9 @@ func TestDryRunChangesNothing(t *testing.T) {
 		calls.take()
 		rotate := event.Command{Verb: event.Rotate, Secret: secret, DryRun: true}
 		dry := e.do(rotate)
+		if len(dry.Turns) < 2 || len(dry.Turns[0].Steps) != len(dry.Steps) || len(dry.Turns[0].Calls) == 0 || dry.Reach != nil {
+			t.Errorf("%s: a dry run tells the turns %+v", kind, dry.Turns)
+		}
 		rotate.DryRun = false
 		done := e.do(rotate)
 		if want, got := stepsOf(done, "done"), stepsOf(dry, "planned"); !slices.Equal(got, want) || len(want) < 2 {

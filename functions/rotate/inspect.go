@@ -19,6 +19,12 @@ func (f *Function) inspect(ctx context.Context, c event.Command) (Report, error)
 	if err != nil {
 		return Report{}, err
 	}
+	lost := t.cred.Journal.IsLost()
+	if !t.cred.Journal.Suspended() || lost { // what Google says of the keys of a disabled account means nothing
+		if err := t.see(ctx); err != nil || lost || t.cred.Journal.IsLost() {
+			return t.report, err // of an account that is there again, sweeps do first what has become due
+		}
+	}
 	for _, c := range rotation.Concerns(t.now(), t.cred.Policy, t.cred.Journal) {
 		t.warn(ctx, event.Overdue, c.Kind, c.Key, c.Reason)
 	}

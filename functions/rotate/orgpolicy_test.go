@@ -148,3 +148,35 @@ func TestUploadThatIsValidTooLong(t *testing.T) {
 		t.Errorf("after the refusal: %+v, failure %+v", s.Incoming, s.Failure)
 	}
 }
+
+// TestTheReasonNamesWhatIsLacking, however long the text and whatever it leaves to
+// machines.
+func TestTheReasonNamesWhatIsLacking(t *testing.T) {
+	const constraint = "constraints/iam.managed.disableServiceAccountKeyCreation"
+	permission, _ := status.New(codes.PermissionDenied, strings.Repeat("no ", 200)).WithDetails(&errdetails.ErrorInfo{
+		Reason: "IAM_PERMISSION_DENIED", Metadata: map[string]string{"permission": "iam.serviceAccountKeys.create"},
+	}) // fails for code OK only
+	for name, tt := range map[string]struct {
+		refusal error
+		want    string
+	}{
+		"a constraint in the details":    {denied(constraint, "Operation denied by org policy."), "no key was made: "},
+		"a constraint that is cut off":   {denied(constraint, strings.Repeat("no ", 200)+constraint), constraint + ": "},
+		"a constraint that is said":      {denied(constraint, "Operation denied by "+constraint), "no key was made: "},
+		"a permission that is not named": {permission.Err(), "lacks iam.serviceAccountKeys.create on projects/acme/serviceAccounts/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t)
+			secret, _ := e.account("lacking", rotation.Create)
+			e.spoil("/CreateServiceAccountKey", tt.refusal)
+			_, err := e.f.Do(e.ctx, event.Command{Verb: event.Rotate, Secret: secret})
+			says(t, err, "publish")
+			reason := e.standing(secret).Failure.Reason
+			named := strings.Contains(reason, constraint) || strings.Contains(reason, "iam.serviceAccountKeys.create")
+			if !named || !strings.HasPrefix(reason, tt.want) || len(reason) > 300 || strings.HasSuffix(reason, "n…") {
+				t.Errorf("reason %q, want %q first", reason, tt.want)
+			}
+		})
+	}
+}

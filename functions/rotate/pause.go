@@ -36,7 +36,7 @@ func (f *Function) hold(ctx context.Context, c event.Command) (Report, error) {
 	}
 	t.remember()
 	if err := t.save(ctx, t.cred.Journal); err != nil {
-		return t.report, err
+		return Report{}, err
 	}
 	t.tell(ctx, told, s, s.Reason)
 	return t.answer(), nil

@@ -2,6 +2,7 @@ package rotate
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -192,5 +193,42 @@ func TestRequestThatWasNotCarriedOutIsNotRemembered(t *testing.T) {
 	lift()
 	if r := e.do(rotate); r.Repeated != nil || len(r.Steps) == 0 {
 		t.Errorf("the same again is answered with %+v", r)
+	}
+}
+
+// TestIDOfAnotherRequestIsRefused, so that nobody takes what was not done for done.
+func TestIDOfAnotherRequestIsRefused(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, _ := e.account("reused", rotation.Upload)
+	e.replace(secret)
+	s := e.standing(secret)
+	revoke := event.Command{Verb: event.Revoke, Secret: secret, Key: s.Retiring[0].ID, ID: "INC-7", By: "ada", Why: "leaked"}
+	e.do(revoke)
+	again := revoke
+	again.By, again.Why, again.DryRun = "mallory", "", true
+	if r := e.do(again); r.Repeated == nil || r.Repeated.Key != s.Retiring[0].ID {
+		t.Errorf("the same of somebody else: %+v", r)
+	}
+	other, killing := revoke, revoke
+	other.Key, killing.KillTokens = s.Current.ID, true
+	for _, c := range []event.Command{other, killing} {
+		if r, err := e.f.Do(e.ctx, c); !errors.Is(err, errReused) || r.Repeated != nil || statusOf(err) != http.StatusConflict {
+			t.Errorf("%+v: %+v, %v", c, r, err)
+		}
+	}
+	first, second := 2, 3
+	e.do(event.Command{Verb: event.Rotate, Secret: secret, ID: "2"})
+	for _, after := range []*int{&first, &second} { // which the first time did not say
+		if r := e.do(event.Command{Verb: event.Rotate, Secret: secret, ID: "2", After: after}); r.Repeated == nil {
+			t.Errorf("after %d: %+v", *after, r)
+		}
+	}
+	hold := pauseOf(secret)
+	hold.ID = "3"
+	e.do(hold)
+	hold.Why = "another"
+	if _, err := e.f.Do(e.ctx, hold); !errors.Is(err, errReused) {
+		t.Errorf("a pause for another reason: %v", err)
 	}
 }

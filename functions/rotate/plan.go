@@ -59,7 +59,7 @@ func (f *Function) plan(ctx context.Context, c event.Command) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	p := planner{Function: f, now: f.now(), rules: &rules{read: map[string]*onceRule{}}}
+	p := f.planner()
 	plans, spent := p.all(ctx, secrets)
 	return Report{Secret: c.Secret, Plans: plans, Quota: usage(spent)}, ctx.Err()
 }
@@ -92,6 +92,10 @@ type planner struct {
 	rules *rules
 }
 
+func (f *Function) planner() planner {
+	return planner{Function: f, now: f.now(), rules: &rules{read: map[string]*onceRule{}}}
+}
+
 // planners are how many credentials are looked at at once.
 const planners = 8
 
@@ -122,13 +126,16 @@ func (p planner) one(ctx context.Context, s gcp.Secret) (Plan, []spent) {
 		return plan, nil
 	}
 	plan.Kind, plan.Target = string(cred.Kind), cred.Target
+	if cred.Journal.IsLost() {
+		cred.Journal = p.look(ctx, cred)
+	}
 	if cred.Journal.Paused(p.now) {
 		plan.Paused = cred.Journal.Pause
 	}
 	foretold := rotation.Foretell(p.now, cred, rotation.Observed{Aliases: s.Aliases}, rotation.Intent{})
 	var used []spent
 	plan.Turns, used = turnsOf(cred, foretold)
-	p.preflight(ctx, &plan, cred, foretold)
+	p.preflight(ctx, &plan, cred)
 	return plan, used
 }
 

@@ -2,6 +2,7 @@ package rotate
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -201,5 +202,34 @@ func TestQuotaOfAPlan(t *testing.T) {
 	}
 	if all := e.do(event.Command{Verb: event.Plan}).Plans; len(all) != 2 || !all[1].Problems[0].Blocks {
 		t.Errorf("the plans are %+v", all)
+	}
+}
+
+// TestWhatBlocksANewKeyIsFound while old keys wait, too, and by a dry run: it may have to
+// come at once.
+func TestWhatBlocksANewKeyIsFound(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secret, _ := e.account("blocked", rotation.Upload)
+	e.replace(secret)
+	blocks := func(bars []Bar) bool { return slices.ContainsFunc(bars, func(b Bar) bool { return b.Blocks }) }
+	plan := event.Command{Verb: event.Plan, Secret: secret}
+	dry := event.Command{Verb: event.Rotate, Secret: secret, DryRun: true}
+	if blocks(e.do(plan).Plans[0].Problems) || blocks(e.do(dry).Problems) {
+		t.Fatal("it is blocked by nothing")
+	}
+	e.gcp.IAM.SetOrgPolicy(iam.OrgPolicy{DenyKeyCreation: true, DenyKeyUpload: true})
+	if p := e.do(plan).Plans[0]; !blocks(p.Problems) || !strings.Contains(p.Problems[0].Reason, "upload or create") {
+		t.Errorf("planned %+v", p)
+	}
+	urgent := event.Command{Verb: event.Revoke, Secret: secret, Key: e.standing(secret).Current.ID, DryRun: true}
+	for _, c := range []event.Command{dry, urgent} {
+		if r := e.do(c); !blocks(r.Problems) {
+			t.Errorf("%s: %+v", c.Verb, r)
+		}
+	}
+	urgent.Key = e.standing(secret).Retiring[0].ID // takes no new key
+	if r := e.do(urgent); len(r.Problems) > 0 {
+		t.Errorf("revoking an old key: %+v", r.Problems)
 	}
 }

@@ -14,6 +14,8 @@ func (t *turn) mustBePossible(want rotation.Intent) error {
 	switch {
 	case want.KillTokens && t.cred.Kind != rotation.ServiceAccountKey:
 		return fmt.Errorf("killing tokens: %w: an API key mints none; revoke it without", errImpossible)
+	case j.IsLost() && (want.Rotate || want.Rollback):
+		return t.mustBeThere(want)
 	case want.Revoke != "" && !j.Names(want.Revoke):
 		return fmt.Errorf("revoking %s: %w: %s knows %s; 'keyturn status' shows them", want.Revoke, ErrUnknownKey, t.cred.Secret, keyIDs(j))
 	case (want.Rotate || want.Rollback) && want.After == j.Rotation && j.Suspended():
@@ -26,6 +28,15 @@ func (t *turn) mustBePossible(want rotation.Intent) error {
 		return t.mustHavePrevious()
 	}
 	return nil
+}
+
+// mustBeThere refuses what takes a service account that was deleted.
+func (t *turn) mustBeThere(want rotation.Intent) error {
+	g := goneOf(t.cred)
+	if g == nil || !want.Rotate && !want.Rollback {
+		return nil
+	}
+	return fmt.Errorf("a new key for %s: %w: %s", t.cred.Secret, errImpossible, g)
 }
 
 // mustHavePrevious refuses a rollback to nothing, and one that would put the

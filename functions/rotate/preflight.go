@@ -18,7 +18,7 @@ import (
 // Bar is what stands in the way of a plan.
 type Bar struct {
 	Reason string `json:"reason"` // with what to do about it
-	Blocks bool   `json:"blocks"` // nothing goes on before it is mended; else it is only in danger
+	Blocks bool   `json:"blocks"` // no new key is made before it is mended, least of all an urgent one; else it is only in danger
 }
 
 // Room is how many user-managed keys a service account has, of how many it can.
@@ -60,20 +60,18 @@ var (
 // onlooker is the permission to see the uses of keys.
 const onlooker = "monitoring.timeSeries.list"
 
-// preflight finds out what stands in the way of what is foretold.
-func (p planner) preflight(ctx context.Context, plan *Plan, cred rotation.Credential, foretold []rotation.Prospect) {
+// preflight finds out what stands in the way of a new key, be one foretold or not: it
+// may have to come at once, because the one in use has leaked.
+func (p planner) preflight(ctx context.Context, plan *Plan, cred rotation.Credential) {
 	l := lookout{planner: p, plan: plan, cred: cred}
 	if crowd := cred.Journal.Crowded(); crowd != "" {
 		l.bar(true, "no rotation is begun but for a revocation: %s; 'keyturn status %s' shows them", crowd, path.Base(cred.Secret))
 	}
 	if failure := cred.Journal.Failure; failure != nil {
-		l.bar(false, "%s failed %d times, last at %s: %s", failure.Step, failure.Count, failure.At.Format(time.RFC3339), failure.Reason)
+		l.bar(false, "%s failed %s, last at %s: %s", failure.Step, failure.Times(), failure.At.Format(time.RFC3339), failure.Reason)
 	}
-	if len(foretold) > 0 {
-		l.permissions(ctx)
-	}
-	makes := func(next rotation.Prospect) bool { return next.Step.Action == rotation.Publish }
-	if cred.Kind == rotation.ServiceAccountKey && slices.ContainsFunc(foretold, makes) {
+	l.permissions(ctx)
+	if cred.Kind == rotation.ServiceAccountKey {
 		l.room(ctx)
 		l.organisation(ctx)
 	}
@@ -132,6 +130,10 @@ func (l lookout) permissions(ctx context.Context) {
 // room counts the account's keys.
 func (l lookout) room(ctx context.Context) {
 	listed, err := l.cloud.AccountKeys(ctx, l.cred.Target)
+	if gcp.IsNotFound(err) {
+		l.bar(true, "the service account %s was deleted, so that no key of it works; 'keyturn status %s' tells how to bring it back, within 30 days, or to forget the credential", path.Base(l.cred.Target), path.Base(l.cred.Secret))
+		return
+	}
 	if err != nil {
 		l.doubt("keys of "+path.Base(l.cred.Target), err)
 		return

@@ -8,55 +8,41 @@ import (
 	"strings"
 	"time"
 
-	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/rotation"
 )
 
-// Reach is what stops working while a service account is disabled: everything
-// that authenticates as it, with whichever key or without one.
+// Reach is what stops working when a key is revoked: whoever uses a copy of it that he
+// does not read anew from the secret; and while its service account is disabled
+// everything that authenticates as it, with whichever key or without one.
 type Reach struct {
-	Account     string       `json:"account"`     // its e-mail
-	Waits       bool         `json:"waits"`       // it is disabled only once the new key has authenticated, and else at once
-	Credentials []string     `json:"credentials"` // secrets of this project that keyturn manages with keys of it
-	Keys        []ReachedKey `json:"keys"`        // its user-managed keys
-	Users       []string     `json:"users"`       // who was seen using one of those keys in the last day, as far as audit logs say
-	Uses        string       `json:"uses"`        // how far Cloud Monitoring knows of the keys' uses
+	Key         string       `json:"key"`               // that is to be revoked, in full
+	Account     string       `json:"account,omitempty"` // the e-mail of the service account, if it is going to be disabled
+	Waits       bool         `json:"waits"`             // it stops only once the new key has authenticated, and else at once
+	Credentials []string     `json:"credentials"`       // secrets of this project that keyturn manages and that are reached
+	Keys        []ReachedKey `json:"keys"`              // that stop working
+	Users       []string     `json:"users"`             // who was seen using one of those keys in the last day, as far as audit logs say
+	Uses        string       `json:"uses"`              // how far Cloud Monitoring knows of the keys' uses
 }
 
-// ReachedKey is one key of the account.
+// ReachedKey is a key that stops working.
 type ReachedKey struct {
 	ID   string    `json:"id"`
 	Is   string    `json:"is"`            // what it is to keyturn, such as "in use", and in which secret if it is another one
 	Used time.Time `json:"used,omitzero"` // when it was last used in the last day, as far as Cloud Monitoring says
 }
 
-// reachBack is how far back the uses of an account are looked for.
+// reachBack is how far back the uses of keys are looked for.
 const reachBack = 24 * time.Hour
 
-// Reach finds out what a command to revoke a key and to kill its tokens would
-// break. It refuses what Do would refuse.
-func (f *Function) Reach(ctx context.Context, c event.Command) (Reach, error) {
-	t, err := f.observe(ctx, c)
-	if err != nil {
-		return Reach{}, err
-	}
-	key := fullID(t.cred.Journal, c.Key)
-	if err := t.mustBePossible(rotation.Intent{Revoke: key, KillTokens: true}); err != nil {
-		return Reach{}, err
-	}
+// reach finds out what it would break to revoke a key, and to kill its tokens if that
+// is wanted, too.
+func (t *turn) reach(ctx context.Context, want rotation.Intent) (Reach, error) {
 	cur := t.cred.Journal.Current
-	r := Reach{Account: path.Base(t.cred.Target), Waits: cur != nil && (cur.Revoked || cur.ID == key), Credentials: []string{}, Keys: []ReachedKey{}, Users: []string{}}
-	known, err := t.siblings(ctx, &r)
-	if err != nil {
+	r := Reach{Key: want.Revoke, Waits: cur != nil && (cur.Revoked && want.KillTokens || cur.ID == want.Revoke), Credentials: []string{}, Keys: []ReachedKey{}, Users: []string{}}
+	if err := t.reached(ctx, &r, want.KillTokens); err != nil {
 		return r, err
 	}
-	known[key] = strings.TrimPrefix(known[key]+", TO BE REVOKED", ", ")
-	listed, err := f.cloud.AccountKeys(ctx, t.cred.Target)
-	if err != nil {
-		return r, err
-	}
-	for _, k := range listed {
-		r.Keys = append(r.Keys, ReachedKey{ID: k.ID, Is: cmp.Or(known[k.ID], "not keyturn's")})
+	for _, k := range r.Keys {
 		users, err := t.keys.users(ctx, k.ID, t.now().Add(-reachBack))
 		if err != nil {
 			return r, err
@@ -67,6 +53,29 @@ func (f *Function) Reach(ctx context.Context, c event.Command) (Reach, error) {
 	}
 	t.lastUses(ctx, &r)
 	return r, nil
+}
+
+// reached finds the keys that stop working: the one that is revoked, or all of the
+// account that is disabled.
+func (t *turn) reached(ctx context.Context, r *Reach, account bool) error {
+	const toBeRevoked = "TO BE REVOKED"
+	if !account {
+		k, _ := t.cred.Journal.Find(r.Key) // it was named before
+		r.Credentials = append(r.Credentials, path.Base(t.cred.Secret))
+		r.Keys = append(r.Keys, ReachedKey{ID: k.ID, Is: standingOf(k) + ", " + toBeRevoked})
+		return nil
+	}
+	r.Account = path.Base(t.cred.Target)
+	known, err := t.siblings(ctx, r)
+	if err != nil {
+		return err
+	}
+	known[r.Key] = strings.TrimPrefix(known[r.Key]+", "+toBeRevoked, ", ")
+	listed, err := t.cloud.AccountKeys(ctx, t.cred.Target)
+	for _, k := range listed {
+		r.Keys = append(r.Keys, ReachedKey{ID: k.ID, Is: cmp.Or(known[k.ID], "not keyturn's")})
+	}
+	return err
 }
 
 // siblings finds the credentials of the account, and what each of their keys is.
@@ -115,7 +124,7 @@ func (t *turn) lastUses(ctx context.Context, r *Reach) {
 	for _, k := range r.Keys {
 		ids = append(ids, k.ID)
 	}
-	uses, err := t.cloud.AccountKeyUses(ctx, t.cred.Target, ids, t.now().Add(-reachBack), t.now())
+	uses, err := t.keys.usesOf(ctx, ids, t.now().Add(-reachBack), t.now())
 	switch {
 	case err != nil:
 		r.Uses = "Cloud Monitoring does not answer: " + err.Error()

@@ -15,6 +15,16 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
+// reach is what a dry run says of a command to revoke.
+func (e *env) reach(c event.Command) (Reach, error) {
+	c.DryRun = true
+	r, err := e.f.Do(e.ctx, c)
+	if r.Reach == nil {
+		return Reach{}, err
+	}
+	return *r.Reach, err
+}
+
 // TestReach tells beforehand what a disabled service account takes along.
 func TestReach(t *testing.T) {
 	t.Parallel()
@@ -28,7 +38,7 @@ func TestReach(t *testing.T) {
 	foreign := path.Base(e.newKey(account).GetName())
 	e.clock.Advance(20 * time.Minute) // until the lists and Cloud Monitoring know
 	kill := event.Command{Verb: event.Revoke, Secret: secret, Key: e.standing(secret).Current.ID, KillTokens: true}
-	r, err := e.f.Reach(e.ctx, kill)
+	r, err := e.reach(kill)
 	must(t, err)
 	is := map[string]string{}
 	for _, k := range r.Keys {
@@ -50,13 +60,37 @@ func TestReach(t *testing.T) {
 	}
 	for _, method := range []string{"/GetSecret", "/ListSecrets", "/ListServiceAccountKeys", "/ListLogEntries"} {
 		lift := e.refuse(codes.PermissionDenied, method)
-		_, err = e.f.Reach(e.ctx, kill)
+		_, err = e.reach(kill)
 		says(t, err, "refused on purpose")
 		lift()
 	}
 	defer e.refuse(codes.PermissionDenied, "/ListTimeSeries")()
-	if r, err = e.f.Reach(e.ctx, kill); err != nil || !strings.Contains(r.Uses, "does not answer") {
+	if r, err = e.reach(kill); err != nil || !strings.Contains(r.Uses, "does not answer") {
 		t.Errorf("without Cloud Monitoring: %q, error %v", r.Uses, err)
+	}
+}
+
+// TestReachOfOneKey goes no further than its users: the account stays as it is.
+func TestReachOfOneKey(t *testing.T) {
+	t.Parallel()
+	e := newWatched(t)
+	secret, account := e.account("one", rotation.Upload)
+	e.newKey(account)
+	e.consumer(secret).use()
+	e.clock.Advance(20 * time.Minute)
+	current := e.standing(secret).Current.ID
+	r, err := e.reach(event.Command{Verb: event.Revoke, Secret: secret, Key: current})
+	must(t, err)
+	if r.Account != "" || !r.Waits || r.Key != current || !slices.Equal(r.Credentials, []string{"one"}) || len(r.Keys) != 1 || r.Keys[0].Is != "in use, TO BE REVOKED" || r.Keys[0].Used.IsZero() || len(r.Users) != 1 {
+		t.Errorf("of the key in use: %+v", r)
+	}
+	e.replace(secret)
+	if r, err = e.reach(event.Command{Verb: event.Revoke, Secret: secret, Key: current}); err != nil || r.Waits || r.Keys[0].Is != "overlapping, TO BE REVOKED" {
+		t.Errorf("of one that was superseded: %+v, %v", r, err)
+	}
+	other, key := e.apiKey("other")
+	if r, err = e.reach(event.Command{Verb: event.Revoke, Secret: other, Key: path.Base(key)}); err != nil || r.Key != key || len(r.Keys) != 1 || r.Uses == "" {
+		t.Errorf("of an API key: %+v, %v", r, err)
 	}
 }
 
@@ -66,12 +100,12 @@ func TestReachRefusesWhatRevokeWould(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	secret, _ := e.account("known", rotation.Upload)
-	_, err := e.f.Reach(e.ctx, event.Command{Verb: event.Revoke, Secret: secret, Key: "nosuch", KillTokens: true})
+	_, err := e.reach(event.Command{Verb: event.Revoke, Secret: secret, Key: "nosuch", KillTokens: true})
 	if !errors.Is(err, ErrUnknownKey) {
 		t.Errorf("an unknown key: %v", err)
 	}
 	other, key := e.apiKey("none")
-	_, err = e.f.Reach(e.ctx, event.Command{Verb: event.Revoke, Secret: other, Key: path.Base(key), KillTokens: true})
+	_, err = e.reach(event.Command{Verb: event.Revoke, Secret: other, Key: path.Base(key), KillTokens: true})
 	says(t, err, "an API key mints none")
 }
 
@@ -94,7 +128,7 @@ func TestReachTellsWhatEachKeyIs(t *testing.T) {
 		{first: "overlapping, TO BE REVOKED", second: "in use", coming: "coming in"},
 		{first: "revoked, TO BE REVOKED", second: "in use", coming: "coming in"},
 	} {
-		r, err := e.f.Reach(e.ctx, kill)
+		r, err := e.reach(kill)
 		must(t, err)
 		for _, k := range r.Keys {
 			if k.Is != cmp.Or(want[k.ID], "not keyturn's") {

@@ -88,6 +88,9 @@ func (t *turn) releasedBefore(ctx context.Context, unmanaged error) (Report, err
 	if json.Unmarshal([]byte(secret.Annotations[annotationReleased]), &r) != nil || r.ID == "" || r.ID != t.command.ID {
 		return Report{}, unmanaged
 	}
+	if !requestOf(t.command).Repeats(r) {
+		return Report{}, reused(r)
+	}
 	return Report{Secret: secret.Name, Repeated: &r}, nil
 }
 
@@ -99,10 +102,10 @@ func (t *turn) mustBeReleasable() error {
 	if _, free := j.Claim(t.holder, t.wall(), leaseFor(t.timeout)); !free {
 		return t.busy()
 	}
-	if j.Suspend != nil {
+	if j.Suspend != nil && !j.IsLost() {
 		return fmt.Errorf("%w: its service account is, or is to be, disabled, and nobody would enable it again; wait until 'keyturn status' says nothing of that", what)
 	}
-	if slices.ContainsFunc(j.Keys(), rotation.Key.Doomed) {
+	if slices.ContainsFunc(j.Keys(), rotation.Key.Doomed) && !j.IsLost() {
 		return fmt.Errorf("%w: a key that is to be revoked still works, and nobody would disable it; wait until 'keyturn status' shows it as revoked", what)
 	}
 	if j.Idle() || c.Leave {
@@ -159,8 +162,9 @@ func (t *turn) forget(ctx context.Context) error {
 	for _, name := range []string{rotation.AnnotationKind, rotation.AnnotationTarget, rotation.AnnotationPolicy, rotation.AnnotationJourn} {
 		delete(annotations, name)
 	}
-	c := t.command
-	record, err := json.Marshal(rotation.Request{ID: c.ID, Verb: string(c.Verb), By: c.By, Why: c.Why, At: t.since.UTC().Truncate(time.Second)})
+	r := requestOf(t.command)
+	r.At = t.since.UTC().Truncate(time.Second)
+	record, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}

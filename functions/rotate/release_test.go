@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,10 @@ func TestReleaseForgetsAndTouchesNothing(t *testing.T) {
 	}
 	if again := e.do(release); again.Repeated == nil || again.Repeated.By != "ada" {
 		t.Errorf("the same again is answered with %+v", again)
+	}
+	release.Leave = !release.Leave
+	if _, err := e.f.Do(e.ctx, release); !errors.Is(err, errReused) {
+		t.Errorf("its id for another release: error %v", err)
 	}
 	release.ID = "another"
 	if _, err := e.f.Do(e.ctx, release); err == nil || !strings.Contains(err.Error(), "not managed") {

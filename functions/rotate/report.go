@@ -19,15 +19,23 @@ type Report struct {
 	Kind    string       `json:"kind,omitempty"`
 	Steps   []StepReport `json:"steps,omitempty"`
 	Next    time.Time    `json:"next,omitzero"`       // when the next step falls due, which the first sweep from then on takes; zero for the next sweep
+	Overdue int          `json:"overdue,omitempty"`   // seconds since Next, where that is longer than sweeps take: does one run?
 	Then    string       `json:"then,omitempty"`      // what that step is
 	Alive   string       `json:"alive,omitempty"`     // id of a key that is to be revoked and still works
 	Until   time.Time    `json:"aliveUntil,omitzero"` // about when Alive stops working; zero where that is not known
+	Gone    *Gone        `json:"gone,omitempty"`      // the service account was deleted
 	Suspend *Suspension  `json:"suspend,omitempty"`   // the service account is, or is to be, disabled
 	Left    []Prospect   `json:"left,omitempty"`      // the steps that are left of what is in hand, if all goes well; none while it is idle
 	Command string       `json:"command,omitempty"`   // the next one to type
 	DryRun  bool         `json:"dryRun,omitempty"`    // nothing was done: steps say what would be
+	Instead string       `json:"instead,omitempty"`   // of rotate: what became of the rotation that was in hand already, so that none was begun
 	Paused  *Pause       `json:"paused,omitempty"`    // the schedule leaves it alone
-	Journal *Standing    `json:"standing,omitempty"`  // of status
+	Journal *Standing    `json:"standing,omitempty"`  // of status, and of a command that was waited for
+	Turns   []Turn       `json:"turns,omitempty"`     // of a dry run: what is done at once and later, with the remote calls
+	Reach   *Reach       `json:"reach,omitempty"`     // of a dry run of revoke: who would notice
+
+	Problems []Bar   `json:"problems,omitempty"` // of a dry run that makes a key: what stands in the way, the worst first
+	Unasked  []Doubt `json:"unasked,omitempty"`  // of a dry run: what could not be found out of that
 
 	Released *Released `json:"released,omitempty"` // of release: what is left behind
 
@@ -75,9 +83,18 @@ type Suspension struct {
 	Until   time.Time `json:"until,omitzero"`    // when the account is enabled again
 }
 
+// sweepsTake is longer than it takes until a sweep has come, and has taken what is due.
+const sweepsTake = 30 * time.Minute
+
 // foresee says what comes next, and whether a leaked key still works.
 func (r *Report) foresee(now time.Time, c rotation.Credential) {
 	r.Next, r.Then = rotation.Next(now, c.Policy, c.Journal)
+	if late := now.Sub(r.Next); late > sweepsTake && !r.Next.IsZero() {
+		r.Overdue = int(late.Seconds())
+	}
+	if r.Gone = goneOf(c); r.Gone != nil {
+		return // no key works, and nothing is going to be done
+	}
 	r.Suspend = suspension(c.Journal)
 	if c.Journal.Paused(now) {
 		r.Paused = c.Journal.Pause
@@ -145,11 +162,12 @@ func (t *turn) tell(ctx context.Context, m event.Milestone, s rotation.Step, rea
 }
 
 func (t *turn) milestone(m event.Milestone, s rotation.Step, reason string) event.Rotation {
+	asked := t.asked(m, s.Key)
 	return event.Rotation{
 		ID:        milestoneID(t.cred.Secret, t.cred.Journal.Rotation, m, s.Key.ID, s.Action),
 		Milestone: m, Time: t.now(), Project: t.cloud.Project(), Secret: t.cred.Secret, Kind: string(t.cred.Kind),
 		Rotation: t.cred.Journal.Rotation, Key: s.Key.ID, Step: string(s.Action), Reason: reason, Severity: m.SeverityOf(), Labels: t.cred.Labels,
-		By: t.askedBy(m),
+		By: asked.By, Why: asked.Why,
 	}
 }
 
@@ -162,7 +180,7 @@ func (f *Function) announce(ctx context.Context, r event.Rotation) error {
 		defer cancel()
 		err = f.publish(ctx, out)
 	}
-	f.log.InfoContext(ctx, "rotation", "milestone", r.Milestone, "secret", r.Secret, "key", r.Key, "reason", r.Reason)
+	f.log.InfoContext(ctx, "rotation", "milestone", r.Milestone, "secret", r.Secret, "key", r.Key, "reason", r.Reason, "by", r.By, "why", r.Why)
 	if err != nil {
 		f.log.ErrorContext(ctx, "rotation event not published", "secret", r.Secret, "milestone", r.Milestone, "error", err.Error())
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"example.com/keyturn/shared/event"
@@ -19,14 +17,29 @@ var errReused = errors.New("the id was given to another request before")
 // recognise finds out whether the same request was carried out before.
 func (t *turn) recognise() error {
 	r, again := t.cred.Journal.Asked(t.command.ID)
-	switch {
-	case !again:
+	if !again {
 		return nil
-	case r.Verb != string(t.command.Verb):
-		return fmt.Errorf("%w, %s at %s: take another one for each request", errReused, r.Verb, r.At.Format(time.RFC3339))
+	}
+	if !requestOf(t.command).Repeats(r) {
+		return reused(r)
 	}
 	t.report.Repeated = &r
 	return nil
+}
+
+// requestOf is what the journal is to say of a command, as far as it does not depend on
+// what is done.
+func requestOf(c event.Command) rotation.Request {
+	return rotation.Request{ID: c.ID, Verb: string(c.Verb), By: c.By, Why: c.Why, Key: rotation.ShortID(c.Key), After: c.After, Asks: c.Digest()}
+}
+
+// reused says what an id was given to before.
+func reused(r rotation.Request) error {
+	what := r.Verb
+	if r.Key != "" {
+		what += " of key " + r.Key
+	}
+	return fmt.Errorf("%w, %s at %s: nothing was done; take another id for each request", errReused, what, r.At.Format(time.RFC3339))
 }
 
 // fulfils reports whether a step is what a command has asked for: the request is
@@ -46,7 +59,8 @@ func (t *turn) withRequest(j rotation.Journal) rotation.Journal {
 	if c.ID == "" && (c.By == "" || !c.Drastic()) {
 		return j
 	}
-	r := rotation.Request{ID: c.ID, Verb: string(c.Verb), By: c.By, Why: c.Why, At: t.since, Rotation: j.Rotation}
+	r := requestOf(c)
+	r.At, r.Rotation = t.since, j.Rotation
 	for _, s := range t.report.Steps {
 		result := s.Result
 		if result != "done" && result != "waiting" {
@@ -57,14 +71,17 @@ func (t *turn) withRequest(j rotation.Journal) rotation.Journal {
 	return j.WithRequest(r)
 }
 
-// askedBy is who asked for what a milestone tells: whoever gave the command, or had
-// asked for the rotation that goes on.
-func (t *turn) askedBy(m event.Milestone) string {
+// asked is the request that led to what a milestone tells of a key: the one that is
+// carried out, or the one for the rotation or the revocation that goes on.
+func (t *turn) asked(m event.Milestone, k rotation.Key) rotation.Request {
 	goesOn := slices.Contains([]event.Milestone{event.Started, event.Promoted, event.RolledBack, event.Failed}, m)
-	if t.command.By != "" || !goesOn {
-		return t.command.By
+	switch j := t.cred.Journal; {
+	case t.command.By == "" && goesOn:
+		return j.AskedFor()
+	case t.command.By == "" && k.Revoked:
+		return j.Revocation(k)
 	}
-	return t.cred.Journal.AskedBy()
+	return requestOf(t.command)
 }
 
 // deadline is when a turn that begins now has to be over, by the machine's clock.
@@ -108,8 +125,8 @@ func (t *turn) handOver(ctx context.Context, want rotation.Intent, undone bool) 
 // sweepsGoOn is the next step of whoever is left without one.
 const sweepsGoOn = "sweeps go on with what the journal says; 'keyturn status' shows how far it is"
 
-// rehearse tells what a turn would do.
-func (t *turn) rehearse(want rotation.Intent) {
+// rehearse tells what a turn would do, and who would notice.
+func (t *turn) rehearse(ctx context.Context, want rotation.Intent) error {
 	now := t.now()
 	foretold := rotation.Foretell(now, t.cred, rotation.Observed{Aliases: t.secret.Aliases}, want)
 	t.report.Left = []Prospect{}
@@ -120,28 +137,16 @@ func (t *turn) rehearse(want rotation.Intent) {
 			t.report.Left = append(t.report.Left, prospects([]rotation.Prospect{p})...)
 		}
 	}
+	t.report.Turns, _ = turnsOf(t.cred, foretold)
+	if slices.ContainsFunc(foretold, func(p rotation.Prospect) bool { return p.Step.Action == rotation.Publish }) {
+		var plan Plan
+		t.planner().preflight(ctx, &plan, t.cred)
+		t.report.Problems, t.report.Unasked = plan.Problems, plan.Unasked
+	}
+	if want.Revoke == "" {
+		return nil
+	}
+	reach, err := t.reach(ctx, want)
+	t.report.Reach = &reach
+	return err
 }
-
-// nextCommand is what to type after a command: what it would have done, after a dry run.
-func (f *Function) nextCommand(c event.Command) string {
-	words := []string{"keyturn", "status"}
-	switch {
-	case c.DryRun && slices.Contains(typed, c.Verb):
-		words[1] = string(c.Verb)
-	case c.Verb == event.Status:
-		words[1] = string(event.Plan)
-	case c.Verb == event.Pause:
-		words[1] = string(event.Resume)
-	}
-	if c.Secret != "" {
-		words = append(words, path.Base(c.Secret))
-	}
-	if c.DryRun && c.Key != "" && c.Verb == event.Revoke {
-		words = append(words, "--key", rotation.ShortID(c.Key))
-	}
-	return strings.Join(append(words, "--project", f.cloud.Project()), " ")
-}
-
-// typed are the verbs that are commands of the command line, too, and need no more
-// than a secret.
-var typed = []event.Verb{event.Rotate, event.Rollback, event.Revoke, event.Resume, event.Release, event.Plan}

@@ -13,11 +13,29 @@ import (
 	"example.com/keyturn/shared/rotation"
 )
 
+// sightings is the record of the use of key k and, so that it is known how far it
+// reaches, of the key in use.
+func (t *turn) sightings(ctx context.Context, k rotation.Key, now time.Time) rotation.Sightings {
+	ids := []string{k.ID}
+	if cur := t.cred.Journal.Current; cur != nil {
+		ids = append(ids, cur.ID)
+	}
+	uses, err := t.keys.usesOf(ctx, ids, now.Add(-rotation.Window), now)
+	if err != nil {
+		return rotation.Sightings{Missing: "Cloud Monitoring does not answer: " + err.Error()}
+	}
+	s := rotation.Sightings{Through: uses.Through}
+	for _, u := range uses.Of[k.ID] {
+		s.Uses = append(s.Uses, rotation.Sighting(u))
+	}
+	return s
+}
+
 // examine gathers evidence of the use of a key on its way out. Where the record
 // is old, keyturn itself uses the key in use: if the record goes on, that shows
 // up in it.
 func (t *turn) examine(ctx context.Context, k rotation.Key) (rotation.Outcome, error) {
-	seen := t.keys.sightings(ctx, k, t.now())
+	seen := t.sightings(ctx, k, t.now())
 	found := rotation.Weigh(t.now(), t.cred.Policy, k, seen)
 	if found.Use != rotation.Used && seen.WantsTest(t.now(), t.cred.Policy, k, t.cred.Journal.Current) {
 		if err := t.tryCurrent(ctx); err != nil {

@@ -33,7 +33,7 @@ func (t *turn) claim(ctx context.Context, steps []rotation.Step) error {
 }
 
 func (t *turn) busy() error {
-	return fmt.Errorf("%s: %w until %s", t.cred.Secret, ErrBusy, t.cred.Journal.Lease.Until.Format(time.RFC3339))
+	return fmt.Errorf("%s: %w, until %s at the latest; ask again then", t.cred.Secret, ErrBusy, t.cred.Journal.Lease.Until.Format(time.RFC3339))
 }
 
 // testsCurrent reports whether a step is taken only if the key in use works.

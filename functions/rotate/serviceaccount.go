@@ -260,9 +260,8 @@ func (a *accountKeys) holds(_ context.Context, payload []byte, id string) (bool,
 	return keyIDOf(payload) == id, nil
 }
 
-func (a *accountKeys) sightings(ctx context.Context, k rotation.Key, now time.Time) rotation.Sightings {
-	uses, err := a.cloud.AccountKeyUses(ctx, a.cred.Target, withCurrent(k, a.cred.Journal), now.Add(-rotation.Window), now)
-	return sightingsOf(k, uses, err)
+func (a *accountKeys) usesOf(ctx context.Context, ids []string, from, to time.Time) (gcp.Uses, error) {
+	return a.cloud.AccountKeyUses(ctx, a.cred.Target, ids, from, to)
 }
 
 func (a *accountKeys) users(ctx context.Context, id string, since time.Time) ([]gcp.User, error) {
@@ -279,26 +278,6 @@ func (a *accountKeys) enable(ctx context.Context, k rotation.Key) error {
 
 func (a *accountKeys) remove(ctx context.Context, k rotation.Key) error {
 	return a.cloud.DeleteAccountKey(ctx, a.cred.Target, k.ID)
-}
-
-// withCurrent are the ids of a key and of the key in use.
-func withCurrent(k rotation.Key, j rotation.Journal) []string {
-	if j.Current == nil {
-		return []string{k.ID}
-	}
-	return []string{k.ID, j.Current.ID}
-}
-
-// sightingsOf puts what Cloud Monitoring answered into the terms of package rotation.
-func sightingsOf(k rotation.Key, uses gcp.Uses, err error) rotation.Sightings {
-	if err != nil {
-		return rotation.Sightings{Missing: "Cloud Monitoring does not answer: " + err.Error()}
-	}
-	s := rotation.Sightings{Through: uses.Through}
-	for _, u := range uses.Of[k.ID] {
-		s.Uses = append(s.Uses, rotation.Sighting(u))
-	}
-	return s
 }
 
 // keyIDOf is the key id in a key file; empty for anything else.

@@ -28,6 +28,7 @@ func (f *Function) status(ctx context.Context, c event.Command) (Report, error) 
 	if err != nil {
 		return Report{}, err
 	}
+	t.cred.Journal = f.look(ctx, t.cred)
 	t.report.Journal = standing(t.cred)
 	return t.answer(), nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"example.com/keyturn/shared/event"
@@ -83,18 +82,27 @@ func (f *Function) turn(ctx context.Context, c event.Command) (Report, error) {
 	if err != nil || t.report.Repeated != nil {
 		return t.answer(), err
 	}
+	if t.cred.Journal.IsLost() {
+		if err := t.see(ctx); err != nil {
+			return t.answer(), err
+		}
+	}
 	want := intentOf(c, t.cred.Journal)
 	if err := t.mustBePossible(want); err != nil {
 		return Report{}, err
 	}
 	if f.dry {
-		t.rehearse(want)
-		return t.answer(), nil
+		err := t.rehearse(ctx, want)
+		return t.answer(), err
 	}
-	problems := t.rounds(ctx, want)
-	undone := unmet(want, t.cred.Journal)
+	inHand := t.cred.Journal.Incoming
+	problems := append(t.rounds(ctx, want), t.mustBeThere(want))
+	undone := t.unmet(want, inHand)
 	if undone && !t.late {
-		problems = append(problems, errUnmet)
+		problems = append(problems, t.whyUnmet())
+	}
+	if want.Rotate && inHand != nil && !undone && want.After == t.cred.Journal.Rotation {
+		t.report.Instead = t.besides(inHand)
 	}
 	if !undone {
 		t.remember()
@@ -108,19 +116,6 @@ func (f *Function) turn(ctx context.Context, c event.Command) (Report, error) {
 	return t.answer(), errors.Join(problems...)
 }
 
-// unmet reports whether it could still be begun what was asked for.
-func unmet(want rotation.Intent, j rotation.Journal) bool {
-	begin := want.Rotate && j.Incoming == nil
-	back := want.Rollback && (j.Incoming == nil || !j.Incoming.Back)
-	return (begin || back) && want.After == j.Rotation || unmarked(want, j)
-}
-
-// unmarked reports whether the journal does not say yet that a key is to be revoked.
-func unmarked(want rotation.Intent, j rotation.Journal) bool {
-	k, named := j.Find(want.Revoke)
-	return named && (!k.Revoked || want.KillTokens && !k.Killed && j.Suspend == nil)
-}
-
 // rounds takes all steps that are due, and then those that fall due by them.
 func (t *turn) rounds(ctx context.Context, want rotation.Intent) (problems []error) {
 	for range maxRounds {
@@ -131,12 +126,12 @@ func (t *turn) rounds(ctx context.Context, want rotation.Intent) (problems []err
 		if t.isLate() {
 			break
 		}
-		want.Rotate, want.Revoke = false, "" // from now on the journal says it
 		if err := t.claim(ctx, steps); err != nil {
 			return append(problems, err)
 		}
 		progress, err := t.round(ctx, steps)
 		problems = append(problems, err)
+		want = t.still(want)
 		if !progress || t.late {
 			break
 		}
@@ -180,113 +175,4 @@ func (t *turn) answer() Report {
 
 func (t *turn) decide(want rotation.Intent) []rotation.Step {
 	return rotation.Decide(t.now(), t.cred.Policy, t.cred.Journal, rotation.Observed{Aliases: t.secret.Aliases}, want)
-}
-
-// round carries out steps that do not depend on each other: one that fails
-// does not hold up the others.
-func (t *turn) round(ctx context.Context, steps []rotation.Step) (progress bool, err error) {
-	var problems []error
-	for _, s := range steps {
-		if t.isLate() {
-			break
-		}
-		err := t.take(ctx, s)
-		if otherwise, reason := instead(s, err); otherwise != "" {
-			s.Action, s.Reason = otherwise, reason
-			if err = t.claim(ctx, []rotation.Step{s}); err == nil { // nobody else may have been at work since the secret was read
-				err = t.take(ctx, s)
-			}
-		}
-		switch {
-		case err == nil:
-			progress = true
-			t.tellDone(ctx, s)
-		case errors.Is(err, ErrBusy):
-			return false, err
-		case errors.Is(err, errPending):
-			t.report.add(s, "waiting")
-		default:
-			problems = append(problems, t.fail(ctx, s, err))
-			if isClock(err) {
-				return false, errors.Join(problems...) // nothing else is to be done by it
-			}
-		}
-	}
-	return progress, errors.Join(problems...)
-}
-
-// instead is what is done when a step cannot be: a key whose private half is
-// lost is of no use to anybody, and where uploads are denied Google makes the pair.
-func instead(s rotation.Step, err error) (otherwise rotation.Action, reason string) {
-	denied := gcp.DeniedBy(err)
-	switch {
-	case errors.Is(err, errLost), errors.Is(err, errSpent):
-		return rotation.Discard, err.Error()
-	case errors.Is(err, errHandedOut):
-		return rotation.Keep, err.Error()
-	case s.Action == rotation.Publish && s.Key.Mode == rotation.Upload && strings.HasSuffix(denied, uploadDenied):
-		return rotation.FallBack, denied
-	case errors.Is(err, errPending):
-		return s.Otherwise, err.Error()
-	}
-	return "", ""
-}
-
-// uploadDenied ends the names of the constraint, old and new, by which an
-// organisation denies the upload of keys.
-const uploadDenied = "disableServiceAccountKeyUpload"
-
-// take carries out a step and writes down how the journal reads after it.
-func (t *turn) take(ctx context.Context, s rotation.Step) error {
-	if s.Action == rotation.Promote { // should this turn die, the next must know whose version is the newest
-		if err := t.save(ctx, t.cred.Journal); err != nil {
-			return err
-		}
-	}
-	outcome, err := t.act(ctx, s)
-	if err != nil {
-		return err
-	}
-	return t.record(ctx, s, outcome)
-}
-
-// record notes a step's outcome in the journal. Most steps can be found out
-// again, or repeated, should this turn die before the journal is written at its
-// end: fewer writes are fewer that can fail. Those that cannot are written at
-// once; the same write lets go of the lease when nothing is left to do.
-func (t *turn) record(ctx context.Context, s rotation.Step, o rotation.Outcome) error {
-	t.report.add(s, "done")
-	j := t.cred.Journal.Record(t.now(), s, o)
-	if fulfils(s.Action) {
-		j = t.withRequest(j)
-	}
-	switch s.Action {
-	case rotation.Begin, rotation.FallBack:
-		t.begun = true
-	case rotation.Promote:
-		t.noted, t.tried = false, false // it is another one now
-		if len(rotation.Decide(t.now(), t.cred.Policy, j, rotation.Observed{Aliases: j.Aliases()}, rotation.Intent{})) == 0 {
-			j = j.Released()
-		}
-	default:
-		t.proven = t.proven || s.Action == rotation.Verify
-		t.cred.Journal = j
-		return nil
-	}
-	return t.save(ctx, j)
-}
-
-// fail notes a failure. What brings a key in backs off by the journal; what
-// takes one out is tried again by each sweep.
-func (t *turn) fail(ctx context.Context, s rotation.Step, cause error) error {
-	t.report.add(s, cause.Error())
-	t.log.ErrorContext(ctx, "step failed", "secret", t.cred.Secret, "step", s.Action, "key", s.Key.ID, "error", cause.Error())
-	t.tell(ctx, event.Failed, s, cause.Error())
-	if s.Action == rotation.Begin || t.rectify(s, cause) {
-		return fmt.Errorf("%s: %w", s.Action, cause) // it stands nowhere but in the message
-	}
-	if s.Action.Introduces() {
-		t.cred.Journal = t.cred.Journal.Fail(t.now(), s, cause.Error())
-	}
-	return fmt.Errorf("%s: %w (%w)", s.Action, cause, errRecorded)
 }

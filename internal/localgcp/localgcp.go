@@ -25,6 +25,7 @@ import (
 	"example.com/keyturn/internal/localgcp/location"
 	"example.com/keyturn/internal/localgcp/logging"
 	"example.com/keyturn/internal/localgcp/monitoring"
+	"example.com/keyturn/internal/localgcp/policyanalyzer"
 	"example.com/keyturn/internal/localgcp/pubsub"
 	"example.com/keyturn/internal/localgcp/quota"
 	"example.com/keyturn/internal/localgcp/random"
@@ -46,6 +47,7 @@ type Cloud struct {
 	APIKeys    *apikeys.Service
 	Logging    *logging.Service
 	Monitoring *monitoring.Service
+	Activities *policyanalyzer.Service
 	Scheduler  *scheduler.Service
 	Functions  *functions.Service
 	Run        *run.Service
@@ -87,11 +89,12 @@ func (c *Cloud) assemble(cfg Config) {
 	c.PubSub = pubsub.New(pubsub.Config{Tokens: lateTokens{c}, Watcher: cfg.Watcher, Policies: policies})
 	c.Logging = logging.New(logging.Config{Clock: cfg.Clock, Publisher: c.PubSub, Random: ids})
 	c.Monitoring = monitoring.New(monitoring.Config{Clock: cfg.Clock, Lag: cfg.MetricLag})
+	c.Activities = policyanalyzer.New(policyanalyzer.Config{Clock: cfg.Clock, Keys: c.keysOf, Number: iam.ProjectNumber})
 	c.Hierarchy = hierarchy.New(cfg.ProjectID, iam.ProjectNumber)
 	c.IAM = iam.New(iam.Config{
 		Describe: func(project string) any { return hierarchy.DescribeV1(c.Hierarchy.Project(project)) },
 		Clock:    cfg.Clock, ProjectID: cfg.ProjectID, KeyLag: cfg.KeyLag, DisableLag: cfg.KeyLag, StaleLists: cfg.KeyLag,
-		Audit: c.Logging, NoDataAccess: !cfg.DataAccess, Metrics: c.Monitoring, Faults: &c.Faults,
+		Audit: c.Logging, NoDataAccess: !cfg.DataAccess, Metrics: counters{c.Monitoring, c.Activities}, Faults: &c.Faults,
 		RefusalsUncounted: cfg.RefusalsUncounted, Policies: policies, Pair: cfg.Pair, Random: ids, AllowBoundAPIKeys: cfg.AllowBoundAPIKeys,
 	})
 	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.PubSub, EventualLag: cfg.EventualLag, Audit: c.Logging, Policies: policies})

@@ -17,13 +17,14 @@ import (
 
 // rest sets up the resource hierarchy and the APIs that have no gRPC form.
 func (c *Cloud) rest(policy *clock.Clock, ids *random.Source) {
-	c.resources = hierarchy.NewService(hierarchy.Config{Tree: c.Hierarchy, Allows: c.IAM.Allows})
+	c.resources = hierarchy.NewService(hierarchy.Config{Tree: c.Hierarchy, Allows: c.IAM.Allows, Policy: c.Policies.Get})
 	hmacKeys := storage.New(storage.Config{Clock: policy, ProjectOf: c.IAM.ProjectOf, Random: ids})
 	clients := oauthclients.New(oauthclients.Config{Clock: policy, Random: ids})
 	c.apis = []*wire.API{
 		{Methods: c.resources.OldMethods(), Guard: c.guard},
 		{Methods: c.Hierarchy.AssetMethods(), Guard: c.guard},
 		{Methods: clients.Methods(), Guard: c.guard},
+		{Methods: c.Activities.Methods(), Guard: c.guard},
 		{Methods: hmacKeys.Methods(), Guard: c.guard, Refuse: storage.Refuse},
 	}
 }

@@ -1,13 +1,13 @@
 package alertfile
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // for schedules, on machines that know no time zones
 
 	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/lazyregexp"
 	"example.com/keyturn/shared/yamlfile"
 )
 
@@ -120,7 +120,7 @@ func (l *loader) readSchedules(m yamlfile.Mapping) named[*alerting.Schedule] {
 	})
 }
 
-var clock = regexp.MustCompile(`^(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)$`)
+var clock = lazyregexp.New(`^(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)$`)
 
 // clock reads a time of day.
 func (l *loader) clock(v yamlfile.Scalar, key string, otherwise time.Duration) time.Duration {

@@ -6,14 +6,14 @@ import (
 	"net/mail"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strings"
 
+	"example.com/keyturn/shared/lazyregexp"
 	"example.com/keyturn/shared/loopback"
 	"example.com/keyturn/shared/yamlfile"
 )
 
-var secretVersion = regexp.MustCompile(`^projects/[a-z0-9][a-z0-9:.-]{0,61}/secrets/[A-Za-z0-9_-]{1,255}/versions/([1-9][0-9]{0,18}|[A-Za-z][A-Za-z0-9_-]{0,62})$`)
+var secretVersion = lazyregexp.New(`^projects/[a-z0-9][a-z0-9:.-]{0,61}/secrets/[A-Za-z0-9_-]{1,255}/versions/([1-9][0-9]{0,18}|[A-Za-z][A-Za-z0-9_-]{0,62})$`)
 
 // secret reads the name of a version. What is none is not repeated: it may be the
 // secret itself.
@@ -133,7 +133,7 @@ func (s section) reachable(v yamlfile.Scalar, host string, private bool) {
 	}
 }
 
-var hostname = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+var hostname = lazyregexp.New(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 
 // host reads a host's name or address.
 func (s section) host(v yamlfile.Scalar, private bool) string {

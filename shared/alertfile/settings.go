@@ -1,9 +1,9 @@
 package alertfile
 
 import (
-	"regexp"
 	"strings"
 
+	"example.com/keyturn/shared/lazyregexp"
 	"example.com/keyturn/shared/yamlfile"
 )
 
@@ -88,7 +88,7 @@ func (l *loader) webhook(m yamlfile.Mapping, private bool) Settings {
 	return w
 }
 
-var source = regexp.MustCompile(`^(organizations|folders|projects)/[a-z0-9:.-]+/sources/[A-Za-z0-9-]+$`)
+var source = lazyregexp.New(`^(organizations|folders|projects)/[a-z0-9:.-]+/sources/[A-Za-z0-9-]+$`)
 
 func (l *loader) scc(m yamlfile.Mapping, _ bool) Settings {
 	var s struct {

@@ -1,17 +1,17 @@
 package alertfile
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/lazyregexp"
 	"example.com/keyturn/shared/yamlfile"
 )
 
-var identifier = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+var identifier = lazyregexp.New(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // section is a mapping that was decoded, of which each value is read in turn.
 type section struct {

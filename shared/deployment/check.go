@@ -27,6 +27,7 @@ const (
 	checkAuditLog      = "audit-log"
 	checkJob           = "job"
 	checkFiring        = "firing"
+	checkRegistration  = "registration"
 	checkOrphan        = "orphan"
 	checkStranger      = "stranger"
 	checkSuperfluous   = "superfluous"
@@ -49,13 +50,14 @@ var Checks = []Check{
 	{checkFunction, "A function is not deployed, not active, or not as cloudbuild.yaml has it."},
 	{checkEnvironment, "A function refuses its environment, or its environment is another deployment's."},
 	{checkTrigger, "A function is started by another topic, or gives up at its first failure."},
-	{checkPermission, "Somebody lacks a permission, by the policies of the project and of what is in it."},
+	{checkPermission, "Somebody lacks a permission, by the policies of the project, of what is in it and of what is above it."},
 	{checkSubscription, "A subscription does not exist, has another account, too short a deadline, no pause between attempts, or expires."},
 	{checkDeadLetter, "What no function takes is not kept, or nobody can look at it."},
 	{checkSink, "The log sink does not exist, is disabled, or has another filter or destination."},
 	{checkAuditLog, "A Data Access log that detectors need is off."},
 	{checkJob, "A job does not exist, differs from scheduler.yaml, or is paused."},
 	{checkFiring, "A job does not fire, or its last attempt failed."},
+	{checkRegistration, "What a secret's annotations say of its credential cannot be read."},
 	{checkOrphan, "The service account of a credential is gone."},
 	{checkStranger, "Somebody who is not keyturn may publish what functions act upon, or read what seals it."},
 	{checkSuperfluous, "An account or a role of keyturn's holds more than it needs."},

@@ -2,14 +2,20 @@ package deployment
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
 )
 
 // gcloud is a command line for a shell.
-func (s Site) gcloud(words ...string) string {
-	line := []string{"gcloud"}
+func (s Site) gcloud(words ...string) string { return s.line("gcloud", words) }
+
+// keyturn is one, too.
+func (s Site) keyturn(words ...string) string { return s.line("keyturn", words) }
+
+func (s Site) line(program string, words []string) string {
+	line := []string{program}
 	for _, w := range append(words, "--project="+s.Project) {
 		line = append(line, quoted(w))
 	}
@@ -45,6 +51,9 @@ func (s Site) binding(verb, who, role, on, condition string) string {
 		return s.gcloud("functions", verb+"-invoker-policy-binding", id, "--region="+s.Region, "--member="+who)
 	}
 	switch kind {
+	case "folders", "organizations":
+		line := append([]string{"gcloud"}, strings.Fields(map[string]string{"folders": "resource-manager folders", "organizations": "organizations"}[kind])...)
+		return strings.Join(append(line, change, id, quoted("--member="+who), "--role="+role, "--condition=None"), " ")
 	case "projects":
 		only := "--condition=None"
 		if condition != "" {
@@ -68,9 +77,18 @@ func (s Site) binding(verb, who, role, on, condition string) string {
 	return s.gcloud(slices.Concat(words, []string{change, id}, rest)...)
 }
 
-// build deploys everything again.
+// build deploys everything again. What it deploys is where it is carried out.
 func (s Site) build() string {
-	return s.gcloud("builds", "submit", "--config=cloudbuild.yaml", "--substitutions=_REGION="+s.Region)
+	return "cd SOURCE_TREE_OF_KEYTURN && " + s.gcloud("builds", "submit", "--config=cloudbuild.yaml", "--substitutions=_REGION="+s.Region)
+}
+
+// subscribe delivers a function's topic to it, as Eventarc does when the function is
+// deployed.
+func (s Site) subscribe(f Function, uri string) []string {
+	create := s.gcloud("pubsub", "subscriptions", "create", f.Name, "--topic="+f.Topic, "--push-endpoint="+uri, "--push-auth-service-account="+s.Email(Trigger),
+		fmt.Sprintf("--ack-deadline=%d", int(AckDeadline.Seconds())), "--min-retry-delay=10s", "--max-retry-delay=600s", "--expiration-period=never",
+		"--dead-letter-topic="+s.Topic(DeadLetters), fmt.Sprintf("--max-delivery-attempts=%d", Attempts))
+	return []string{create, s.bind(s.Expand(pubsubAgent), roleSubscriber, s.Resource()+"/subscriptions/"+f.Name)}
 }
 
 // some are the first of many names.
@@ -93,6 +111,7 @@ func who(member string) string {
 func short(on string) string {
 	kinds := map[string]string{
 		"topics": "topic ", "subscriptions": "subscription ", "secrets": "secret ", "services": "function ", "serviceAccounts": "service account ", "projects": "project ",
+		"folders": "folder ", "organizations": "organisation ",
 	}
 	return kinds[path.Base(path.Dir(on))] + path.Base(on)
 }

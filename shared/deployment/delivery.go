@@ -32,7 +32,7 @@ func (e examination) subscriptions() []Problem {
 		i := slices.IndexFunc(e.Subscriptions.Value, func(s Subscription) bool { return e.feeds(s) == f.Name && !s.Detached })
 		var found []Problem
 		if i < 0 {
-			found = []Problem{wrong(Broken, checkSubscription, e.Topic(f.Topic), fmt.Sprintf("no subscription delivers topic %s to function %s", f.Topic, f.Name), f.without(), e.build())}
+			found = []Problem{wrong(Broken, checkSubscription, e.Topic(f.Topic), fmt.Sprintf("no subscription delivers topic %s to function %s", f.Topic, f.Name), f.without(), e.deliver(f)...)}
 		} else {
 			found = e.subscription(f, e.Subscriptions.Value[i])
 		}
@@ -41,6 +41,15 @@ func (e examination) subscriptions() []Problem {
 		}
 	}
 	return append(all, e.deadLetters()...)
+}
+
+// deliver are the commands by which messages come to a function again.
+func (e examination) deliver(f Function) []string {
+	uri := e.Functions.Value[e.Function(f.Name)].URI
+	if uri == "" || e.Number == "" {
+		return []string{e.build()}
+	}
+	return e.subscribe(f, uri)
 }
 
 // subscription judges the one that starts a function.

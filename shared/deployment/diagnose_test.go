@@ -250,3 +250,96 @@ func TestTheDocsListTheChecks(t *testing.T) {
 		t.Errorf("docs/doctor.md does not have this table:\n%s", strings.Join(rows, ""))
 	}
 }
+
+func TestCredentials(t *testing.T) {
+	secret := "projects/acme/secrets/billing-key"
+	for name, tt := range map[string]struct {
+		c     Credential
+		check string
+		fix   string
+	}{
+		"one that is well":       {Credential{Secret: secret, Account: "projects/acme/serviceAccounts/a@acme.iam.gserviceaccount.com"}, "", ""},
+		"an account is gone":     {Credential{Secret: secret, Account: "projects/acme/serviceAccounts/a@acme.iam.gserviceaccount.com", Gone: true}, checkOrphan, "keyturn release billing-key --leave --project=acme"},
+		"its state is unknown":   {Credential{Secret: secret, Unread: "denied"}, checkUnread, ""},
+		"it cannot be read":      {Credential{Secret: secret, Broken: "no kind"}, checkRegistration, "gcloud secrets describe billing-key --format='yaml(labels,annotations)' --project=acme"},
+		"an API key, no account": {Credential{Secret: secret}, "", ""},
+	} {
+		o := Observed{Credentials: Part[[]Credential]{Value: []Credential{tt.c}}}
+		e := examination{Wanted: here, Observed: o}
+		got := append(e.credentials(), e.unread()...)
+		switch {
+		case tt.check == "" && len(got) == 0:
+		case len(got) != 1 || got[0].Check != tt.check || strings.Join(got[0].Fix, "\n") != tt.fix:
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestWhatMayBeInherited lets nothing of the audit function's be granted in the project.
+func TestWhatMayBeInherited(t *testing.T) {
+	role := here.Expand(Roles[1].Name())
+	var names []string
+	for _, p := range Roles[1].Permissions {
+		names = append(names, p.Name)
+	}
+	auditor := here.Expand(member(Audit))
+	denied := &Unread{Why: "no", Denied: true}
+	bound := Part[Policy]{Value: Policy{Bindings: []Binding{{Role: role, Members: []string{auditor}}}}}
+	for name, tt := range map[string]struct {
+		ancestors Part[[]string]
+		folder    Part[Policy]
+		want      string // first problem
+		fix       string
+	}{
+		"granted above":         {Part[[]string]{Value: []string{"folders/1"}}, bound, "", ""},
+		"granted nowhere":       {Part[[]string]{Value: []string{"folders/1"}}, Part[Policy]{}, "keyturn-audit lacks ", "gcloud projects add-iam-policy-binding "},
+		"a folder not read":     {Part[[]string]{Value: []string{"folders/1"}}, Part[Policy]{Unread: denied}, "could not check what folder 1 grants", "gcloud resource-manager folders add-iam-policy-binding 1 --member=user:YOU --role=roles/iam.securityReviewer --condition=None"},
+		"no ancestry":           {Part[[]string]{Unread: denied}, Part[Policy]{}, "could not check what is granted above project acme", ""},
+		"an outage of a folder": {Part[[]string]{Value: []string{"folders/1"}}, Part[Policy]{Unread: &Unread{Why: "down"}}, "could not check what folder 1 grants: down", ""},
+	} {
+		o := nothing()
+		o.Ancestors = tt.ancestors
+		o.Policies = map[string]Part[Policy]{here.Resource(): {}, "folders/1": tt.folder}
+		o.Roles = map[string]Part[RoleState]{role: {Value: RoleState{Permissions: names}}}
+		e := examination{Wanted: here, Observed: o}
+		for _, g := range here.Granted("", nil) {
+			if g.Member == auditor && g.Role == role {
+				e.grants = append(e.grants, g)
+			}
+		}
+		got := fold(append(e.missing(), e.unread()...))
+		switch {
+		case tt.want == "" && len(got) == 0:
+		case len(got) != 1 || !strings.HasPrefix(got[0].Problem, tt.want) || !strings.HasPrefix(strings.Join(got[0].Fix, ""), tt.fix):
+			t.Errorf("%s: %+v", name, got)
+		case got[0].Kind == Unchecked && (len(got[0].Follows) != 1 || !strings.Contains(got[0].Follows[0].Problem, "unless it inherits that")):
+			t.Errorf("%s: with it %+v", name, got[0].Follows)
+		}
+	}
+}
+
+func TestGrantsOnEachSecretCount(t *testing.T) {
+	const accessor = "roles/secretmanager.secretAccessor"
+	grant := func(on bool) Part[Policy] {
+		if !on {
+			return Part[Policy]{}
+		}
+		return Part[Policy]{Value: Policy{Bindings: []Binding{{Role: accessor, Members: []string{"serviceAccount:a"}}}}}
+	}
+	for name, tt := range map[string]struct {
+		first, second bool
+		want          verdict
+	}{"both": {true, true, yes}, "one": {true, false, no}, "none": {false, false, no}} {
+		e := examination{Wanted: here, Observed: Observed{
+			Credentials: Part[[]Credential]{Value: []Credential{{Secret: "projects/acme/secrets/1"}, {Secret: "projects/acme/secrets/2"}, {Secret: "projects/acme/secrets/not-looked-at"}}},
+			Policies:    map[string]Part[Policy]{"projects/acme/secrets/1": grant(tt.first), "projects/acme/secrets/2": grant(tt.second)},
+			Roles:       map[string]Part[RoleState]{accessor: {Value: RoleState{Permissions: []string{mayAccess, "secretmanager.secrets.list"}}}},
+		}}
+		if got := e.holds("serviceAccount:a", mayAccess, here.Resource()); got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+		if got := e.holds("serviceAccount:a", "secretmanager.secrets.list", here.Resource()); got != no {
+			t.Errorf("%s: a list is granted on secrets: %d", name, got)
+		}
+	}
+}

@@ -69,11 +69,17 @@ func (e examination) may(m, on string) bool {
 	return slices.ContainsFunc(e.grants, func(g Grant) bool { return g.Member == m && g.On == on })
 }
 
+// keeps reports whether a secret is a credential's: what rotating takes may be granted
+// on each instead of on the project.
+func (e examination) keeps(on string) bool {
+	return slices.ContainsFunc(e.Credentials.Value, func(c Credential) bool { return c.Secret == on })
+}
+
 // allowed are the permissions that a member is to have on a resource itself.
 func (e examination) allowed(m, on string) map[string]bool {
 	names := map[string]bool{}
 	for _, g := range e.grants {
-		if g.Member == m && g.On == on {
+		if g.Member == m && (g.On == on || g.On == e.Resource() && e.keeps(on)) {
 			for _, p := range g.Permissions {
 				names[p.Name] = true
 			}

@@ -10,7 +10,8 @@ import (
 type Permission struct {
 	Name     string
 	Why      string
-	Optional bool // it may be held, and nothing breaks without it unless somebody asks for it
+	Optional bool   // it may be held, and nothing breaks without it unless somebody asks for it
+	Job      string // short id of the job that alone needs it: it may be held without that; empty is none
 }
 
 // Role is a custom role of the project.
@@ -44,6 +45,11 @@ const (
 	mayPublish = "pubsub.topics.publish"
 	mayAccess  = "secretmanager.versions.access"
 	mayInvoke  = "run.routes.invoke"
+
+	// posture is the short id of the job that has the audit function judge how
+	// credentials are kept, for which it reads more than for anything else.
+	posture = "keyturn-posture"
+	judges  = "judges how credentials are kept"
 )
 
 func topic(id string) string     { return project + "/topics/" + id }
@@ -92,6 +98,15 @@ var Roles = []Role{
 		{Name: "logging.logEntries.list", Why: "reads what the log sink missed"},
 		{Name: "logging.privateLogEntries.list", Why: "reads that of Data Access logs"},
 		{Name: "monitoring.timeSeries.list", Why: "measures calls that no log has"},
+		{Name: "iam.serviceAccounts.list", Why: judges, Job: posture},
+		{Name: "iam.serviceAccountKeys.list", Why: judges, Job: posture},
+		{Name: "apikeys.keys.list", Why: judges, Job: posture},
+		{Name: "storage.hmacKeys.list", Why: judges, Job: posture},
+		{Name: "policyanalyzer.serviceAccountKeyLastAuthenticationActivities.query", Why: judges, Job: posture},
+		{Name: "resourcemanager.projects.getIamPolicy", Why: judges, Job: posture},
+		{Name: "secretmanager.secrets.getIamPolicy", Why: judges, Job: posture},
+		{Name: "iam.roles.get", Why: judges, Job: posture},
+		{Name: "orgpolicy.policy.get", Why: judges, Job: posture},
 	}},
 }
 
@@ -153,6 +168,11 @@ func deployGrants() []Grant {
 	all := []Grant{
 		{member(Deploy), "roles/cloudfunctions.developer", project, []Permission{
 			{Name: "cloudfunctions.functions.create", Why: "deploys the functions"}, {Name: "cloudfunctions.functions.update", Why: "deploys them again"},
+		}},
+		{member(Deploy), "roles/cloudscheduler.admin", project, []Permission{
+			{Name: "cloudscheduler.jobs.list", Why: "compares the jobs with scheduler.yaml"}, {Name: "cloudscheduler.jobs.create", Why: "makes jobs"},
+			{Name: "cloudscheduler.jobs.update", Why: "changes them"}, {Name: "cloudscheduler.jobs.get", Why: "sees whether a change that failed has to be made again"},
+			{Name: "cloudscheduler.jobs.pause", Why: "pauses them"}, {Name: "cloudscheduler.jobs.enable", Why: "resumes them"},
 		}},
 		{member(Deploy), "roles/logging.logWriter", project, []Permission{{Name: "logging.logEntries.create", Why: "writes the log of the build"}}},
 	}

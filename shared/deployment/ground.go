@@ -131,11 +131,15 @@ func (e examination) topics() []Problem {
 func (e examination) credentials() []Problem {
 	var all []Problem
 	for _, c := range e.Credentials.Value {
-		if c.Gone {
-			id := path.Base(c.Secret)
+		id := path.Base(c.Secret)
+		switch {
+		case c.Broken != "":
+			all = append(all, wrong(Broken, checkRegistration, c.Secret, fmt.Sprintf("the registration of credential %s cannot be read: %s", id, c.Broken),
+				"keyturn does not touch it, and its keys grow old", e.gcloud("secrets", "describe", id, "--format=yaml(labels,annotations)")))
+		case c.Gone:
 			all = append(all, wrong(Broken, checkOrphan, c.Secret, fmt.Sprintf("the service account %s of credential %s is gone", path.Base(c.Account), id),
-				"its keys authenticate nobody and no rotation of it can work", e.gcloud("iam", "service-accounts", "list", "--filter=email="+path.Base(c.Account)),
-				e.gcloud("secrets", "update", id, "--remove-labels=keyturn")).after(apiIAM))
+				"its keys authenticate nobody, and no rotation of it can work unless the account is undeleted, which is possible for 30 days; else have keyturn forget the credential",
+				e.keyturn("release", id, "--leave")).after(apiIAM))
 		}
 	}
 	return all
@@ -179,7 +183,7 @@ func (e examination) unread() []Problem {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Policies)) {
-		if u := e.Policies[name].Unread; u != nil {
+		if u := e.Policies[name].Unread; u != nil && !Above(name) {
 			all = append(all, e.cannot("who may do what with "+short(name), u, "roles/iam.securityReviewer"))
 		}
 	}
@@ -200,13 +204,18 @@ func (e examination) unread() []Problem {
 // caller.
 func (e examination) cannot(what string, why *Unread, role string) Problem {
 	p := wrong(Unchecked, checkUnread, what, "could not check "+what+": "+why.Why, "what is wrong there is not told here").after(why.API)
-	if caller := e.Caller.Value.Name; why.Denied && role != "" {
-		kind := "user:"
-		if strings.HasSuffix(caller, ".gserviceaccount.com") {
-			kind = "serviceAccount:"
-		}
+	if why.Denied && role != "" {
 		p.Problem = fmt.Sprintf("could not check %s: needs %s: %s", what, role, why.Why)
-		p.Fix = []string{e.bind(kind+cmp.Or(caller, "YOU"), role, e.Resource())}
+		p.Fix = []string{e.bind(e.asker(), role, e.Resource())}
 	}
 	return p
+}
+
+// asker is who asks, as a member of policies.
+func (e examination) asker() string {
+	caller := e.Caller.Value.Name
+	if strings.HasSuffix(caller, ".gserviceaccount.com") {
+		return "serviceAccount:" + caller
+	}
+	return "user:" + cmp.Or(caller, "YOU")
 }

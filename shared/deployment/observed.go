@@ -30,6 +30,7 @@ type Observed struct {
 	Sink          Part[*Sink]
 	Jobs          Part[map[string]JobState] // of the region, by full name
 	Seals         map[string]Part[*Seal]    // by full name of the secret
+	Ancestors     Part[[]string]            // folders/N and organizations/N above the project, the nearest first
 	Policies      map[string]Part[Policy]   // by full name of the resource; none of one that does not exist
 	Roles         map[string]Part[RoleState]
 	Credentials   Part[[]Credential] // that keyturn manages
@@ -135,4 +136,5 @@ type Credential struct {
 	Account string // full name of the service account whose keys it is; empty for other kinds
 	Gone    bool   // the account does not exist
 	Unread  string // why that is not known
+	Broken  string // why its registration cannot be read; empty if it can
 }

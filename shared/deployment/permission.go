@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Who may do what, as far as the policies of the project and of what is in it say.
-// What folders and organisations grant is not seen.
+// Who may do what, as far as the policies of the project, of what is in it and of what
+// is above it say.
 
 // verdict is whether somebody holds a permission.
 type verdict int
@@ -20,19 +20,78 @@ const (
 	yes
 )
 
-// holds looks at the policies of a resource and of the project.
+// holds looks at the policies of a resource, of the project, and of what is above it.
 func (e examination) holds(who, permission, on string) verdict {
 	held := no
-	for _, resource := range slices.Compact([]string{on, e.Resource()}) {
-		policy := e.Policies[resource]
-		if policy.Unread != nil {
-			held = max(held, maybe)
-		}
-		for _, b := range policy.Value.Bindings {
-			held = max(held, e.binds(b, who, permission))
+	for _, resource := range slices.Concat(slices.Compact([]string{on, e.Resource()}), e.Ancestors.Value) {
+		held = max(held, e.grantsOn(resource, who, permission))
+	}
+	if e.Ancestors.Unread != nil {
+		held = max(held, maybe)
+	}
+	if on == e.Resource() && held < yes && ofSecrets(permission) {
+		held = max(held, e.holdsOnEach(who, permission))
+	}
+	return held
+}
+
+// grantsOn looks at one policy alone.
+func (e examination) grantsOn(resource, who, permission string) verdict {
+	policy, held := e.Policies[resource], no
+	if policy.Unread != nil {
+		held = maybe
+	}
+	for _, b := range policy.Value.Bindings {
+		held = max(held, e.binds(b, who, permission))
+	}
+	return held
+}
+
+// ofSecrets reports whether a permission may as well be granted on each secret that
+// there is.
+func ofSecrets(permission string) bool {
+	single := strings.HasPrefix(permission, "secretmanager.secrets.") || strings.HasPrefix(permission, "secretmanager.versions.")
+	return single && permission != "secretmanager.secrets.list" && permission != "secretmanager.secrets.create"
+}
+
+// holdsOnEach is what somebody holds on every credential's secret. Without credentials
+// that is nothing.
+func (e examination) holdsOnEach(who, permission string) verdict {
+	if len(e.Credentials.Value) == 0 {
+		return no
+	}
+	held := yes
+	for _, c := range e.Credentials.Value {
+		if _, looked := e.Policies[c.Secret]; looked {
+			held = min(held, e.grantsOn(c.Secret, who, permission))
 		}
 	}
 	return held
+}
+
+// Above reports whether a resource is a folder or an organisation.
+func Above(resource string) bool {
+	return strings.HasPrefix(resource, "folders/") || strings.HasPrefix(resource, "organizations/")
+}
+
+// Concerns reports whether a member may be one of the site's accounts, or have one
+// among them.
+func (s Site) Concerns(m string) bool {
+	return strings.HasSuffix(m, "@"+s.Project+".iam.gserviceaccount.com") || strings.Contains(m, ":service-"+s.Number+"@") || everybody(m) || collective(m)
+}
+
+// blind is the first above the project whose policy could not be read, and why; nil if
+// all were. It is "" where not even that is known.
+func (e examination) blind() (above string, why *Unread) {
+	if e.Ancestors.Unread != nil {
+		return "", e.Ancestors.Unread
+	}
+	for _, name := range e.Ancestors.Value {
+		if u := e.Policies[name].Unread; u != nil {
+			return name, u
+		}
+	}
+	return "", nil
 }
 
 func (e examination) binds(b Binding, who, permission string) verdict {
@@ -72,7 +131,7 @@ func (e examination) lacks() []lack {
 		l := lack{Grant: g}
 		for _, p := range g.Permissions {
 			switch held := e.holds(g.Member, p.Name, g.On); {
-			case p.Optional || held == yes:
+			case p.Optional || held == yes || !e.scheduled(p.Job):
 			case held == maybe:
 				l.perhaps = append(l.perhaps, p)
 			default:
@@ -84,6 +143,12 @@ func (e examination) lacks() []lack {
 		}
 	}
 	return all
+}
+
+// scheduled reports whether a job is there; no job at all is.
+func (e examination) scheduled(job string) bool {
+	_, there := e.Observed.Jobs.Value[e.location()+"/jobs/"+job]
+	return job == "" || there
 }
 
 // unseen reports whether it is not even known if a resource exists.
@@ -115,12 +180,25 @@ func (e examination) excused(g Grant) bool {
 	return strings.Contains(g.Member, "service-@") // the project's number is not known
 }
 
+// inheritance is the key of what depends on what is granted above the project.
+const inheritance = "inheritance"
+
+// missing are the permissions that somebody lacks, or may lack. What above the project
+// could not be read is told once, and only where something depends on it.
 func (e examination) missing() []Problem {
-	var all []Problem
+	var all, perhaps []Problem
+	above, why := e.blind()
 	for _, l := range e.lacks() {
 		names, reasons := explain(l.surely)
 		p := wrong(Broken, checkPermission, l.On, fmt.Sprintf("%s lacks %s on %s", who(l.Member), some(names), short(l.On)), "it cannot do what that is for: "+some(reasons), e.give(l)...)
 		if l.surely == nil {
+			if why != nil && !e.mayHere(l) {
+				names, _ = explain(l.perhaps)
+				p = wrong(Unchecked, checkPermission, l.On, fmt.Sprintf("%s lacks %s on %s, unless it inherits that", who(l.Member), some(names), short(l.On)),
+					"it may not be able to do what that is for", e.give(l)...)
+				perhaps = append(perhaps, p.after(l.Member, l.On, serviceOf(l.On), inheritance))
+				continue
+			}
 			if e.Policies[l.On].Unread != nil || e.Policies[e.Resource()].Unread != nil || e.Roles[l.Role].Unread != nil {
 				continue // which is told by itself
 			}
@@ -129,7 +207,29 @@ func (e examination) missing() []Problem {
 		}
 		all = append(all, p.after(l.Member, l.On, serviceOf(l.On)))
 	}
+	if len(perhaps) > 0 {
+		all = append(append(all, e.cannotInherit(above, why)), perhaps...)
+	}
 	return all
+}
+
+// mayHere reports whether what somebody may lack is in doubt by what is in the project,
+// too.
+func (e examination) mayHere(l lack) bool {
+	e.Ancestors = Part[[]string]{}
+	return slices.ContainsFunc(l.perhaps, func(p Permission) bool { return e.holds(l.Member, p.Name, l.On) == maybe })
+}
+
+// cannotInherit is that what is granted above the project is not known.
+func (e examination) cannotInherit(above string, why *Unread) Problem {
+	if above == "" {
+		return e.cannot("what is granted above "+short(e.Resource()), why, "").provides(inheritance)
+	}
+	p := e.cannot("what "+short(above)+" grants", why, "").provides(inheritance)
+	if why.Denied {
+		p.Fix = []string{e.bind(e.asker(), "roles/iam.securityReviewer", above)}
+	}
+	return p
 }
 
 func explain(permissions []Permission) (names, reasons []string) {
@@ -200,9 +300,13 @@ func (e examination) bound(g Grant) bool {
 	})
 }
 
-// eachBinding yields every member of every policy that was read, in order.
+// eachBinding yields every member of every policy that was read, in order, but for
+// those of folders and organisations.
 func (e examination) eachBinding(yield func(on string, b Binding, who string)) {
 	for _, on := range slices.Sorted(maps.Keys(e.Policies)) {
+		if Above(on) {
+			continue // who manages many projects has his reasons
+		}
 		for _, b := range e.Policies[on].Value.Bindings {
 			for _, m := range b.Members {
 				yield(on, b, m)

@@ -8,10 +8,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/keyturn/internal/raced"
 )
 
 // What callers without a name write into their calls takes no memory without bound.
 func TestWhatIsHeldBackIsBoundedInBytes(t *testing.T) {
+	raced.SkipPure(t)
 	const size = 1 << 20
 	g := New(Config{})
 	for i := range maxBacklogBytes/size + 8 {

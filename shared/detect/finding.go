@@ -8,11 +8,12 @@ import (
 	"maps"
 	"math"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // Finding is what a detector concluded, with its evidence. Its texts are
@@ -146,7 +147,7 @@ func sorted(set map[string]bool) []string {
 	return names[:min(len(names), maxListed)]
 }
 
-var keyID = regexp.MustCompile(`/keys/([0-9a-f]{40})$`)
+var keyID = lazyregexp.New(`/keys/([0-9a-f]{40})$`)
 
 // keyOf is the id in a key's full name; "" if it has none.
 func keyOf(name string) string {

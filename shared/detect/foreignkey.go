@@ -3,8 +3,9 @@ package detect
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strings"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 var foreign = detector(Detector{
@@ -158,9 +159,9 @@ func (g *Engine) judgeForeign(s *subject, into []Finding) []Finding {
 }
 
 var (
-	hmacKey       = regexp.MustCompile(`^GOOG1[A-Z0-9]{10,70}$`)
-	apiKeyID      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
-	secretVersion = regexp.MustCompile(`^projects/([a-z0-9.:-]+)/secrets/([A-Za-z0-9_-]+)/versions/([0-9]{1,9})$`)
+	hmacKey       = lazyregexp.New(`^GOOG1[A-Z0-9]{10,70}$`)
+	apiKeyID      = lazyregexp.New(`^[A-Za-z0-9_-]{1,63}$`)
+	secretVersion = lazyregexp.New(`^projects/([a-z0-9.:-]+)/secrets/([A-Za-z0-9_-]+)/versions/([0-9]{1,9})$`)
 )
 
 // foreignAdvice is the command that stops a key or version; names go into it only

@@ -80,6 +80,7 @@ func equal(t *testing.T, law string, a, b *subject) {
 // What instances saw can be put together in any order, in any groups and more
 // than once, also where it exceeds the bounds.
 func TestSubjectsAreASemilattice(t *testing.T) {
+	raced.SkipPure(t)
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		made := anySubject
@@ -220,6 +221,7 @@ func TestOrderChangesNoFinding(t *testing.T) {
 }
 
 func TestReadingAgainFindsNothingNew(t *testing.T) {
+	raced.SkipPure(t)
 	for name, log := range attacks() {
 		if once, twice := ids(observe(log)), ids(observe(log, log)); !reflect.DeepEqual(once, twice) {
 			t.Errorf("%s: %v, read twice %v", name, once, twice)

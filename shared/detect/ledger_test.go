@@ -159,6 +159,7 @@ func TestOrderChangesNoFindingOfKeys(t *testing.T) {
 }
 
 func TestSnapshotsKeepWhatIsKnownOfKeys(t *testing.T) {
+	raced.SkipPure(t)
 	for name, misuse := range misuses() {
 		log := whole(name, misuse)
 		want := ids(known(managed(), log))

@@ -3,10 +3,11 @@ package detect
 import (
 	"cmp"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // ledgerIndex answers what the detectors ask of a ledger.
@@ -36,14 +37,14 @@ type ledgerSecret struct {
 }
 
 var (
-	managedSecret = regexp.MustCompile(`^projects/([a-z0-9.:-]+)/secrets/([A-Za-z0-9_-]+)$`)
-	managedKey    = regexp.MustCompile(`^([0-9a-f]{40}|projects/[a-z0-9.:-]+/locations/global/keys/[A-Za-z0-9_-]+)$`)
-	labelName     = regexp.MustCompile(`^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$`)
-	labelValue    = regexp.MustCompile(`^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`)
-	versionNumber = regexp.MustCompile(`^[0-9]{1,9}$`)
-	apiKeyName    = regexp.MustCompile(`^//apikeys\.googleapis\.com/projects/([a-z0-9.:-]+)/locations/global/keys/`)
-	accountFull   = regexp.MustCompile(`^//iam\.googleapis\.com/projects/[a-z0-9.:-]+/serviceAccounts/[A-Za-z0-9._-]+@[A-Za-z0-9._-]+$`)
-	accountName   = regexp.MustCompile(`/serviceAccounts/([A-Za-z0-9._-]+@[A-Za-z0-9._-]+)$`)
+	managedSecret = lazyregexp.New(`^projects/([a-z0-9.:-]+)/secrets/([A-Za-z0-9_-]+)$`)
+	managedKey    = lazyregexp.New(`^([0-9a-f]{40}|projects/[a-z0-9.:-]+/locations/global/keys/[A-Za-z0-9_-]+)$`)
+	labelName     = lazyregexp.New(`^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$`)
+	labelValue    = lazyregexp.New(`^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`)
+	versionNumber = lazyregexp.New(`^[0-9]{1,9}$`)
+	apiKeyName    = lazyregexp.New(`^//apikeys\.googleapis\.com/projects/([a-z0-9.:-]+)/locations/global/keys/`)
+	accountFull   = lazyregexp.New(`^//iam\.googleapis\.com/projects/[a-z0-9.:-]+/serviceAccounts/[A-Za-z0-9._-]+@[A-Za-z0-9._-]+$`)
+	accountName   = lazyregexp.New(`/serviceAccounts/([A-Za-z0-9._-]+@[A-Za-z0-9._-]+)$`)
 )
 
 // index leaves out what is not well formed: names end up in commands that people

@@ -2,9 +2,12 @@ package event
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,6 +64,23 @@ var guarded = []Verb{Rotate, Rollback}
 // give: it does what is not due by itself.
 func (c Command) Drastic() bool {
 	return slices.Contains([]Verb{Rotate, Rollback, Revoke, Pause, Resume, Release}, c.Verb)
+}
+
+// Digest tells apart commands of one verb that ask for different things of a key, in
+// 12 hex digits: who asks, why, and in which run does not matter, but why something is
+// paused does, because the pause shows it.
+func (c Command) Digest() string {
+	c.Secret, c.Key, c.After, c.By, c.ID, c.DryRun = "", "", nil, "", "", false
+	if c.Verb != Pause {
+		c.Why = ""
+	}
+	a := c.Attributes()
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(a)) {
+		fmt.Fprintf(&text, "%s=%q\n", name, a[name])
+	}
+	sum := sha256.Sum256([]byte(text.String()))
+	return hex.EncodeToString(sum[:6])
 }
 
 // ErrIgnored means that a message is well formed and not for keyturn to act on,

@@ -109,8 +109,8 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"array":              {Message{Data: []byte(`[]`)}, "JSON object"},
 		"half":               {Message{Data: []byte(`{"command":`)}, "JSON object"},
 		"unknown field":      {Message{Data: []byte(`{"command":"sweep","secrets":[]}`)}, `"secrets"`},
-		"two commands":       {Message{Data: []byte(`{"command":"sweep"}{"command":"sweep"}`)}, "followed by something else"},
-		"trailing text":      {Message{Data: []byte(`{"command":"sweep"} now`)}, "followed by something else"},
+		"two commands":       {Message{Data: []byte(`{"command":"sweep"}{"command":"sweep"}`)}, "and nothing after it"},
+		"trailing text":      {Message{Data: []byte(`{"command":"sweep"} now`)}, "and nothing after it"},
 		"fraction of a turn": {Message{Data: []byte(`{"command":"rotate","secret":"` + aSecret + `","after":1.5}`)}, "JSON object"},
 		"null":               {Message{Data: []byte(`null`)}, `command "" is none`},
 	} {
@@ -259,4 +259,20 @@ func sendOn(t *testing.T, c Command) {
 		t.Fatal(err)
 	}
 	wantCommand(t, c, Message{Data: data})
+}
+
+func TestDigestsTellCommandsApart(t *testing.T) {
+	seen := map[string]Command{}
+	for name, c := range commands() {
+		d := c.Digest()
+		if other, ok := seen[d]; len(d) != 12 || ok && (other.Verb != c.Verb || other.Until != c.Until || other.KillTokens != c.KillTokens || other.Leave != c.Leave) {
+			t.Errorf("%s has the digest %q of %+v", name, d, other)
+		}
+		seen[d] = c
+		same := c
+		same.By, same.ID, same.DryRun, same.Key = "somebody", "else", !c.DryRun, "k"
+		if same.Digest() != d {
+			t.Errorf("%s: who asks, and of which key, changes its digest", name)
+		}
+	}
 }

@@ -3,11 +3,12 @@ package event
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // form is which fields a verb needs, and which else it may have, by their names in
@@ -106,12 +107,12 @@ func (f form) takes() string {
 	return "it takes " + strings.Join(append(slices.Clone(f.needs), f.may...), ", ")
 }
 
-var keyID = regexp.MustCompile(`^[A-Za-z0-9:./_-]{1,256}$`)
+var keyID = lazyregexp.New(`^[A-Za-z0-9:./_-]{1,256}$`)
 
-var secretName = regexp.MustCompile(`^projects/[a-z0-9][a-z0-9:.-]{0,61}(/locations/[a-z0-9-]{1,40})?/secrets/[A-Za-z0-9_-]{1,255}$`)
+var secretName = lazyregexp.New(`^projects/[a-z0-9][a-z0-9:.-]{0,61}(/locations/[a-z0-9-]{1,40})?/secrets/[A-Za-z0-9_-]{1,255}$`)
 
 // requestID is printable ASCII: it is compared byte by byte.
-var requestID = regexp.MustCompile(`^[ -~]{1,128}$`)
+var requestID = lazyregexp.New(`^[ -~]{1,128}$`)
 
 // The longest texts, in bytes.
 const (

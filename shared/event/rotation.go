@@ -27,8 +27,8 @@ const (
 	RolledBack Milestone = "rolled-back" // consumers are given an earlier key again
 	Suspended  Milestone = "suspended"   // the service account is disabled, and with it every token of its keys
 	Reinstated Milestone = "reinstated"  // the service account works again
-	Exposed    Milestone = "exposed"     // Google has found the key in public, or in the wrong hands
-	Broken     Milestone = "broken"      // the key in use does not work: somebody has disabled or deleted it
+	Exposed    Milestone = "exposed"     // a key works that is in the wrong hands: Google has found it in public, or somebody has enabled one that was revoked
+	Broken     Milestone = "broken"      // the key in use does not work: somebody has disabled or deleted it, or its service account
 	Overdue    Milestone = "overdue"     // what should have happened has not
 
 	Paused   Milestone = "paused"   // somebody has the schedule leave the credential alone
@@ -41,6 +41,10 @@ var Milestones = []Milestone{Started, Promoted, Disabled, Retired, Failed, Refus
 
 // MilestonePrefix begins the name of the detector that alerts on a milestone give.
 const MilestonePrefix = "rotation-"
+
+// AccountGone is the Step of Broken and Reinstated where they tell of a service account
+// that was deleted.
+const AccountGone = "account-gone"
 
 // Rotation tells about one milestone of one credential.
 type Rotation struct {
@@ -56,7 +60,8 @@ type Rotation struct {
 	Reason    string    `json:"reason,omitempty"`   // RotationEvent cuts it to 1 KiB
 	Severity  string    `json:"severity"`           // info, warning, high or critical
 
-	By string `json:"by,omitempty"` // who asked for it; empty if it was due by itself
+	By  string `json:"by,omitempty"`  // who asked for it; empty if it was due by itself
+	Why string `json:"why,omitempty"` // in the words of whoever asked; empty if he gave no reason
 
 	Labels map[string]string `json:"labels,omitempty"` // that the owner gave the secret
 }

@@ -127,10 +127,10 @@ func askedPause(err error) time.Duration {
 // and those that compare an etag, which the first attempt may have changed.
 func repeatable(method string) bool {
 	switch verb := path.Base(method); verb {
-	case "AccessSecretVersion", "Publish", "CreateSecret", "CreateKey": // the latter two have an id of ours
+	case "AccessSecretVersion", "Publish", "UpdateJob", "CreateSecret", "CreateKey", "CreateJob": // the latter three have an id of ours
 		return true
 	default:
-		for _, prefix := range []string{"Get", "List", "Search", "Test", "Enable", "Disable", "Delete", "Destroy"} {
+		for _, prefix := range []string{"Get", "List", "Search", "Test", "Enable", "Disable", "Delete", "Destroy", "Query"} {
 			if strings.HasPrefix(verb, prefix) {
 				return true
 			}

@@ -23,6 +23,7 @@ import (
 	resourcemanager "google.golang.org/api/cloudresourcemanager/v3"
 	iamrest "google.golang.org/api/iam/v1"
 	"google.golang.org/api/option"
+	"google.golang.org/api/policyanalyzer/v1"
 	"google.golang.org/api/storage/v1"
 )
 
@@ -41,6 +42,7 @@ type clients struct {
 	folders  lazy[*resourcemanager.Service]
 	assets   lazy[*cloudasset.Service]
 	storage  lazy[*storage.Service]
+	activity lazy[*policyanalyzer.Service]
 }
 
 // The clients are stripped of their call options, which are timeouts and
@@ -176,6 +178,13 @@ func (c *Cloud) cloudStorage(ctx context.Context) (*storage.Service, error) {
 			client.BasePath += "storage/v1/" // which the other APIs have in their paths
 		}
 		return client, err
+	})
+}
+
+// policyAnalyzer is that of recent activities, not Cloud Asset's of the same name.
+func (c *Cloud) policyAnalyzer(ctx context.Context) (*policyanalyzer.Service, error) {
+	return c.clients.activity.get(ctx, "Policy Analyzer", func(ctx context.Context) (*policyanalyzer.Service, error) {
+		return policyanalyzer.NewService(ctx, c.restOptions()...)
 	})
 }
 

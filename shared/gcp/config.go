@@ -9,14 +9,15 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"sync"
 	"time"
 
-	"example.com/keyturn/shared/event"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // Config says which cloud to talk to.
@@ -102,7 +103,7 @@ func (c Config) validate() error {
 	return errors.Join(checkProject(c.Project), checkEndpoint(c.Endpoint), checkEndpoint(c.Firestore), checkQuotas(c.Quotas), checkSeals(c.seals()), checkImpersonate(c.Impersonate))
 }
 
-var versionName = regexp.MustCompile(`^projects/[^/]+(/locations/[^/]+)?/secrets/[A-Za-z0-9_-]{1,255}/versions/[A-Za-z0-9_-]{1,63}$`)
+var versionName = lazyregexp.New(`^projects/[^/]+(/locations/[^/]+)?/secrets/[A-Za-z0-9_-]{1,255}/versions/[A-Za-z0-9_-]{1,63}$`)
 
 // seals are the secret versions that seal messages, by topic.
 func (c Config) seals() map[string]string {
@@ -120,7 +121,7 @@ func checkSeals(seals map[string]string) error {
 	return nil
 }
 
-var projectID = regexp.MustCompile(`^[a-z0-9][a-z0-9:.-]{0,61}$`)
+var projectID = lazyregexp.New(`^[a-z0-9][a-z0-9:.-]{0,61}$`)
 
 func checkProject(id string) error {
 	switch {

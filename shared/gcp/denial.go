@@ -57,6 +57,9 @@ func DenialOf(err error) (Denial, bool) {
 		if named := info.GetMetadata()["permission"]; ok && named != "" {
 			d.Permission = named
 		}
+		if d.Resource == "" {
+			d.Resource = info.GetMetadata()["resource"]
+		}
 	}
 	d.Role = roles[d.Permission]
 	return d, d.Permission != "" && d.Resource != ""
@@ -132,6 +135,14 @@ var roles = map[string]string{
 	"apikeys.keys.delete":                "roles/serviceusage.apiKeysAdmin",
 	"apikeys.keys.undelete":              "roles/serviceusage.apiKeysAdmin",
 	"pubsub.topics.publish":              "roles/pubsub.publisher",
+	"cloudscheduler.jobs.get":            "roles/cloudscheduler.viewer",
+	"cloudscheduler.jobs.list":           "roles/cloudscheduler.viewer",
+	"cloudscheduler.jobs.create":         "roles/cloudscheduler.admin",
+	"cloudscheduler.jobs.update":         "roles/cloudscheduler.admin",
+	"cloudscheduler.jobs.delete":         "roles/cloudscheduler.admin",
+	"cloudscheduler.jobs.pause":          "roles/cloudscheduler.admin",
+	"cloudscheduler.jobs.enable":         "roles/cloudscheduler.admin",
 	"logging.logEntries.list":            "roles/logging.viewer",
 	"monitoring.timeSeries.list":         "roles/monitoring.viewer",
+	"policyanalyzer.serviceAccountKeyLastAuthenticationActivities.query": "roles/policyanalyzer.activityAnalysisViewer",
 }

@@ -7,10 +7,11 @@ import (
 	"maps"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // Environment is all that the functions are told from outside. What is managed
@@ -157,7 +158,7 @@ func (e Environment) checkAlerts() error {
 	return nil
 }
 
-var regionName = regexp.MustCompile(`^[a-z]+-[a-z]+[0-9]+$`)
+var regionName = lazyregexp.New(`^[a-z]+-[a-z]+[0-9]+$`)
 
 func checkRegion(name string) error {
 	if name != "" && !regionName.MatchString(name) {

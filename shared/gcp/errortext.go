@@ -2,13 +2,14 @@ package gcp
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // DiagnoseText tells what an error means of which there is but the text: a line of a
@@ -59,10 +60,10 @@ var httpCodes = map[int]codes.Code{
 
 // httpCode is how a text tells an answer's code: alone, at its beginning, or after a
 // word that says what it is.
-var httpCode = regexp.MustCompile(`(?i)(?:^|\b(?:http|https|error|status|code|got|statuscode|httperror)\b["':=/\s1.]*\s)["']?([45]\d\d)\b`)
+var httpCode = lazyregexp.New(`(?i)(?:^|\b(?:http|https|error|status|code|got|statuscode|httperror)\b["':=/\s1.]*\s)["']?([45]\d\d)\b`)
 
 // codeName is a code by name, as Google's APIs write it or as Go's clients print it.
-var codeName = regexp.MustCompile(`\b(?:` + strings.Join(slices.Sorted(maps.Values(codeNames)), "|") + `)\b|\bcode = ([A-Za-z]+)\b`)
+var codeName = lazyregexp.New(`\b(?:` + strings.Join(slices.Sorted(maps.Values(codeNames)), "|") + `)\b|\bcode = ([A-Za-z]+)\b`)
 
 // codeIn is the first code that a text names, and else what it says of HTTP's. Unknown
 // is none.

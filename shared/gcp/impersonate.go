@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -18,6 +17,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 const cloudPlatform = "https://www.googleapis.com/auth/cloud-platform"
@@ -122,9 +123,9 @@ func (a *actor) ownKey(ctx context.Context) (oauth2.TokenSource, error) {
 	return conf.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, a.http)), nil
 }
 
-// CallerOf is the service account that calls are made as; empty for a person, and
+// accountOf is the service account that calls are made as; empty for a person, and
 // where only Google's metadata server knows.
-func CallerOf(ctx context.Context, c Config) string {
+func accountOf(ctx context.Context, c Config) string {
 	if n := len(c.Impersonate); n > 0 {
 		return c.Impersonate[n-1]
 	}
@@ -177,8 +178,8 @@ func (t toEndpoint) RoundTrip(r *http.Request) (*http.Response, error) {
 // The library tells Google's answer, and else why there is none after a URL that
 // may not be the one that was called.
 var (
-	refusedToken    = regexp.MustCompile(`(?s)status code (\d{3}): (.*)`)
-	unansweredToken = regexp.MustCompile(`^impersonate: unable to generate access token: Post "[^"]*": `)
+	refusedToken    = lazyregexp.New(`(?s)status code (\d{3}): (.*)`)
+	unansweredToken = lazyregexp.New(`^impersonate: unable to generate access token: Post "[^"]*": `)
 )
 
 // refused reads why the account cannot be acted as.

@@ -189,7 +189,7 @@ func TestKeyFilesOfOthers(t *testing.T) {
 	}
 }
 
-func TestCallerOf(t *testing.T) {
+func TestAccountOf(t *testing.T) {
 	w := newWorld(t, 0)
 	own := w.keyFile(w.account("bot"))
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", own)
@@ -203,12 +203,12 @@ func TestCallerOf(t *testing.T) {
 		"of no key file":    {Config{Endpoint: "127.0.0.1:1", KeyFile: own + "x"}, ""},
 		"Application's own": {Config{}, bot},
 	} {
-		if got := CallerOf(t.Context(), c.config); got != c.want {
+		if got := accountOf(t.Context(), c.config); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", own+"x")
-	if got := CallerOf(t.Context(), Config{}); got != "" {
+	if got := accountOf(t.Context(), Config{}); got != "" {
 		t.Errorf("without credentials the caller is %q", got)
 	}
 }

@@ -2,20 +2,21 @@ package gcp
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/status"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // constraintName is how Google names a constraint of an organisation policy: its
 // own, the managed ones and customers'.
-var constraintName = regexp.MustCompile(`^(?:constraints/|customConstraints/)?([a-z][A-Za-z]*(?:\.[A-Za-z0-9]+)+)$`)
+var constraintName = lazyregexp.New(`^(?:constraints/|customConstraints/)?([a-z][A-Za-z]*(?:\.[A-Za-z0-9]+)+)$`)
 
 // constraintInText finds the same in prose, where the prefix tells it from other
 // words with dots.
-var constraintInText = regexp.MustCompile(`(?:constraints|customConstraints)/([a-z][A-Za-z]*(?:\.[A-Za-z0-9]+)+)`)
+var constraintInText = lazyregexp.New(`(?:constraints|customConstraints)/([a-z][A-Za-z]*(?:\.[A-Za-z0-9]+)+)`)
 
 // creationRefused is all that Google says of iam.disableServiceAccountKeyCreation
 // where it does not name it.

@@ -18,7 +18,7 @@ const readers = 8
 // the roles in them, and organisation policies. What cannot be read is noted there,
 // with the reason; the error is ctx's. now tells policy time.
 func (c *Cloud) Posture(ctx context.Context, credentials inventory.Snapshot, now func() time.Time) (posture.Snapshot, error) {
-	s := posture.Snapshot{Inventory: credentials, Projects: map[string]posture.Project{}}
+	s := posture.Snapshot{Inventory: credentials, Projects: map[string]posture.Project{}, World: c.Endpoint()}
 	for i := range credentials.Projects {
 		if p := &credentials.Projects[i]; !p.Outside {
 			s.Projects[p.ID] = c.postureOf(ctx, p, now)

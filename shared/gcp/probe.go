@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // ErrNotYet means that Google does not know a credential, which for a new one
@@ -25,7 +26,7 @@ func (c *Cloud) mint(ctx context.Context, keyFile []byte, scope string) (string,
 		return "", errors.New("the payload is not a service-account key file") // the cause may quote the payload
 	}
 	conf.TokenURL = c.TokenURL() // whatever the file says: it must not choose where the assertion goes
-	token, err := conf.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, c.http)).Token()
+	token, err := conf.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, c.httpUntil(ctx))).Token()
 	switch {
 	case err != nil:
 		return "", tokenError(err)
@@ -33,6 +34,29 @@ func (c *Cloud) mint(ctx context.Context, keyFile []byte, scope string) (string,
 		return "", errors.New("minting a token: the answer holds none")
 	}
 	return token.AccessToken, nil
+}
+
+// httpUntil is a client whose calls end with ctx, whatever their own context: package
+// oauth2 gives the exchange of a key file none.
+func (c *Cloud) httpUntil(ctx context.Context) *http.Client {
+	bound := *c.http
+	bound.Transport = until{ctx, c.http.Transport}
+	return &bound
+}
+
+type until struct {
+	ctx  context.Context
+	base http.RoundTripper // nil is http.DefaultTransport
+}
+
+func (u until) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(r.Context()) // which has the client's timeout
+	context.AfterFunc(u.ctx, cancel)
+	base := u.base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return base.RoundTrip(r.WithContext(ctx))
 }
 
 // tokenError reads the token endpoint's refusal. What it quotes of it is too
@@ -114,7 +138,7 @@ func apiKeyVerdict(code int, body []byte) error {
 
 // constant is the form of Google's statuses and reasons. Nothing else of an
 // answer is quoted: it may echo the key.
-var constant = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,62}$`)
+var constant = lazyregexp.New(`^[A-Z][A-Z0-9_]{0,62}$`)
 
 // failureOf is the status and the last reason of an error in Google's form;
 // both are empty for an answer of another form.

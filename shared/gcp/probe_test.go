@@ -1,12 +1,14 @@
 package gcp
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -270,4 +272,26 @@ func FuzzVerdicts(f *testing.F) {
 			t.Errorf("HTTP %d %q: error %v", code, body, err)
 		}
 	})
+}
+
+// TestMintingEndsWithItsContext, although package oauth2 gives the call none.
+func TestMintingEndsWithItsContext(t *testing.T) {
+	w := newWorld(t, 0)
+	file, err := os.ReadFile(w.keyFile(w.account("bot")))
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	cloud, err := New(Config{Project: testProject, Wire: &Wire{HTTP: trip(func(r *http.Request) (*http.Response, error) {
+		if _, limited := r.Context().Deadline(); !limited {
+			t.Error("the client's own limit is gone")
+		}
+		asked++
+		cancel()
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	})}})
+	must(t, err)
+	if _, err := cloud.mint(ctx, file, emailScope); asked != 1 || err == nil || !strings.Contains(err.Error(), "context canceled") {
+		t.Errorf("asked %d times, error %v", asked, err)
+	}
 }

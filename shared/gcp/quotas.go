@@ -50,7 +50,7 @@ func classOf(method string) class {
 	switch verb := path.Base(method); {
 	case verb == "AccessSecretVersion":
 		return accesses
-	case strings.HasPrefix(verb, "Get"), strings.HasPrefix(verb, "List"), strings.HasPrefix(verb, "Test"):
+	case strings.HasPrefix(verb, "Get"), strings.HasPrefix(verb, "List"), strings.HasPrefix(verb, "Test"), strings.HasPrefix(verb, "Query"):
 		return reads
 	}
 	return writes

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"path"
-	"regexp"
 	"strings"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // emailScope opens UserInfo's answer, which needs no permission and no API that
@@ -67,10 +68,10 @@ func checkOwner(body []byte, account string) error {
 
 // accountEmail is the form of a service account's address; neither a token nor a
 // key can have it.
-var accountEmail = regexp.MustCompile(`^[a-z0-9-]{1,63}@[a-z0-9.-]{1,80}\.gserviceaccount\.com$`)
+var accountEmail = lazyregexp.New(`^[a-z0-9-]{1,63}@[a-z0-9.-]{1,80}\.gserviceaccount\.com$`)
 
 // oauthCode is the form of OAuth's error codes.
-var oauthCode = regexp.MustCompile(`^[a-z][a-z_]{0,39}$`)
+var oauthCode = lazyregexp.New(`^[a-z][a-z_]{0,39}$`)
 
 // oauthCodeOf is the code of an error in OAuth's form; empty for an answer of
 // another form.

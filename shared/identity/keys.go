@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/sync/singleflight"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // keysURL is where Google publishes the keys that sign identity tokens.
@@ -155,7 +156,7 @@ func decodeKeys(r io.Reader) (map[string]*rsa.PublicKey, error) {
 	return keys, nil
 }
 
-var maxAge = regexp.MustCompile(`(?:^|[ ,])max-age=(\d{1,9})(?:$|[ ,])`)
+var maxAge = lazyregexp.New(`(?:^|[ ,])max-age=(\d{1,9})(?:$|[ ,])`)
 
 // lifetime is how long an answer is fresh by its header (RFC 9111, section 4.2).
 func lifetime(h http.Header) time.Duration {

@@ -32,15 +32,14 @@ type classifier struct {
 }
 
 func (c classifier) project(items []Item, p *Project) []Item {
-	unread := missing(p.Gaps, Secrets, "")
 	for i := range p.Accounts {
 		for j := range p.Accounts[i].Keys {
-			items = append(items, c.accountKey(p, &p.Accounts[i], p.Accounts[i].Keys[j], unread))
+			items = append(items, c.accountKey(p, &p.Accounts[i], p.Accounts[i].Keys[j]))
 		}
 	}
 	for _, k := range p.APIKeys {
 		if k.Deleted.IsZero() {
-			items = append(items, c.apiKey(p, k, unread))
+			items = append(items, c.apiKey(p, k))
 		}
 	}
 	for _, k := range p.HMACKeys {
@@ -58,7 +57,7 @@ func (c classifier) project(items []Item, p *Project) []Item {
 	return items
 }
 
-func (c classifier) accountKey(p *Project, a *Account, k AccountKey, unread *Gap) Item {
+func (c classifier) accountKey(p *Project, a *Account, k AccountKey) Item {
 	now := c.snapshot.At
 	i := Item{
 		Kind: AccountKeyKind, Project: p.ID, ID: k.ID, Name: "projects/" + p.ID + "/serviceAccounts/" + a.Email + "/keys/" + k.ID,
@@ -67,7 +66,7 @@ func (c classifier) accountKey(p *Project, a *Account, k AccountKey, unread *Gap
 		Use: p.use(now, AccountKeyKind, k.ID, k.Created), Private: Place{Where: Nowhere}, Keyless: forAccounts,
 		Keys: len(a.Keys), Instead: c.register.instead(a.Email),
 	}
-	claim := c.register.claimed(k.ID, unread)
+	claim := c.register.claimed(k.ID, a.Email)
 	if claim.held == nil {
 		claim.maker = c.register.madeFor(a.Email, k)
 	}
@@ -85,7 +84,7 @@ func (c classifier) accountKey(p *Project, a *Account, k AccountKey, unread *Gap
 	return i
 }
 
-func (c classifier) apiKey(p *Project, k APIKey, unread *Gap) Item {
+func (c classifier) apiKey(p *Project, k APIKey) Item {
 	now := c.snapshot.At
 	id := last(k.Name)
 	i := Item{
@@ -94,7 +93,14 @@ func (c classifier) apiKey(p *Project, k APIKey, unread *Gap) Item {
 		Created: k.Created, AgeDays: days(k.Created, now),
 		Use: p.use(now, APIKeyKind, k.UID, k.Created), Private: Place{Where: AtGoogle}, Keyless: apiKeyWays(k),
 	}
-	claim := c.register.claimed(identity(k.Name, c.ids), unread)
+	name := identity(k.Name, c.ids)
+	claim := c.register.claimed(name, apiKeysOf(p.ID, c.ids))
+	if claim.unread == nil && p.Number == "" { // by which journals may name it
+		claim.unread = missing(p.Gaps, Projects, "")
+	}
+	if claim.held == nil {
+		i.Instead = c.register.instead(name)
+	}
 	if claim.held == nil && madeByKeyturn(id) {
 		claim.maker = "keyturn"
 	}
@@ -132,27 +138,27 @@ func (i *Item) belongs(c claim) {
 	case c.held != nil:
 		i.State, i.Why = Managed, "keyturn rotates it in "+c.held.secret.Name
 		i.Secret, i.Phase, i.Private = c.held.secret.Name, string(c.held.key.Phase), placeOf(c.held)
+	case c.unread != nil:
+		i.State, i.Why = Unclear, fmt.Sprintf("whether keyturn rotates it is not known: %s of %s could not be read", c.unread.Part, c.unread.Of)
 	case c.maker != "":
-		i.State, i.Why = Orphan, "keyturn made it, and no journal names it"
+		i.State, i.Why = Orphan, "keyturn made it, and no journal that was read names it"
 		if c.maker != "keyturn" {
 			i.Why = "its life is as long as keyturn gives the keys of " + c.maker + ", whose journal does not name it"
 		}
-	case c.unread != nil:
-		i.State, i.Why = Unclear, "whether keyturn rotates it is not known: the secrets of "+c.unread.Of+" could not be read"
 	default:
-		i.State, i.Why = Unmanaged, "no journal of keyturn's names it"
+		i.State, i.Why = Unmanaged, "no journal of keyturn's that was read names it"
 	}
 }
 
 // settle puts a credential that cannot be used, and that nobody takes care of, last.
 func (i *Item) settle(now time.Time) {
-	if i.State != Unmanaged {
+	if i.State != Unmanaged && i.State != Orphan {
 		return
 	}
 	switch {
 	case !i.Expires.IsZero() && !now.Before(i.Expires):
 		i.State, i.Why = Expired, "it expired on "+day(i.Expires)
-	case i.Disabled:
+	case i.Disabled && i.State == Unmanaged:
 		i.State, i.Why = Disabled, "it is disabled"+because(i.Reason)
 	}
 }

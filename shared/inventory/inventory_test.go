@@ -208,6 +208,62 @@ func TestUseIsUnknownUnlessTheRecordSaysOtherwise(t *testing.T) {
 	}
 }
 
+func TestPolicyAnalyzerAddsToTheRecord(t *testing.T) {
+	counted := func(through int, last ...int) *Record {
+		r := &Record{From: ago(42), Through: ago(through)}
+		for _, days := range last {
+			r.Last = map[string]time.Time{"k": ago(days)}
+		}
+		return r
+	}
+	never := Activity{From: ago(300), Through: ago(3)}
+	used := func(days int) Activity { return Activity{From: ago(300), Through: ago(3), Last: ago(days)} }
+	for name, tt := range map[string]struct {
+		record      *Record
+		activity    Activity
+		want        rotation.Use
+		last, since int // days ago; 0 is no time
+		reason      string
+	}{
+		"both know a use, this one a later": {counted(1, 9), used(5), rotation.Used, 5, 0, "Policy Analyzer saw it used until 2026-06-10"},
+		"both know a use, that one a later": {counted(1, 2), used(5), rotation.Used, 2, 0, "Cloud Monitoring counted uses"},
+		"used, says one":                    {counted(1, 2), never, rotation.Used, 2, 0, "Cloud Monitoring counted uses"},
+		"used, says the other":              {counted(1), used(5), rotation.Used, 5, 0, "until 2026-06-10"},
+		"used, and nothing counted":         {&Record{From: ago(42)}, used(5), rotation.Used, 5, 0, "until 2026-06-10"},
+		"used, and nothing read":            {nil, used(5), rotation.Used, 5, 0, "until 2026-06-10"},
+		"unused, say both":                  {counted(1), never, rotation.Unused, 0, 300, "counted no use from 2026-05-04 to 2026-06-14; Policy Analyzer saw no use from 2025-08-19 to 2026-06-12"},
+		"unused since the last use":         {counted(1), used(100), rotation.Unused, 100, 100, "last use on 2026-03-07, and none until 2026-06-12"},
+		"a gap between the two":             {counted(1), Activity{From: ago(300), Through: ago(60), Last: ago(100)}, rotation.Unused, 100, 42, "counted no use from 2026-05-04"},
+		"unused, and nothing counted":       {&Record{From: ago(42)}, never, rotation.Unused, 0, 300, "Cloud Monitoring counted no use; Policy Analyzer saw no use"},
+		"unused, and an old record":         {counted(9), used(100), rotation.Unused, 100, 100, "Cloud Monitoring counted no use; Policy Analyzer saw its last use"},
+		"unused, and nothing read":          {nil, never, rotation.Unknown, 0, 0, "not asked; Policy Analyzer saw no use from 2025-08-19 to 2026-06-12, which is not enough"},
+		"used long ago, and nothing read":   {nil, used(100), rotation.Unknown, 100, 0, "which is not enough"},
+		"behind, and nothing counted":       {&Record{From: ago(42)}, Activity{From: ago(300), Through: ago(8)}, rotation.Unknown, 0, 0, "which is not enough"},
+	} {
+		p := Project{Activities: map[string]Activity{"k": tt.activity}}
+		if tt.record != nil {
+			p.Uses = map[Kind]Record{AccountKeyKind: *tt.record, APIKeyKind: *tt.record}
+		}
+		want := Use{Verdict: tt.want}
+		if tt.last > 0 {
+			want.Last = ago(tt.last)
+		}
+		if tt.since > 0 {
+			want.Since = ago(tt.since)
+		}
+		got := p.use(now, AccountKeyKind, "k", ago(300))
+		if got.Verdict != want.Verdict || !got.Last.Equal(want.Last) || !got.Since.Equal(want.Since) || !strings.Contains(got.Reason, tt.reason) {
+			t.Errorf("%s: %+v, want %+v and %q", name, got, want, tt.reason)
+		}
+		if got := p.use(now, AccountKeyKind, "k", ago(299)); !want.Since.IsZero() && got.Since.Before(ago(299)) {
+			t.Errorf("%s: unused before it was made: %+v", name, got)
+		}
+		if got := p.use(now, APIKeyKind, "k", ago(300)); strings.Contains(got.Reason, "Policy Analyzer") {
+			t.Errorf("%s: an API key of the same id: %+v", name, got)
+		}
+	}
+}
+
 func TestASecretIsRegisteredByItsLabelAndAnnotations(t *testing.T) {
 	c := rotation.Credential{Kind: rotation.ServiceAccountKey, Target: target, Policy: rotation.DefaultPolicy}
 	annotations, err := c.Annotations()
@@ -244,22 +300,36 @@ func TestPlans(t *testing.T) {
 		a := &crowded.Projects[1].Accounts[0]
 		a.Keys = append(a.Keys, key(20+n, 1))
 	}
+	rotated := world()
+	rotated.Projects[0].Secrets[1].Credential.Journal.Current.ID = "projects/acme/locations/global/keys/keyturn-fedcba9876543210"
+	idle := world()
+	idle.Projects[1].Gaps = nil
+	for _, kind := range []Kind{APIKeyKind, HMACKeyKind} {
+		idle.Projects[1].Uses[kind] = Record{From: ago(42), Through: ago(1)}
+	}
 	for name, tt := range map[string]struct {
 		item Item
 		want []string // what the commands and texts hold, in order; none is no plan
 	}{
-		"managed":          {items[id(1)], nil},
-		"exposed":          {items[id(2)], []string{"keys disable " + id(2), "keys delete"}},
-		"orphan":           {items[id(3)], []string{"keys disable", "a week later", "keys delete"}},
-		"used, a twin":     {items[id(4)], []string{"have its users read version current of projects/home/secrets/billing", "once nobody uses it any more, disable it", "keys disable", "keys delete"}},
-		"disabled":         {items[id(5)], []string{"delete it", "keys delete " + id(5) + " --iam-account " + sa + " --project acme"}},
-		"unused":           {items[id(9)], []string{"keys disable", "keys delete"}},
-		"used, alone":      {by(t, alone)[id(4)], []string{"gcloud secrets create acme-billing-key --replication-policy automatic --project home", "versions add acme-billing-key --project home --data-file KEY_FILE", "keyturn adopt acme-billing-key --service-account " + sa + " --project home", "read version current"}},
-		"no room":          {by(t, crowded)[id(4)], []string{"secrets create", "12 keys", "keyturn adopt"}},
-		"API key":          {items["maps"], []string{"secrets create acme-maps-key", "get-key-string maps --project acme --format 'value(keyString)' | gcloud secrets versions add acme-maps-key --project home --data-file -", "keyturn adopt acme-maps-key --api-key projects/acme/locations/global/keys/maps --project home"}},
-		"orphaned API key": {items["keyturn-0123456789abcdef"], []string{"delete it", "api-keys delete keyturn-0123456789abcdef"}},
-		"HMAC":             {items["GOOG1A"], []string{"hmac create " + sa, "take the new one", "hmac update GOOG1A --deactivate", "hmac delete GOOG1A"}},
-		"OAuth":            {items["web/one"], []string{"credentials create NEW_ID --oauth-client web", "credentials update one --oauth-client web --location global --project acme --disabled", "credentials delete one"}},
+		"managed":            {items[id(1)], nil},
+		"exposed":            {items[id(2)], []string{"at once", "keys disable " + id(2), "have its users read"}},
+		"exposed, unused":    {old(items[id(2)]), []string{"keys disable " + id(2), "keys delete"}},
+		"young orphan":       {items[id(3)], []string{"have its users read version current", "run the inventory again"}},
+		"orphan":             {old(items[id(3)]), []string{"keys disable", "a week later", "keys delete"}},
+		"used, a twin":       {items[id(4)], []string{"have its users read version current of projects/home/secrets/billing", "run the inventory again"}},
+		"disabled":           {items[id(5)], []string{"delete it", "keys delete " + id(5) + " --iam-account " + sa + " --project acme"}},
+		"unused":             {items[id(9)], []string{"keys disable", "keys delete"}},
+		"used, alone":        {by(t, alone)[id(4)], []string{"gcloud secrets create acme-billing-key --replication-policy automatic --project home", "versions add acme-billing-key --project home --data-file KEY_FILE", "keyturn adopt acme-billing-key --service-account " + sa + " --project home", "read version current"}},
+		"no room":            {by(t, crowded)[id(4)], []string{"secrets create", "12 keys", "keyturn adopt"}},
+		"API key":            {items["maps"], []string{"secrets create acme-maps-key", "get-key-string maps --project acme --format 'value(keyString)' | gcloud secrets versions add acme-maps-key --project home --data-file -", "keyturn adopt acme-maps-key --api-key projects/acme/locations/global/keys/maps --project home"}},
+		"an API key's model": {by(t, rotated)["gemini"], []string{"which holds keys that keyturn makes as this one is", "read version current of projects/home/secrets/gemini"}},
+		"orphaned API key":   {items["keyturn-0123456789abcdef"], []string{"leave this out", "keyturn adopt acme-keyturn-0123456789abcdef-key"}},
+		"unused API key":     {old(by(t, idle)["maps"]), []string{"delete it", "api-keys delete maps --project acme"}},
+		"expired":            {items[id(6)], []string{"delete it", "keys delete " + id(6)}},
+		"unused HMAC":        {by(t, idle)["GOOG1A"], []string{"hmac update GOOG1A --deactivate", "a week later", "hmac delete GOOG1A"}},
+		"disabled HMAC":      {items["GOOG1C"], []string{"find out whether it may go", "ask those who used it"}},
+		"HMAC":               {items["GOOG1A"], []string{"hmac create " + sa, "take the new one", "run the inventory again"}},
+		"OAuth":              {items["web/one"], []string{"credentials create NEW_ID --oauth-client web", "take the new one"}},
 	} {
 		plan, ok := tt.item.Plan("home")
 		if ok != (tt.want != nil) {
@@ -289,6 +359,36 @@ func TestAnExposedKeyInUseIsReplacedAfterItIsDisabled(t *testing.T) {
 	adopted, _ := by(t, s)[id(4)].Plan("home")
 	if rest := after(told(adopted), []string{"keys disable", "secrets create", "keyturn adopt"}); rest != "" {
 		t.Errorf("%q is missing:\n%s", rest, told(adopted))
+	}
+}
+
+// old is the item with an age of which uses are recorded no further back.
+func old(i Item) Item {
+	i.AgeDays = 100
+	return i
+}
+
+func TestWhatIsSpare(t *testing.T) {
+	unused := Use{Verdict: rotation.Unused}
+	for name, tt := range map[string]struct {
+		item Item
+		want bool
+	}{
+		"unused":             {Item{State: Unmanaged, Use: unused, AgeDays: 42}, true},
+		"unused orphan":      {Item{State: Orphan, Use: unused, AgeDays: 42}, true},
+		"unused and exposed": {Item{State: Exposed, Use: unused, AgeDays: 42}, true},
+		"expired":            {Item{State: Expired, Use: Use{Verdict: rotation.Used}}, true},
+		"too young":          {Item{State: Unmanaged, Use: unused, AgeDays: 41}, false},
+		"of unknown age":     {Item{State: Unmanaged, Use: unused, AgeDays: -1}, false},
+		"used orphan":        {Item{State: Orphan, Use: Use{Verdict: rotation.Used}, AgeDays: 42}, false},
+		"disabled, unknown":  {Item{State: Disabled, Use: Use{Verdict: rotation.Unknown}, AgeDays: 42}, false},
+		"managed":            {Item{State: Managed, Use: unused, AgeDays: 42}, false},
+		"managed, exposed":   {Item{State: Exposed, Secret: "projects/p/secrets/s", Use: unused, AgeDays: 42}, false},
+		"unknown whose":      {Item{State: Unclear, Use: unused, AgeDays: 42}, false},
+	} {
+		if got := tt.item.Spare(); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 
@@ -343,7 +443,7 @@ func TestCommandsKeepWordsTogether(t *testing.T) {
 	for word, want := range map[string]string{
 		"a-b_c@d.e": "a-b_c@d.e", "": "''", "two words": "'two words'", "$(rm)": "'$(rm)'", "it's": `'it'\''s'`,
 	} {
-		if got := command("x", word); got != "x "+want {
+		if got := Command("x", word); got != "x "+want {
 			t.Errorf("%q: %s, want x %s", word, got, want)
 		}
 	}
@@ -351,8 +451,9 @@ func TestCommandsKeepWordsTogether(t *testing.T) {
 
 func TestSummarise(t *testing.T) {
 	s := world()
+	items := Classify(s)
 	s.Gaps = []Gap{{Part: Folders}}
-	got := Summarise(s, Classify(s))
+	got := Summarise(s, items)
 	want := Summary{
 		Projects: 1, Accounts: 1, Credentials: 16, Unused: 6, UseUnknown: 8, Gaps: 2,
 		States: map[State]int{Exposed: 1, Orphan: 2, Unmanaged: 6, Managed: 4, Disabled: 2, Expired: 1},

@@ -25,9 +25,9 @@ type State string
 // The states, worst first.
 const (
 	Exposed   State = "exposed"   // Google found it in public or in an attacker's hands
-	Orphan    State = "orphan"    // keyturn made it, and no journal names it
+	Orphan    State = "orphan"    // keyturn made it, and no journal names it; it may be in use all the same
 	Unmanaged State = "unmanaged" // nobody rotates it
-	Unclear   State = "unknown"   // whether anybody rotates it could not be read
+	Unclear   State = "unknown"   // whether keyturn rotates it could not be read
 	Managed   State = "managed"   // keyturn rotates it
 	Disabled  State = "disabled"  // it cannot be used, and keyturn does not rotate it
 	Expired   State = "expired"   // as Disabled, by itself
@@ -76,7 +76,7 @@ type Item struct {
 	Private  Place     `json:"privateHalf"`
 	Keyless  []Way     `json:"keyless"`           // how it could be done without; empty if no way is known
 	Keys     int       `json:"keys,omitempty"`    // of a service-account key: how many the account has
-	Instead  string    `json:"instead,omitempty"` // projects/P/secrets/S: a credential of the same account that keyturn rotates; empty if there is none
+	Instead  string    `json:"instead,omitempty"` // projects/P/secrets/S: a credential that keyturn rotates, of the same account or registered by this API key; empty if there is none
 }
 
 // Rotates reports whether keyturn rotates credentials of the kind.
@@ -92,3 +92,17 @@ func days(since, now time.Time) int {
 
 // States are all that there are, worst first.
 func States() []State { return slices.Clone(states) }
+
+// Spare reports whether it is certain that nobody needs the credential: it can never
+// be used again, or it was not for as long as uses are recorded. Nothing else is a
+// reason to disable or to delete it, and one that keyturn rotates, or may rotate, is
+// never spare.
+func (i Item) Spare() bool {
+	switch {
+	case i.State == Managed, i.State == Unclear, i.Secret != "":
+		return false
+	case i.State == Expired:
+		return true
+	}
+	return i.Use.Verdict == rotation.Unused && i.AgeDays >= int(rotation.Window/(24*time.Hour))
+}

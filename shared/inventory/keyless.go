@@ -63,8 +63,8 @@ func (i Item) Steps(w Way) []Step {
 		return federate(account, i.Project)
 	case BoundAPIKey:
 		return []Step{
-			{"make a key that acts as a service account", command("gcloud", "beta", "services", "api-keys", "create", "--service-account", account, "--project", i.Project)},
-			{"give the account what the key may do", command("gcloud", "projects", "add-iam-policy-binding", i.Project, "--member", "serviceAccount:"+account, "--role", "ROLE")},
+			{"make a key that acts as a service account", Command("gcloud", "beta", "services", "api-keys", "create", "--service-account", account, "--project", i.Project)},
+			{"give the account what the key may do", Command("gcloud", "projects", "add-iam-policy-binding", i.Project, "--member", "serviceAccount:"+account, "--role", "ROLE")},
 		}
 	}
 	return nil
@@ -72,17 +72,17 @@ func (i Item) Steps(w Way) []Step {
 
 func attach(account string) []Step {
 	return []Step{
-		{"a Cloud Run service", command("gcloud", "run", "services", "update", "SERVICE", "--service-account", account)},
-		{"a virtual machine, which has to be stopped for it", command("gcloud", "compute", "instances", "set-service-account", "INSTANCE", "--service-account", account, "--scopes", "cloud-platform")},
-		{"a Kubernetes service account of GKE", command("gcloud", "iam", "service-accounts", "add-iam-policy-binding", account, "--role", "roles/iam.workloadIdentityUser", "--member", "serviceAccount:CLUSTER_PROJECT.svc.id.goog[NAMESPACE/KUBERNETES_ACCOUNT]")},
+		{"a Cloud Run service", Command("gcloud", "run", "services", "update", "SERVICE", "--service-account", account)},
+		{"a virtual machine, which has to be stopped for it", Command("gcloud", "compute", "instances", "set-service-account", "INSTANCE", "--service-account", account, "--scopes", "cloud-platform")},
+		{"a Kubernetes service account of GKE", Command("gcloud", "iam", "service-accounts", "add-iam-policy-binding", account, "--role", "roles/iam.workloadIdentityUser", "--member", "serviceAccount:CLUSTER_PROJECT.svc.id.goog[NAMESPACE/KUBERNETES_ACCOUNT]")},
 	}
 }
 
 func federate(account, project string) []Step {
 	return []Step{
-		{"make a pool", command("gcloud", "iam", "workload-identity-pools", "create", "POOL", "--location", "global", "--project", project)},
-		{"tell it whose tokens to trust, and of whom", command("gcloud", "iam", "workload-identity-pools", "providers", "create-oidc", "PROVIDER", "--workload-identity-pool", "POOL", "--location", "global", "--project", project, "--issuer-uri", "ISSUER", "--attribute-mapping", "google.subject=assertion.sub", "--attribute-condition", "CONDITION")},
-		{"let the program act as the account", command("gcloud", "iam", "service-accounts", "add-iam-policy-binding", account, "--role", "roles/iam.workloadIdentityUser", "--member", "principal://iam.googleapis.com/projects/PROJECT_NUMBER/locations/global/workloadIdentityPools/POOL/subject/SUBJECT")},
-		{"write the file that takes the key file's place; it holds no secret", command("gcloud", "iam", "workload-identity-pools", "create-cred-config", "projects/PROJECT_NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER", "--service-account", account, "--credential-source-file", "TOKEN_FILE", "--output-file", "credentials.json")},
+		{"make a pool", Command("gcloud", "iam", "workload-identity-pools", "create", "POOL", "--location", "global", "--project", project)},
+		{"tell it whose tokens to trust, and of whom", Command("gcloud", "iam", "workload-identity-pools", "providers", "create-oidc", "PROVIDER", "--workload-identity-pool", "POOL", "--location", "global", "--project", project, "--issuer-uri", "ISSUER", "--attribute-mapping", "google.subject=assertion.sub", "--attribute-condition", "CONDITION")},
+		{"let the program act as the account", Command("gcloud", "iam", "service-accounts", "add-iam-policy-binding", account, "--role", "roles/iam.workloadIdentityUser", "--member", "principal://iam.googleapis.com/projects/PROJECT_NUMBER/locations/global/workloadIdentityPools/POOL/subject/SUBJECT")},
+		{"write the file that takes the key file's place; it holds no secret", Command("gcloud", "iam", "workload-identity-pools", "create-cred-config", "projects/PROJECT_NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER", "--service-account", account, "--credential-source-file", "TOKEN_FILE", "--output-file", "credentials.json")},
 	}
 }

@@ -19,31 +19,34 @@ type held struct {
 type register struct {
 	keys    map[string]held      // by the id of a service-account key, or the short id of an API key and its project
 	targets map[string][]*Secret // credentials by the account that their keys are of
-	home    *Gap                 // why the secrets of keyturn's own project are not known; nil if they are
+	broken  map[string]*Gap      // journals that cannot be read, by what their keys are of: an account, or a project's API keys
+	unread  *Gap                 // why any key may be in a journal that was not read; nil if all were
 }
 
 // registerOf reads the journals. Journals name API keys by project id or number.
 func registerOf(s *Snapshot) register {
-	r := register{keys: map[string]held{}, targets: map[string][]*Secret{}}
+	r := register{keys: map[string]held{}, targets: map[string][]*Secret{}, broken: map[string]*Gap{}, unread: s.hidden()}
 	ids := s.projectIDs()
 	for i := range s.Projects {
-		p := &s.Projects[i]
-		if p.ID == s.Home {
-			r.home = missing(p.Gaps, Secrets, "")
-		}
-		for j := range p.Secrets {
-			r.add(&p.Secrets[j], ids)
+		for j := range s.Projects[i].Secrets {
+			r.add(&s.Projects[i].Secrets[j], ids)
 		}
 	}
 	return r
 }
 
-func (r register) add(s *Secret, ids map[string]string) {
+func (r *register) add(s *Secret, ids map[string]string) {
 	c := s.Credential
+	if s.Broken != "" {
+		r.lose(s, ids)
+	}
 	if c == nil {
 		return
 	}
 	target := last(c.Target)
+	if c.Kind == rotation.APIKey {
+		target = identity(c.Target, ids)
+	}
 	r.targets[target] = append(r.targets[target], s)
 	for _, k := range c.Journal.Keys() {
 		if k.ID != "" {
@@ -52,9 +55,29 @@ func (r register) add(s *Secret, ids map[string]string) {
 	}
 }
 
-// instead is the secret of a credential of the account; empty if there is none.
-func (r register) instead(account string) string {
-	if secrets := r.targets[account]; len(secrets) > 0 {
+// lose notes a journal that cannot be read. Whose keys it names, its target tells, if
+// that can be read.
+func (r *register) lose(s *Secret, ids map[string]string) {
+	gap := s.gap()
+	switch {
+	case strings.Contains(s.Target, "/serviceAccounts/"):
+		r.broken[last(s.Target)] = &gap
+	case s.Target != "":
+		r.broken[apiKeysOf(projectOf(s.Target), ids)] = &gap
+	case r.unread == nil:
+		r.unread = &gap
+	}
+}
+
+// apiKeysOf is what all API keys of a project are of.
+func apiKeysOf(project string, ids map[string]string) string {
+	return "projects/" + cmp.Or(ids[project], project)
+}
+
+// instead is the secret of a credential of the account, or of one that was registered
+// by this API key; empty if there is none.
+func (r register) instead(target string) string {
+	if secrets := r.targets[target]; len(secrets) > 0 {
 		return secrets[0].Name
 	}
 	return ""
@@ -86,15 +109,15 @@ func (s *Snapshot) projectIDs() map[string]string {
 type claim struct {
 	held   *held  // the journal names it
 	maker  string // secret of the credential for which keyturn made it, although no journal names it; "keyturn" if that is not known; empty if it did not
-	unread *Gap   // why neither is known for certain
+	unread *Gap   // why that is not known for certain
 }
 
-// claimed looks a key up. unread is of the project of the key.
-func (r register) claimed(id string, unread *Gap) claim {
+// claimed looks a key up, which is of an account or of the API keys of a project.
+func (r register) claimed(id, of string) claim {
 	if h, ok := r.keys[id]; ok {
 		return claim{held: &h}
 	}
-	return claim{unread: cmp.Or(r.home, unread)}
+	return claim{unread: cmp.Or(r.broken[of], r.unread)}
 }
 
 // madeFor is the secret of a credential for which keyturn has made an uploaded key

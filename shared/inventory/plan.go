@@ -3,8 +3,6 @@ package inventory
 import (
 	"fmt"
 	"strings"
-
-	"example.com/keyturn/shared/rotation"
 )
 
 // Plan is how a credential comes under rotation, or goes.
@@ -25,41 +23,45 @@ func (i Item) Plan(home string) (plan Plan, ok bool) {
 	switch {
 	case i.State == Exposed:
 		return i.revoke(home), true
-	case i.State == Orphan:
-		return i.retire("nobody has its private half: take it away"), true
-	case i.State == Unclear:
-		return Plan{"find out whether keyturn rotates it", []Step{{Do: "let the inventory read the secrets (secretmanager.secrets.list), and run it again"}}}, true
-	case i.State == Disabled, i.State == Expired:
-		return i.retire("it cannot be used: delete it"), true
 	case i.State == Managed:
 		return Plan{}, false
-	case i.Use.Verdict == rotation.Unused:
+	case i.State == Unclear:
+		return Plan{"find out whether keyturn rotates it", []Step{{Do: "see to it that the inventory can read what it lists as not read (for secrets: secretmanager.secrets.list), and run it again"}}}, true
+	case i.State == Expired, i.Disabled && i.Spare():
+		return i.retire("it cannot be used: delete it"), true
+	case i.Spare():
 		return i.retire("nobody uses it: take it away"), true
+	case i.Disabled:
+		return Plan{"find out whether it may go: it is disabled, and nothing shows that nobody misses it", []Step{{Do: "ask those who used it"}}}, true
 	case !i.Kind.Rotates():
 		return i.replace(), true
 	case i.Instead != "":
-		return i.moveOver(home), true
+		return i.moveOver(), true
 	}
 	return i.adopt(home), true
 }
 
-// revoke is for what is in the wrong hands.
+// revoke is for what is in the wrong hands: the one reason to disable what is or may
+// be in use. Nothing in use is deleted.
 func (i Item) revoke(home string) Plan {
 	if i.Secret != "" {
 		return Plan{"revoke it: it is in the wrong hands", []Step{
-			{"replace it, and take it away as soon as its replacement works", command("keyturn", "revoke", last(i.Secret), "--key", i.ID, "--project", projectOf(i.Secret))},
+			{"replace it, and take it away as soon as its replacement works", Command("keyturn", "revoke", last(i.Secret), "--key", i.ID, "--project", projectOf(i.Secret))},
 		}}
 	}
 	p := i.retire("revoke it: it is in the wrong hands")
-	if i.Use.Verdict == rotation.Unused {
+	if i.Spare() {
 		return p
 	}
-	first := i.adopt(home)
+	next := i.adopt(home)
 	if i.Instead != "" {
-		first = i.moveOver(home)
+		next = i.moveOver()
 	}
-	p.Steps = append(p.Steps[:1:1], first.Steps...)
-	p.Steps[0].Do += ", which its users notice at once"
+	p.Steps = p.Steps[:0]
+	if off, _ := i.commands(); !i.Disabled && off != "" {
+		p.Steps = append(p.Steps, Step{"disable it, which its users notice at once, and which can be taken back", off})
+	}
+	p.Steps = append(p.Steps, next.Steps...)
 	return p
 }
 
@@ -67,13 +69,13 @@ func (i Item) revoke(home string) Plan {
 func (i Item) adopt(home string) Plan {
 	secret := i.secretID(home)
 	p := Plan{Goal: "have keyturn rotate it", Steps: []Step{
-		{"make a secret for it", command("gcloud", "secrets", "create", secret, "--replication-policy", "automatic", "--project", home)},
+		{"make a secret for it; if one holds it already, leave this out, and register that one", Command("gcloud", "secrets", "create", secret, "--replication-policy", "automatic", "--project", home)},
 	}}
 	add := "gcloud secrets versions add " + quoted(secret) + " --project " + quoted(home) + " --data-file "
 	if i.Kind == APIKeyKind {
 		p.Steps = append(p.Steps,
-			Step{"store it there", command("gcloud", "services", "api-keys", "get-key-string", i.ID, "--project", i.Project, "--format", "value(keyString)") + " | " + add + "-"},
-			Step{"register it", command("keyturn", "adopt", secret, "--api-key", i.Name, "--project", home)})
+			Step{"store it there", Command("gcloud", "services", "api-keys", "get-key-string", i.ID, "--project", i.Project, "--format", "value(keyString)") + " | " + add + "-"},
+			Step{"register it", Command("keyturn", "adopt", secret, "--api-key", i.Name, "--project", home)})
 		return p.handOver(secret)
 	}
 	if i.Keys >= keyLimit {
@@ -81,7 +83,7 @@ func (i Item) adopt(home string) Plan {
 	}
 	p.Steps = append(p.Steps,
 		Step{"store its key file there; without the file, leave this out: the next sweep makes a new key", add + "KEY_FILE"},
-		Step{"register it", command("keyturn", "adopt", secret, "--service-account", i.Account, "--project", home)})
+		Step{"register it", Command("keyturn", "adopt", secret, "--service-account", i.Account, "--project", home)})
 	return p.handOver(secret)
 }
 
@@ -94,13 +96,18 @@ func (p Plan) handOver(secret string) Plan {
 }
 
 // moveOver has its users go over to a credential of the same account.
-func (i Item) moveOver(home string) Plan {
-	p := i.retire("move its users to " + i.Instead + ", which holds a key of the same account")
-	move := Step{Do: "have its users read version current of " + i.Instead}
-	p.Steps = append([]Step{move}, p.Steps...)
-	p.Steps[1].Do = "once nobody uses it any more, " + p.Steps[1].Do
-	return p
+func (i Item) moveOver() Plan {
+	same := "a key of the same account"
+	if i.Kind == APIKeyKind {
+		same = "keys that keyturn makes as this one is"
+	}
+	return Plan{"move its users to " + i.Instead + ", which holds " + same, []Step{
+		{Do: "have its users read version current of " + i.Instead}, later,
+	}}
 }
+
+// later comes last where a credential is, or may be, in use.
+var later = Step{Do: "run the inventory again when they have moved: once its record shows that nobody uses this one, it says how to take it away"}
 
 // retire takes it away in a way that can be taken back for some time.
 func (i Item) retire(goal string) Plan {
@@ -119,16 +126,14 @@ func (i Item) retire(goal string) Plan {
 
 // replace is for what keyturn does not rotate: by hand.
 func (i Item) replace() Plan {
-	p := i.retire("replace it by hand: keyturn does not rotate this kind")
-	var create string
-	if i.Kind == HMACKeyKind {
-		create = command("gcloud", "storage", "hmac", "create", i.Account, "--project", i.Project)
-	} else {
+	create := Command("gcloud", "storage", "hmac", "create", i.Account, "--project", i.Project)
+	if i.Kind == OAuthSecretKind {
 		client, _, _ := strings.Cut(i.ID, "/")
-		create = command("gcloud", "iam", "oauth-clients", "credentials", "create", "NEW_ID", "--oauth-client", client, "--location", "global", "--project", i.Project)
+		create = Command("gcloud", "iam", "oauth-clients", "credentials", "create", "NEW_ID", "--oauth-client", client, "--location", "global", "--project", i.Project)
 	}
-	p.Steps = append([]Step{{"make another one", create}, {Do: "have its users take the new one"}}, p.Steps...)
-	return p
+	return Plan{"replace it by hand: keyturn does not rotate this kind", []Step{
+		{"make another one", create}, {Do: "have its users take the new one"}, later,
+	}}
 }
 
 // commands disable and delete it. An API key cannot be disabled, but undeleted.
@@ -136,18 +141,15 @@ func (i Item) commands() (disable, remove string) {
 	switch i.Kind {
 	case AccountKeyKind:
 		key := []string{i.ID, "--iam-account", i.Account, "--project", i.Project}
-		return command(append([]string{"gcloud", "iam", "service-accounts", "keys", "disable"}, key...)...),
-			command(append([]string{"gcloud", "iam", "service-accounts", "keys", "delete"}, key...)...)
+		return Command(append([]string{"gcloud", "iam", "service-accounts", "keys", "disable"}, key...)...),
+			Command(append([]string{"gcloud", "iam", "service-accounts", "keys", "delete"}, key...)...)
 	case APIKeyKind:
-		return "", command("gcloud", "services", "api-keys", "delete", i.ID, "--project", i.Project)
+		return "", Command("gcloud", "services", "api-keys", "delete", i.ID, "--project", i.Project)
 	case HMACKeyKind:
-		return command("gcloud", "storage", "hmac", "update", i.ID, "--deactivate", "--project", i.Project),
-			command("gcloud", "storage", "hmac", "delete", i.ID, "--project", i.Project)
+		return Command("gcloud", "storage", "hmac", "update", i.ID, "--deactivate", "--project", i.Project),
+			Command("gcloud", "storage", "hmac", "delete", i.ID, "--project", i.Project)
 	}
-	client, id, _ := strings.Cut(i.ID, "/")
-	of := []string{id, "--oauth-client", client, "--location", "global", "--project", i.Project}
-	return command(append([]string{"gcloud", "iam", "oauth-clients", "credentials", "update"}, append(of, "--disabled")...)...),
-		command(append([]string{"gcloud", "iam", "oauth-clients", "credentials", "delete"}, of...)...)
+	return "", "" // of OAuth clients no use is known, so that none is ever certain to be unused
 }
 
 // secretID is a name for the credential's secret.

@@ -22,6 +22,7 @@ type Secret struct {
 	Staging    bool        `json:"staging,omitempty"`    // it holds private halves that are not verified yet
 	Credential *Credential `json:"credential,omitempty"` // nil if it is not registered with keyturn, or Broken
 	Broken     string      `json:"broken,omitempty"`     // why its registration cannot be read; empty if it can, or there is none
+	Target     string      `json:"target,omitempty"`     // of Broken: as Credential has it, if that much can be read
 }
 
 // Credential is what a secret is registered as.
@@ -41,9 +42,17 @@ func (s *Secret) Register(labels, annotations map[string]string) {
 	case rotation.Managed:
 		c, err := rotation.ParseCredential(s.Name, labels, annotations)
 		if err != nil {
-			s.Broken = err.Error()
+			s.Broken, s.Target = err.Error(), c.Target
 			return
 		}
 		s.Credential = &Credential{Kind: c.Kind, Target: c.Target, Policy: c.Policy, Journal: c.Journal}
+	}
+}
+
+// gap is what is not known for a registration that cannot be read.
+func (s *Secret) gap() Gap {
+	return Gap{
+		Part: Secrets, Of: s.Name, Cause: Failed, Detail: s.Broken,
+		Next: "mend its annotations: " + Command("keyturn", "status", last(s.Name), "--project", projectOf(s.Name)) + " says what is wrong with them",
 	}
 }

@@ -27,6 +27,8 @@ type Project struct {
 	Secrets      []Secret        `json:"secrets,omitempty"`
 	Uses         map[Kind]Record `json:"uses,omitempty"` // of the kinds whose use Cloud Monitoring records
 	Gaps         []Gap           `json:"gaps,omitempty"`
+
+	Activities map[string]Activity `json:"activities,omitempty"` // what Policy Analyzer knows of service-account keys, by their ids
 }
 
 // Account is a service account with its user-managed keys.

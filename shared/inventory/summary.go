@@ -16,9 +16,8 @@ type Summary struct {
 
 // Summarise counts.
 func Summarise(s Snapshot, items []Item) Summary {
-	sum := Summary{Credentials: len(items), States: map[State]int{}, Kinds: map[Kind]int{}, Gaps: len(s.Gaps)}
+	sum := Summary{Credentials: len(items), States: map[State]int{}, Kinds: map[Kind]int{}, Gaps: len(s.Unread())}
 	for _, p := range s.Projects {
-		sum.Gaps += len(p.Gaps)
 		if !p.Outside {
 			sum.Projects++
 			sum.Accounts += len(p.Accounts)

@@ -27,7 +27,7 @@ func Advised(a alerting.Alert) alerting.Alert {
 	}
 	if a.State == alerting.Acknowledged || a.State == alerting.Resolved {
 		a.Next = "keyturn alerts list"
-		if incidentID.MatchString(a.Incident) {
+		if IsIncident(a.Incident) {
 			a.Next = "keyturn alerts show " + a.Incident
 		}
 	}

@@ -3,16 +3,16 @@ package notify
 import (
 	"cmp"
 	"encoding/json"
-	"regexp"
 	"strings"
 
 	"example.com/keyturn/shared/alerting"
 	"example.com/keyturn/shared/event"
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // command finds the first command of keyturn's in what comes next, and its arguments
 // as far as they are whole words.
-var command = regexp.MustCompile(`\bkeyturn (revoke|rotate|rollback|status|alerts list|alerts show)\b((?: [A-Za-z0-9:./_-]*[A-Za-z0-9_-])*)(?:$|[\s,;:.)]|'(?:\W|$))`)
+var command = lazyregexp.New(`\bkeyturn (revoke|rotate|rollback|status|alerts list|alerts show)\b((?: [A-Za-z0-9:./_-]*[A-Za-z0-9_-])*)(?:$|[\s,;:.)]|'(?:\W|$))`)
 
 // Call is how gcloud, for people who have nothing else at hand, asks keyturn's
 // function for the same as the first command in what comes next of a notice. region
@@ -28,7 +28,7 @@ func Call(n alerting.Notice, region string) string {
 	switch {
 	case m[1] == "alerts list":
 		return call("keyturn-alert-http", "", region, `{"command":"list"}`)
-	case m[1] == "alerts show" && len(args) > 0 && incidentID.MatchString(args[0]):
+	case m[1] == "alerts show" && len(args) > 0 && IsIncident(args[0]):
 		return call("keyturn-alert-http", "", region, `{"command":"show","incident":"`+args[0]+`"}`)
 	}
 	c, ok := parse(m[1], args, n.Credential)

@@ -2,9 +2,10 @@ package notify
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // details are a message's parts by name, for receivers that show or keep them as
@@ -22,7 +23,7 @@ func details(m message) map[string]string {
 	return d
 }
 
-var notOfAName = regexp.MustCompile(`[^a-z0-9]+`)
+var notOfAName = lazyregexp.New(`[^a-z0-9]+`)
 
 // annotations are details, named as Alertmanager and Security Command Center demand,
 // with the summary and the description that templates of receivers expect.

@@ -68,12 +68,12 @@ var milestones = map[string]Explanation{
 		"1. Wait: it is enabled again once the tokens have died, an hour at most. 2. Meanwhile read in the audit log what was done with the account.",
 	},
 	event.MilestonePrefix + string(event.Exposed): {
-		"Google has found the key in public, or in the wrong hands. Whoever reads it can use it until it is revoked.",
-		"1. keyturn replaces and revokes it by itself: 'keyturn status SECRET' shows how far that is. 2. Find where it leaked, and take it away there. 3. Read in the audit log what was done with it since.",
+		"A key works that is in the wrong hands: Google has found it in public, or somebody has enabled one again that was revoked. Whoever has it can use it until it is disabled.",
+		"1. keyturn replaces and disables it by itself: 'keyturn status SECRET' shows how far that is. 2. Find where it leaked, or who enabled it, and stop that there. 3. Read in the audit log what was done with it since.",
 	},
 	event.MilestonePrefix + string(event.Broken): {
-		"What consumers are given does not work: somebody has disabled or deleted the key, or the version that holds it, past keyturn. They fail now, or as soon as they sign in again.",
-		"1. keyturn rotate SECRET gives them another. 2. Look in the audit log who disabled or deleted it, and why.",
+		"What consumers are given does not work: somebody has disabled or deleted the key, the version that holds it, or the service account, past keyturn. They fail now, or as soon as they sign in again.",
+		"1. keyturn rotate SECRET gives them another. If it is the account that was deleted, 'keyturn status SECRET' tells how to bring it back. 2. Look in the audit log who disabled or deleted it, and why.",
 	},
 	event.MilestonePrefix + string(event.Overdue): {
 		"What should have happened in the rotation by now has not: nothing calls keyturn for it, or every call fails. Keys grow older than their policy allows.",

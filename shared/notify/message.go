@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // message is what every channel says of an alert. Its texts are single lines that
@@ -74,7 +74,7 @@ func compose(a alerting.Alert, d Deployment) message {
 	if m.Attack != "" {
 		m.Technique = strings.TrimSpace(a.Technique + " " + techniques[a.Technique])
 	}
-	if a.State != alerting.Acknowledged && a.State != alerting.Resolved && !passing(a) && incidentID.MatchString(a.Incident) {
+	if a.State != alerting.Acknowledged && a.State != alerting.Resolved && !passing(a) && IsIncident(a.Incident) {
 		m.Ack = "keyturn alerts ack " + a.Incident
 	}
 	return m
@@ -84,7 +84,10 @@ func compose(a alerting.Alert, d Deployment) message {
 // nobody has to take it up, and nobody will say that it is resolved.
 func passing(a alerting.Alert) bool { return a.Only != "" || a.Rule == "test" }
 
-var incidentID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+// IsIncident reports whether a text is the whole id of an incident.
+func IsIncident(id string) bool { return incidentID.MatchString(id) }
+
+var incidentID = lazyregexp.New(`^[0-9a-f]{32}$`)
 
 // Sentence is what happened, after a warning where that is doubtful.
 func Sentence(a alerting.Alert) string {

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 
-	"example.com/keyturn/shared/alerting"
 	"golang.org/x/oauth2"
+
+	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // SecurityCommandCenter writes alerts as findings of Security Command Center, by its
@@ -30,7 +31,7 @@ const sccURL = "https://securitycenter.googleapis.com"
 // (cloud.google.com/security-command-center/docs/reference/rest/v2): a finding's id has
 // up to 32 letters and digits, which an incident's id is; the name of a source property
 // has up to 255 letters, digits and "_", and begins with a letter. Texts have none.
-var sccID = regexp.MustCompile(`^[a-zA-Z0-9]{1,32}$`)
+var sccID = lazyregexp.New(`^[a-zA-Z0-9]{1,32}$`)
 
 // sccFinding is the resource Finding of API v2, as far as keyturn has something to say.
 type sccFinding struct {

@@ -1,11 +1,12 @@
 package notify
 
 import (
-	"regexp"
 	"strings"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
-var technique = regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)
+var technique = lazyregexp.New(`^T\d{4}(\.\d{3})?$`)
 
 // techniques are the names of the techniques of MITRE ATT&CK that detectors have, by
 // their id (attack.mitre.org/techniques).

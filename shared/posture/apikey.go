@@ -24,17 +24,16 @@ func (j *judge) apiKeys(p *project, look func(k inventory.APIKey, name string)) 
 	j.none(p, inventory.APIKeys, "API keys")
 }
 
-func (p *project) deleted(name string) []string {
-	return []string{"gcloud", "services", "api-keys", "delete", path.Base(name), "--project=" + p.ID}
-}
-
 func noAPIKeys(j *judge, p *project) {
 	j.apiKeys(p, func(k inventory.APIKey, name string) {
-		r := Result{Status: Fail, Project: p.ID, Resource: name, Credential: p.credential(name), Reason: "it exists", Evidence: p.saw(inventory.APIKeys, name, "an API key that is not deleted")}
-		if i := p.item(name); i != nil {
-			r.Reason += usedOrNot[i.Use.Verdict]
+		i := p.item(name)
+		r := Result{Status: Fail, Project: p.ID, Resource: name, Credential: i.Secret, Reason: "it exists" + usedOrNot[i.Use.Verdict], Evidence: p.saw(inventory.APIKeys, name, "an API key that is not deleted")}
+		if by := p.retiring(i); by != "" {
+			r.Reason += "; " + by
 		}
-		r.Fix = inventory.Command(p.deleted(name)...)
+		if r.Fix = p.keyless(i); r.Fix == "" {
+			r.Next = "nothing is known that could stand in for a key of browsers or apps: see to its restrictions, and exempt it"
+		}
 		j.add(r)
 	})
 }
@@ -47,9 +46,7 @@ var usedOrNot = map[rotation.Use]string{
 
 func apiKeysRotated(j *judge, p *project) {
 	j.apiKeys(p, func(k inventory.APIKey, name string) {
-		r := j.aged(p, inventory.APIKeys, name, "createTime", k.Created)
-		r.Fix = p.replaced(r, name, p.deleted(name)...)
-		j.add(r)
+		j.add(p.replaced(j.aged(p, inventory.APIKeys, name, "createTime", k.Created)))
 	})
 }
 
@@ -68,10 +65,19 @@ func restrictedToCallers(j *judge, p *project) {
 			r.Status, r.Reason = Fail, fmt.Sprintf("its %s %s is as good as anywhere", kind, values[i])
 		}
 		if r.Status == Fail {
-			r.Fix = inventory.Command("gcloud", "services", "api-keys", "update", path.Base(name), "--allowed-ips=ADDRESS", "--project="+p.ID)
+			r = p.restricted(r, "--allowed-ips=ADDRESS")
 		}
 		j.add(r)
 	})
+}
+
+// restricted adds to the result for an API key the command that restricts it.
+func (p *project) restricted(r Result, flag string) Result {
+	if p.retiring(p.item(r.Resource)) != "" {
+		return p.replaced(r) // its successor has what it has
+	}
+	r.Fix = inventory.Command("gcloud", "services", "api-keys", "update", path.Base(r.Resource), flag, "--project="+p.ID)
+	return r
 }
 
 // callers are those that a key is restricted to; the API takes one kind only.
@@ -126,7 +132,7 @@ func restrictedToAPIs(j *judge, p *project) {
 			r.Status, r.Reason = Fail, "it may call "+allOfGoogleCloud+", which stands for all of Google Cloud's APIs"
 		}
 		if r.Status == Fail {
-			r.Fix = inventory.Command("gcloud", "services", "api-keys", "update", path.Base(name), "--api-target=service=SERVICE", "--project="+p.ID)
+			r = p.restricted(r, "--api-target=service=SERVICE")
 		}
 		j.add(r)
 	})

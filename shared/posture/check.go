@@ -66,7 +66,7 @@ func benchmark() []Check {
 			Title: "Service accounts have no user-managed keys",
 			Why:   "Whoever has a key's private half is the service account, from anywhere, for as long as the key lives. Google's own keys never leave Google, and are rotated by it.",
 			How:   "Fails for each service account that has a user-managed key, disabled and expired ones included, as `gcloud iam service-accounts keys list --managed-by=user` lists them. Default service accounts are looked at, too, which the benchmark's filter leaves out.",
-			Fix:   "Have the program run as the service account (an attached account, or workload identity federation), then delete the key; until then, have keyturn rotate it.",
+			Fix:   "Have the program run as the service account (an attached account, or workload identity federation), then release the credential and delete the key; until then, have keyturn rotate it.",
 			Blind: "Whether a key is still needed: see unused-credential.",
 		},
 		{
@@ -82,7 +82,7 @@ func benchmark() []Check {
 			Title: "User-managed keys of service accounts are at most 90 days old",
 			Why:   "The older a key is, the more copies of it there are, and the longer a lost one is of use.",
 			How:   "Fails for each user-managed key whose validAfterTime lies more than 90 days back, disabled and expired ones included.",
-			Fix:   "Have keyturn rotate it, or delete it.",
+			Fix:   "Have keyturn rotate it; one that nobody uses, disable, then delete. An old key that keyturn has superseded it takes away by itself.",
 			Blind: "When a key was uploaded: Google tells from when on its certificate is valid, which whoever made it chose.",
 		},
 		{
@@ -90,7 +90,7 @@ func benchmark() []Check {
 			Title: "API keys exist for active services only",
 			Why:   "An API key names nobody: whoever has it may call, and the log cannot tell who did.",
 			How:   "Fails for each API key that is not deleted, as the benchmark's audit wants none to be listed; the reason tells whether it is used. Keep those that nothing else can stand in for, such as a mobile app's, and see to cis-1.13 to cis-1.15 for them.",
-			Fix:   "Have the program use a service account, then delete the key.",
+			Fix:   "Have the program use a service account, then release the credential and delete the key; exempt a key of browsers or apps, for which nothing else can stand in.",
 			Blind: "Whether another way to authenticate would do, which is what the benchmark asks.",
 		},
 		{
@@ -114,7 +114,7 @@ func benchmark() []Check {
 			Title: "API keys are at most 90 days old",
 			Why:   "An API key never expires: one that was stolen works until somebody deletes it.",
 			How:   "Fails for each API key that is not deleted and was created more than 90 days ago.",
-			Fix:   "Have keyturn rotate it, or delete it.",
+			Fix:   "Have keyturn rotate it; one that nobody uses, delete. An old key that keyturn has superseded it takes away by itself.",
 			Blind: "A key whose string was regenerated in the console keeps its time of creation.",
 		},
 	}
@@ -126,16 +126,16 @@ func own() []Check {
 			ID: "unused-credential", Severity: detect.Warning, run: used,
 			Title: "Credentials are used",
 			Why:   "A credential that nobody uses does no good, and nobody would miss it but a thief.",
-			How:   "Fails for each service-account key, HMAC key and API key that works and was not used for 90 days (`--unused`), by Cloud Monitoring's record of uses, in which a failed use counts, too. Unknown where the record does not reach back that far.",
-			Fix:   "Disable it, wait, then delete it.",
+			How:   "Fails for each service-account key, HMAC key and API key that works and was not used for 90 days (`--unused`), by Cloud Monitoring's record of uses, in which a failed use counts, too, and of service-account keys by Policy Analyzer's, which reaches further back. Unknown where neither reaches back that far. A key that keyturn has superseded passes: it takes it away by itself.",
+			Fix:   "Disable it, wait, then delete it; one that keyturn rotates, release first.",
 			Blind: "Uses that Google does not record, such as calls of APIs other than Google Cloud's; OAuth client secrets, of whose use there is no record, are left out.",
 		},
 		{
 			ID: "too-many-keys", Severity: detect.Warning, run: fewKeys,
 			Title: "A service account has no more keys than a rotation needs",
 			Why:   "Each key is one more to lose. A rotation needs two; more are copies that nobody keeps account of, and at ten no rotation is possible.",
-			How:   "Fails for each service account with more than 2 user-managed keys (`--max-keys`), disabled ones included.",
-			Fix:   "Delete the oldest that nobody uses.",
+			How:   "Fails for each service account with more than 2 user-managed keys (`--max-keys`), disabled ones included. Those that keyturn has superseded do not count: it takes them away by itself.",
+			Fix:   "Disable the oldest that nobody uses, later delete it; have those rotated that are used.",
 			Blind: "Which of them is whose.",
 		},
 		{

@@ -47,6 +47,7 @@ func page() string {
 	for _, c := range Checks() {
 		fmt.Fprintf(&b, "### %s\n\n%s. %s\n\nHow it is decided: %s\n\nWhat to do: %s\n\nWhat it cannot know: %s\n\n", c.ID, c.Title, c.Why, c.How, c.Fix, c.Blind)
 	}
+	b.WriteString(exempting)
 	b.WriteString("## Permissions\n\n" + permissionsIntro + "| part | permission | method |\n| --- | --- | --- |\n")
 	for _, part := range slices.Sorted(maps.Keys(Permissions())) {
 		if part != inventory.Folders && part != inventory.Projects {
@@ -78,7 +79,8 @@ unknown, or the command could not be carried out.
 
 What failed is kept in a file (` + "`--state`" + `, or one for the project in the cache directory;
 ` + "`--state -`" + ` keeps nothing), so that the next report tells what is new, what still fails
-and since when, and what was fixed. What cannot be read the next time is not taken for
+and since when, and what was fixed. What another world left, such as a local one, or one
+whose clock was ahead, is not compared with. What cannot be read the next time is not taken for
 fixed. The function keeps the same in its store (KEYTURN_STATE).
 
 | form | what it is | checked against |
@@ -98,8 +100,48 @@ Benchmark, versions 1.2 to 4.0. Version 5.0 moved each by one.
 
 `
 
+const exempting = `## What to do about a failure
+
+The command that is printed changes what failed and nothing else. What is in CAPITALS in
+it is to be filled in. No command deletes or disables a key that keyturn rotates: such a
+key is rotated, or its credential is released first; one that was superseded keyturn
+takes away by itself. Keys that somebody may be using are not taken away either:
+` + "`keyturn inventory --adopt-plan`" + ` says how they come under rotation.
+
+keyturn makes service-account keys by uploading them or by having them created
+(keyMode), so enforcing org-policy-key-upload and org-policy-key-creation both stops
+every rotation. A policy by which keyturn makes keys of the project has no command: the
+result says what it would stop. To enforce it for all others, exempt the accounts of
+keyturn's credentials by a tag:
+
+` + "```sh" + `
+gcloud resource-manager tags keys create keyturn --parent=organizations/ORGANIZATION
+gcloud resource-manager tags values create rotates --parent=ORGANIZATION/keyturn
+gcloud resource-manager tags bindings create --tag-value=ORGANIZATION/keyturn/rotates \
+  --parent=//iam.googleapis.com/projects/PROJECT_NUMBER/serviceAccounts/UNIQUE_ID
+gcloud org-policies set-policy policy.yaml
+` + "```" + `
+
+where policy.yaml is, of the constraint that is to be enforced,
+
+` + "```yaml" + `
+name: projects/PROJECT_ID/policies/iam.disableServiceAccountKeyUpload
+spec:
+  rules:
+    - condition:
+        expression: resource.matchTag('ORGANIZATION/keyturn', 'rotates')
+      enforce: false
+    - enforce: true
+` + "```" + `
+
+Such a policy is enforced with exceptions, which posture takes for enforced.
+
+`
+
 const permissionsIntro = `Whoever runs the command, and the service account of the audit function, needs these on
 the project; without one, the checks that need it are unknown. The organisation policy
-ones come with roles/orgpolicy.policyViewer. None of them reads a secret's payload.
+ones come with roles/orgpolicy.policyViewer. The function's role keyturnAudit has them all
+([shared/deployment](../shared/deployment)), and ` + "`keyturn doctor`" + ` misses them where the job is
+scheduled. None of them reads a secret's payload.
 
 `

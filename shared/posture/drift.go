@@ -33,18 +33,29 @@ type Failure struct {
 type State struct {
 	At       time.Time `json:"at"`
 	Scope    string    `json:"scope"`
-	Failures []Failure `json:"failures"` // by id
+	World    string    `json:"world,omitempty"` // address of the embedded cloud that it is of; empty is Google's own
+	Failures []Failure `json:"failures"`        // by id
 
 	// Idle is since when reports find that nobody used a credential, by its name. A
 	// record of uses reaches back some weeks only; those of reports add up.
 	Idle map[string]time.Time `json:"idle,omitempty"`
 }
 
+// before is the state, if it is of the same scope and world, and no later than the
+// snapshot; else there is nothing to compare with. An embedded cloud that was begun
+// anew has an earlier clock than the one before.
+func (s State) before(now Snapshot) State {
+	if s.Scope != now.Inventory.Scope || s.World != now.World || s.At.After(now.Inventory.At) {
+		return State{World: now.World}
+	}
+	return s
+}
+
 // compare marks what changed since an earlier report, and returns what is to be kept
 // for the next. A failure whose check could not read everything of its project is
 // kept: not to be seen is not to be mended.
 func (r *Report) compare(last State) State {
-	next := State{At: r.At, Scope: r.Scope, Failures: []Failure{}}
+	next := State{At: r.At, Scope: r.Scope, World: last.World, Failures: []Failure{}}
 	r.Since = last.At
 	before := make(map[string]Failure, len(last.Failures))
 	for _, f := range last.Failures {

@@ -1,6 +1,7 @@
 package posture
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -34,7 +35,7 @@ func (r Result) finding(report Report, shown func(string, int) string) detect.Fi
 		ID: identify(r.ID, report.Scope, r.Failing.UTC().Format(time.DateOnly)), Time: report.At, Detector: check.Detector(), Severity: r.Severity, Score: 1,
 		Subject: shown(r.Resource, maxName), Project: shown(r.Project, maxName), Credential: shown(r.Credential, maxName), Count: 1,
 		FirstSeen: r.Failing, LastSeen: report.At, Runbook: check.Runbook(), Evidence: []string{},
-		Reason: shown(check.Title+": "+r.Reason, maxReason), Advice: shown(r.Fix, maxReason),
+		Reason: shown(check.Title+": "+r.Reason, maxReason), Advice: shown(cmp.Or(r.Fix, r.Next), maxReason),
 		Link: "https://console.cloud.google.com/iam-admin/serviceaccounts?project=" + r.Project,
 	}
 	return f

@@ -8,7 +8,6 @@ import (
 
 	"example.com/keyturn/shared/detect"
 	"example.com/keyturn/shared/inventory"
-	"example.com/keyturn/shared/rotation"
 )
 
 // The constraints that are looked at.
@@ -31,19 +30,19 @@ func organisation() []Check {
 	const exceptions = "Exceptions by tags on single service accounts."
 	return []Check{
 		{
-			ID: "org-policy-key-creation", Severity: detect.Warning, run: enforced(rotation.Create, managedKeyCreation, keyCreation),
+			ID: "org-policy-key-creation", Severity: detect.Warning, run: enforced(byCreation, managedKeyCreation, keyCreation),
 			Title: "Nobody can create service-account keys",
 			Why:   "Where no key can be created, none can be lost. Google has it so in organisations made since May 2024.",
 			How:   inherited + " Passes if " + managedKeyCreation + " or " + keyCreation + " is enforced.",
-			Fix:   "Enforce it; credentials of keyturn's with keyMode create need an exception, or keyMode upload.",
+			Fix:   "Enforce it, unless keyturn creates keys: to rotate keys it takes either this or uploading. Exempt the accounts of credentials with keyMode create, as docs/posture.md says, or have them uploaded.",
 			Blind: exceptions,
 		},
 		{
-			ID: "org-policy-key-upload", Severity: detect.Warning, run: enforced(rotation.Upload, managedKeyUpload, keyUpload),
+			ID: "org-policy-key-upload", Severity: detect.Warning, run: enforced(byUpload, managedKeyUpload, keyUpload),
 			Title: "Nobody can upload keys for service accounts",
 			Why:   "An uploaded key was made where nobody knows how well it is kept.",
 			How:   inherited + " Passes if " + managedKeyUpload + " or " + keyUpload + " is enforced.",
-			Fix:   "Enforce it; credentials of keyturn's with keyMode upload, which is the usual one, need an exception.",
+			Fix:   "Enforce it, unless keyturn uploads keys, as it does by itself: to rotate keys it takes either this or creating them. Exempt the accounts of its credentials, as docs/posture.md says.",
 			Blind: exceptions,
 		},
 		{
@@ -55,19 +54,19 @@ func organisation() []Check {
 			Blind: "Whether Google finds a key, which it promises for public repositories only.",
 		},
 		{
-			ID: "org-policy-bound-api-keys", Severity: detect.Warning, run: enforced("", boundAPIKeys),
+			ID: "org-policy-bound-api-keys", Severity: detect.Warning, run: enforced(byBinding, boundAPIKeys),
 			Title: "Nobody can create API keys that are bound to service accounts",
 			Why:   "Such a key acts as the account in everything that it may do, and is as easily lost as any other API key.",
 			How:   inherited + " Passes if " + boundAPIKeys + " is enforced, which it is unless somebody lifts it.",
-			Fix:   "Enforce it.",
+			Fix:   "Enforce it, unless keyturn rotates such keys.",
 			Blind: exceptions,
 		},
 	}
 }
 
 // enforced passes if any of the constraints is enforced, the first of which is the
-// one to set. Credentials of keyturn's that are rotated in mode would be in the way.
-func enforced(mode rotation.KeyMode, constraints ...string) func(*judge, *project) {
+// one to set, unless keyturn could not make credentials by way of it any more.
+func enforced(by way, constraints ...string) func(*judge, *project) {
 	return func(j *judge, p *project) {
 		r := Result{Status: Fail, Project: p.ID, Resource: p.name() + "/policies/" + constraints[0], Reason: strings.Join(constraints, " and ") + " are off"}
 		if len(constraints) == 1 {
@@ -91,23 +90,12 @@ func enforced(mode rotation.KeyMode, constraints ...string) func(*judge, *projec
 			j.unknown(p.ID, *gap)
 			return
 		default:
-			r.Fix = setPolicy(p, constraints[0], `{"enforce":true}`)
-			if n := p.inMode(mode); n > 0 {
-				r.Reason += fmt.Sprintf("; %s of keyturn's here would need an exception (keyMode %s)", counted(n, "credential"), mode)
+			if r.Next = p.needs(by); r.Next == "" {
+				r.Fix = setPolicy(p, constraints[0], `{"enforce":true}`)
 			}
 		}
 		j.add(r)
 	}
-}
-
-// inMode counts keyturn's service-account keys that are rotated in a mode; none for "".
-func (p *project) inMode(mode rotation.KeyMode) (n int) {
-	for _, s := range p.Secrets {
-		if c := s.Credential; c != nil && c.Kind == rotation.ServiceAccountKey && mode != "" && c.Policy.Mode() == mode {
-			n++
-		}
-	}
-	return n
 }
 
 func disablesExposed(j *judge, p *project) {

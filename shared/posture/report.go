@@ -35,11 +35,10 @@ type Summary struct {
 
 // Evaluate judges a snapshot, tells what changed since the report that left last, and
 // returns what is to be kept for the next. A check that was not asked for is left out.
-// The state of another scope, and the zero State, are compared with nothing.
+// The state of another scope or world, a later one, and the zero State, are compared
+// with nothing.
 func Evaluate(s Snapshot, c Config, last State) (Report, State) {
-	if last.Scope != s.Inventory.Scope {
-		last = State{}
-	}
+	last = last.before(s)
 	idle := map[string]time.Time{}
 	r := Report{At: s.Inventory.At, Scope: s.Inventory.Scope, Status: Pass, Checks: []Summary{}, Results: []Result{}}
 	projects := s.projects()
@@ -75,13 +74,33 @@ func (s *Snapshot) projects() []project {
 	for _, i := range inventory.Classify(s.Inventory) {
 		items[i.Project] = append(items[i.Project], i)
 	}
+	registered, unsure := s.registered()
 	var all []project
 	for i := range s.Inventory.Projects {
 		if p := &s.Inventory.Projects[i]; !p.Outside {
-			all = append(all, project{Project: p, more: s.Projects[p.ID], at: s.Inventory.At, items: items[p.ID]})
+			all = append(all, project{Project: p, more: s.Projects[p.ID], at: s.Inventory.At, items: items[p.ID], registered: registered, unsure: unsure})
 		}
 	}
 	return all
+}
+
+// registered are keyturn's credentials by their secrets, and why some may be missing.
+func (s *Snapshot) registered() (all map[string]*inventory.Credential, unsure *inventory.Gap) {
+	all = map[string]*inventory.Credential{}
+	for i := range s.Inventory.Projects {
+		p := &s.Inventory.Projects[i]
+		for _, secret := range p.Secrets {
+			if secret.Credential != nil {
+				all[secret.Name] = secret.Credential
+			}
+		}
+		for _, g := range p.Gaps {
+			if g.Part == inventory.Secrets && g.Cause != inventory.APIDisabled {
+				unsure = &g
+			}
+		}
+	}
+	return all, unsure
 }
 
 func summarise(c Check, results []Result) Summary {

@@ -36,9 +36,9 @@ type Result struct {
 	Credential string          `json:"credential,omitempty"` // projects/P/secrets/S: keyturn's, where it is about one
 	Reason     string          `json:"reason"`
 	Evidence   []Evidence      `json:"evidence"`
-	Fix        string          `json:"fix,omitempty"`        // of a failure: the command
+	Fix        string          `json:"fix,omitempty"`        // of a failure: the command, of which what is in CAPITALS is to be filled in; empty where Next says why there is none
 	Permission string          `json:"permission,omitempty"` // of unknown: what reading it takes, if that is what is missing
-	Next       string          `json:"next,omitempty"`       // of unknown: what to do, so that it is known
+	Next       string          `json:"next,omitempty"`       // what to do where there is no command: of unknown, so that it is known
 	Change     Change          `json:"change,omitempty"`     // since the last time; empty if nothing is known of that
 	Failing    time.Time       `json:"failing_since,omitzero"`
 }
@@ -75,6 +75,9 @@ type project struct {
 	more  Project
 	at    time.Time // when its inventory was read
 	items []inventory.Item
+
+	registered map[string]*inventory.Credential // by secret, of all projects
+	unsure     *inventory.Gap                   // why some of those may be missing; nil if they are not
 }
 
 func (p *project) name() string { return "projects/" + p.ID }

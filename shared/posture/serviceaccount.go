@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/keyturn/shared/inventory"
+	"example.com/keyturn/shared/rotation"
 )
 
 func (p *project) account(a inventory.Account) string {
@@ -28,23 +29,33 @@ func (j *judge) keys(p *project, look func(a inventory.Account, name string)) {
 
 func onlyGoogleKeys(j *judge, p *project) {
 	j.keys(p, func(a inventory.Account, name string) {
-		n := len(a.Keys)
-		r := Result{Status: Pass, Project: p.ID, Resource: name, Reason: "it has no user-managed keys", Evidence: p.saw(inventory.AccountKeys, name, "%s", counted(n, "user-managed key"))}
-		if n > 0 {
-			r.Status, r.Reason = Fail, "it has "+counted(n, "user-managed key")
-			if managed := p.managed(a); managed > 0 {
+		r := Result{Status: Pass, Project: p.ID, Resource: name, Reason: "it has no user-managed keys", Evidence: p.saw(inventory.AccountKeys, name, "%s", counted(len(a.Keys), "user-managed key"))}
+		if keys := p.keysOf(a); len(keys) > 0 {
+			r.Status, r.Reason = Fail, "it has "+counted(len(keys), "user-managed key")
+			if managed := managedAmong(keys); managed > 0 {
 				r.Reason += fmt.Sprintf(", of which keyturn rotates %d", managed)
 			}
-			r.Fix = inventory.Command("gcloud", "iam", "service-accounts", "keys", "delete", a.Keys[0].ID, "--iam-account="+a.Email, "--project="+p.ID)
+			r.Fix = p.keyless(first(keys, func(i *inventory.Item) bool { return i.Secret == "" && dispensable(i) }, func(i *inventory.Item) bool { return p.retiring(i) == "" }))
 		}
 		j.add(r)
 	})
 }
 
-// managed counts the keys of an account that keyturn rotates.
-func (p *project) managed(a inventory.Account) (n int) {
-	for _, i := range p.items {
-		if i.Kind == inventory.AccountKeyKind && i.Account == a.Email && i.State == inventory.Managed {
+// first is the first for which the earliest condition holds that does for any; without
+// one, the first of all.
+func first(all []*inventory.Item, conditions ...func(*inventory.Item) bool) *inventory.Item {
+	for _, holds := range conditions {
+		if i := slices.IndexFunc(all, holds); i >= 0 {
+			return all[i]
+		}
+	}
+	return all[0]
+}
+
+// managedAmong counts the keys that keyturn rotates.
+func managedAmong(keys []*inventory.Item) (n int) {
+	for _, i := range keys {
+		if i.Secret != "" {
 			n++
 		}
 	}
@@ -59,8 +70,7 @@ func keysRotated(j *judge, p *project) {
 			if k.Disabled {
 				r.Reason += "; it is disabled"
 			}
-			r.Fix = p.replaced(r, name, "gcloud", "iam", "service-accounts", "keys", "delete", k.ID, "--iam-account="+a.Email, "--project="+p.ID)
-			j.add(r)
+			j.add(p.replaced(r))
 		}
 		if len(a.Keys) == 0 {
 			j.add(Result{Status: Pass, Project: p.ID, Resource: account, Reason: "it has no user-managed keys", Evidence: p.saw(inventory.AccountKeys, account, "no user-managed keys")})
@@ -81,43 +91,37 @@ func (j *judge) aged(p *project, part inventory.Part, name, field string, made t
 	return r
 }
 
-// item is what the inventory says of a credential; nil if it does not know it.
-func (p *project) item(name string) *inventory.Item {
-	i := slices.IndexFunc(p.items, func(i inventory.Item) bool { return i.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &p.items[i]
-}
-
 // credential is the secret in which keyturn rotates a credential; "" if it does not.
-func (p *project) credential(name string) string {
-	if i := p.item(name); i != nil {
-		return i.Secret
-	}
-	return ""
-}
+func (p *project) credential(name string) string { return p.item(name).Secret }
 
-// replaced is what to do about a credential that failed: have keyturn rotate it, if
-// it is keyturn's, and else a command.
-func (p *project) replaced(r Result, name string, otherwise ...string) string {
-	switch secret := p.credential(name); {
-	case r.Status != Fail:
-		return ""
-	case secret != "":
-		return inventory.Command("keyturn", "rotate", secret)
+// replaced adds to the result for a credential, if that fails, what to do about it.
+func (p *project) replaced(r Result) Result {
+	if r.Status != Fail {
+		return r
 	}
-	return inventory.Command(otherwise...)
+	i := p.item(r.Resource)
+	if by := p.retiring(i); by != "" {
+		r.Reason += "; " + by
+	}
+	r.Fix = p.mend(i)
+	return r
 }
 
 func fewKeys(j *judge, p *project) {
 	j.keys(p, func(a inventory.Account, name string) {
-		n, most := len(a.Keys), j.config.maxKeys()
-		r := Result{Status: Pass, Project: p.ID, Resource: name, Reason: "it has " + counted(n, "user-managed key"), Evidence: p.saw(inventory.AccountKeys, name, "%s", counted(n, "user-managed key"))}
-		if n > most {
-			oldest := slices.MinFunc(a.Keys, func(a, b inventory.AccountKey) int { return a.Created.Compare(b.Created) })
-			r.Status, r.Reason = Fail, r.Reason+fmt.Sprintf(", which is more than %d; the oldest is of %s", most, stamp(oldest.Created))
-			r.Fix = inventory.Command("gcloud", "iam", "service-accounts", "keys", "disable", oldest.ID, "--iam-account="+a.Email, "--project="+p.ID)
+		keys, most := p.keysOf(a), j.config.maxKeys()
+		r := Result{Status: Pass, Project: p.ID, Resource: name, Reason: "it has " + counted(len(keys), "user-managed key"), Evidence: p.saw(inventory.AccountKeys, name, "%s", counted(len(keys), "user-managed key"))}
+		staying := slices.DeleteFunc(slices.Clone(keys), func(i *inventory.Item) bool { return p.retiring(i) != "" })
+		if gone := len(keys) - len(staying); gone > 0 {
+			r.Reason += fmt.Sprintf(", of which keyturn takes %d away by itself", gone)
+		}
+		if len(staying) > most {
+			foreign := func(i *inventory.Item) bool { return i.Secret == "" }
+			oldest := first(staying, dispensable, foreign)
+			r.Status, r.Reason = Fail, r.Reason+fmt.Sprintf(", which is more than %d; the oldest is of %s", most, stamp(staying[0].Created))
+			if r.Fix = p.advice(); foreign(oldest) {
+				r.Fix = p.mend(oldest)
+			}
 		}
 		j.add(r)
 	})
@@ -136,13 +140,25 @@ func expires(j *judge, p *project) {
 			default:
 				r.Reason, r.Evidence = "it expires at "+stamp(k.Expires), p.saw(inventory.AccountKeys, name, "validBeforeTime %s", stamp(k.Expires))
 			}
-			r.Fix = p.replaced(r, name, "gcloud", "iam", "service-accounts", "keys", "delete", k.ID, "--iam-account="+a.Email, "--project="+p.ID)
+			r = p.replaced(r)
+			if i := p.item(name); r.Status == Fail && p.retiring(i) == "" && p.modeOf(i) == rotation.Create {
+				r.Fix = keyturn("adopt", i.Secret, "--service-account="+a.Email, "--key-mode="+string(rotation.Upload)) + " && " + r.Fix
+			}
 			j.add(r)
 		}
 	})
 	if j.findings == 0 {
 		j.none(p, inventory.AccountKeys, "user-managed keys")
 	}
+}
+
+// modeOf is who makes the keys of the credential that a key is of; "" if keyturn does
+// not rotate it.
+func (p *project) modeOf(i *inventory.Item) rotation.KeyMode {
+	if c := p.registered[i.Secret]; c != nil {
+		return c.Policy.Mode()
+	}
+	return ""
 }
 
 // impersonation are the roles that make all service accounts of a project one's own.

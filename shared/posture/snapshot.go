@@ -10,6 +10,7 @@ import (
 type Snapshot struct {
 	Inventory inventory.Snapshot
 	Projects  map[string]Project // by project id: what is read besides
+	World     string             // address of the embedded cloud that it was read from; empty is Google's own
 }
 
 // Project is what is read of a project besides its credentials.
@@ -67,6 +68,7 @@ var accesses = map[inventory.Part]access{
 	inventory.HMACKeys:    {"storage.projects.hmacKeys.list", "storage.hmacKeys.list"},
 	inventory.Secrets:     {"secretmanager.projects.secrets.list", "secretmanager.secrets.list"},
 	inventory.Uses:        {"monitoring.projects.timeSeries.list", "monitoring.timeSeries.list"},
+	inventory.Activities:  {"policyanalyzer.projects.locations.activityTypes.activities.query", "policyanalyzer.serviceAccountKeyLastAuthenticationActivities.query"},
 	ProjectPolicy:         {"cloudresourcemanager.projects.getIamPolicy", "resourcemanager.projects.getIamPolicy"},
 	SecretPolicy:          {"secretmanager.projects.secrets.getIamPolicy", "secretmanager.secrets.getIamPolicy"},
 	Roles:                 {"iam.roles.get", "iam.roles.get"},

@@ -28,18 +28,24 @@ func (j *judge) use(p *project, i inventory.Item) Result {
 	r := Result{Status: Pass, Project: p.ID, Resource: i.Name, Credential: i.Secret, Reason: i.Use.Reason, Evidence: p.saw(inventory.Uses, i.Name, "%s", i.Use.Reason)}
 	long := j.config.unused()
 	switch idle := j.now.Sub(i.Use.Since); {
+	case p.retiring(&i) != "":
+		r.Reason = p.retiring(&i)
 	case !i.Created.IsZero() && j.now.Sub(i.Created) <= long:
 		r.Reason = fmt.Sprintf("it is %s old only", aged(j.now.Sub(i.Created)))
+	case !i.Use.Last.IsZero() && j.now.Sub(i.Use.Last) <= long:
 	case i.Use.Verdict == rotation.Unknown:
 		r.Status, r.Next = Unknown, "see that Cloud Monitoring can be read"
 		j.missing(p, i.Kind, &r)
-	case i.Use.Verdict == rotation.Used && j.now.Sub(i.Use.Last) > long, i.Use.Verdict == rotation.Unused && idle > long:
+	case i.Use.Verdict == rotation.Used, i.Use.Verdict == rotation.Unused && idle > long:
 		r.Status, r.Reason = Fail, fmt.Sprintf("nobody used it for %s: %s", aged(long), i.Use.Reason)
-		r.Fix = retire(p, i)
+		if r.Fix = p.mend(&i); i.Secret != "" {
+			r.Fix = keyturn("release", i.Secret)
+		}
 	case i.Use.Verdict == rotation.Unused:
 		r.Status = Unknown
 		r.Reason = fmt.Sprintf("nobody used it for %s, and the record reaches no further back: %s", aged(idle), i.Use.Reason)
 		r.Next = fmt.Sprintf("look again from report to report, which add up, or give --unused %dh or less", int(idle.Hours()))
+		j.missing(p, i.Kind, &r)
 	}
 	return r
 }
@@ -47,24 +53,14 @@ func (j *judge) use(p *project, i inventory.Item) Result {
 // missing adds the permission if that is why the use is not known.
 func (j *judge) missing(p *project, k inventory.Kind, r *Result) {
 	for _, g := range p.Gaps {
-		if g.Part != inventory.Uses || g.Kind != "" && g.Kind != k {
+		if g.Part != inventory.Uses && g.Part != inventory.Activities || g.Kind != "" && g.Kind != k {
 			continue
 		}
 		if r.Next = g.Next; g.Cause == inventory.NoPermission {
-			r.Permission = accesses[inventory.Uses].permission
+			r.Permission = accesses[g.Part].permission
 		}
+		return // Cloud Monitoring comes first, which knows more
 	}
-}
-
-// retire is the command that takes a credential away so that it can be brought back.
-func retire(p *project, i inventory.Item) string {
-	switch i.Kind {
-	case inventory.AccountKeyKind:
-		return inventory.Command("gcloud", "iam", "service-accounts", "keys", "disable", i.ID, "--iam-account="+i.Account, "--project="+p.ID)
-	case inventory.HMACKeyKind:
-		return inventory.Command("gcloud", "storage", "hmac", "update", i.ID, "--deactivate", "--project="+p.ID)
-	}
-	return inventory.Command(p.deleted(i.Name)...)
 }
 
 // remember has an unused credential be unused for as long as reports have found it

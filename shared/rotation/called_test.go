@@ -24,7 +24,8 @@ func TestFindTakesShortIDs(t *testing.T) {
 	}
 }
 
-func TestNextIsNeverInThePast(t *testing.T) {
+// TestNextSaysWhenItFellDue, however long ago.
+func TestNextSaysWhenItFellDue(t *testing.T) {
 	old := holding(key("k1", "1", Active, 100*time.Hour)) // longer than the period
 	failing := incoming(old, Key{ID: "k2", Phase: Published, Since: t0})
 	failing.Failure = &Failure{Step: Verify, Count: 6, At: t0}
@@ -32,14 +33,14 @@ func TestNextIsNeverInThePast(t *testing.T) {
 		j              Journal
 		next, replaced time.Duration // from t0; never is the zero time
 	}{
-		"overdue":     {old, 0, never},
+		"overdue":     {old, -28 * time.Hour, never},
 		"empty":       {Journal{Format: journalFormat}, never, never},
-		"intended":    {incoming(old, Key{Phase: Intended, Since: t0.Add(-time.Hour)}), 5 * time.Minute, 5 * time.Minute},
+		"intended":    {incoming(old, Key{Phase: Intended, Since: t0.Add(-time.Hour)}), -time.Hour, 5 * time.Minute},
 		"published":   {incoming(old, Key{ID: "k2", Phase: Published, Since: t0.Add(-4 * time.Minute)}), time.Minute, time.Minute},
-		"settled":     {incoming(old, Key{ID: "k2", Phase: Published, Since: t0.Add(-time.Hour)}), 0, 0},
-		"verified":    {incoming(old, Key{ID: "k2", Phase: Verified, Since: t0.Add(-time.Minute)}), 0, 0},
+		"settled":     {incoming(old, Key{ID: "k2", Phase: Published, Since: t0.Add(-time.Hour)}), -55 * time.Minute, 0},
+		"verified":    {incoming(old, Key{ID: "k2", Phase: Verified, Since: t0.Add(-time.Minute)}), -time.Minute, 0},
 		"failing":     {failing, 32 * time.Minute, never},
-		"reinstating": {Journal{Format: journalFormat, Suspend: &Suspension{Until: t0.Add(-time.Minute)}}, 0, never},
+		"reinstating": {Journal{Format: journalFormat, Suspend: &Suspension{Until: t0.Add(-time.Minute)}}, -time.Minute, never},
 	} {
 		at := func(d time.Duration) time.Time {
 			if d == never {

@@ -32,6 +32,9 @@ const patience = 24 * time.Hour
 // happening is told as the pause's.
 func Concerns(now time.Time, p Policy, j Journal) []Concern {
 	l := concerns{now: now}
+	if j.IsLost() {
+		return nil // that is told, and all else follows from it
+	}
 	paused := j.Paused(now)
 	if in := j.Incoming; in != nil && !(paused && in.unborn()) {
 		since := in.Since

@@ -70,6 +70,9 @@ type Observed struct {
 // keeps an old key alive. No steps means that there is nothing to do yet.
 func Decide(now time.Time, p Policy, j Journal, seen Observed, want Intent) []Step {
 	steps := hasten(j, want)
+	if j.IsLost() {
+		return steps // there is nothing to work on, and no key that works
+	}
 	if s, ok := suspend(now, j); ok {
 		return append(steps, s)
 	}
@@ -140,7 +143,7 @@ func bringIn(now time.Time, p Policy, in Key) Step {
 	case Staged:
 		return Step{Action: Publish, Key: in, Reason: "the private half is safe in the staging secret"}
 	case Published:
-		verify := Step{Action: Verify, Key: in, Reason: "Google has accepted the key"}
+		verify := Step{Action: Verify, Key: in, Reason: "consumers get it once it has authenticated"}
 		if now.After(in.Since.Add(p.verifyWithin())) {
 			verify.Otherwise = Discard // the triggers may all have come late: it gets its chance first
 		}
@@ -219,27 +222,22 @@ func NextDue(p Policy, j Journal) time.Time {
 	return at
 }
 
-// Next is when the next step falls due, never before now, and what for. The sweep
-// that comes first from then on takes it. It is zero for a credential that has no
-// key yet, and for one that is paused until somebody resumes it.
+// Next is when the next step falls due, or fell due, and what for. The sweep that comes
+// first from then on takes it: a time that is long over says that none came. It is zero
+// for a credential that has no key yet, and for one that is paused until somebody resumes
+// it, or whose service account is deleted.
 func Next(now time.Time, p Policy, j Journal) (time.Time, string) {
-	at, what := next(now, p, j)
-	if !at.IsZero() {
-		at = latest(now, at)
-	}
-	return at, what
-}
-
-func next(now time.Time, p Policy, j Journal) (time.Time, string) {
 	switch {
+	case j.IsLost():
+		return time.Time{}, "nothing is done before the service account is there again"
 	case j.Suspended():
 		return j.Suspend.Until, "the service account is enabled again"
 	case j.Incoming != nil && !(j.Paused(now) && j.Incoming.unborn()):
-		return latest(j.Incoming.known(now, p), j.Failure.retryAt()), "a sweep goes on once the new key has propagated"
+		return j.goesOn(now, p)
 	case j.Paused(now):
 		return j.Pause.Until, "it is paused: nothing is begun, and no old key goes"
 	}
-	at, what := NextDue(p, j), "the next rotation is due"
+	at, what := latest(NextDue(p, j), j.Failure.retryAt()), "the next rotation is due"
 	if crowd := j.Crowded(); crowd != "" {
 		at, what = time.Time{}, "no rotation is begun: "+crowd
 	}
@@ -250,6 +248,18 @@ func next(now time.Time, p Policy, j Journal) (time.Time, string) {
 		}
 	}
 	return at, what
+}
+
+// goesOn is when and how the key coming in goes on. What failed with one that was
+// given up before is no failure of this one.
+func (j Journal) goesOn(now time.Time, p Policy) (time.Time, string) {
+	if f := j.Failure; f != nil && f.Step != Discard {
+		return f.retryAt(), "a sweep tries again to " + string(f.Step) + " the new key"
+	}
+	if in := j.Incoming; in.Phase == Intended || in.Phase == Staged { // by a turn that died, or ran out of time
+		return latest(in.Since, j.Failure.retryAt()), "a sweep goes on to make the new key"
+	}
+	return latest(j.Incoming.known(now, p), j.Failure.retryAt()), "a sweep goes on once the new key has propagated"
 }
 
 // Replaced is about when the key coming in will have authenticated, and the one in

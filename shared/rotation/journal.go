@@ -26,6 +26,14 @@ type Failure struct {
 	At     time.Time `json:"at"`
 }
 
+// Times is how often it failed, for people.
+func (f Failure) Times() string {
+	if f.Count == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", f.Count)
+}
+
 // Journal is the write-ahead record of a credential's rotations.
 type Journal struct {
 	Format   int          `json:"v"`
@@ -39,6 +47,7 @@ type Journal struct {
 	Staging  string       `json:"staging,omitempty"`  // the newest version of the staging secret that was ever recorded
 	Unstage  string       `json:"unstage,omitempty"`  // versions of the staging secret that are to be destroyed, joined by commas; see Left
 	Suspend  *Suspension  `json:"suspend,omitempty"`  // the service account is, or is to be, disabled
+	Gone     time.Time    `json:"gone,omitzero"`      // policy time at which the service account was found to be deleted; zero is not
 	Failure  *Failure     `json:"failure,omitempty"`
 	Pause    *Pause       `json:"pause,omitempty"`    // the schedule leaves it alone; one that is over may still stand here
 	Requests []Request    `json:"requests,omitempty"` // the last few, oldest first

@@ -187,30 +187,36 @@ func crowded(j Journal) Journal {
 // TestRequestsAreRemembered as long as there is room, and no longer.
 func TestRequestsAreRemembered(t *testing.T) {
 	var j Journal
-	for n := range 6 {
-		r := Request{ID: fmt.Sprint(n), Verb: "rotate", By: "ada", At: t0.Add(time.Duration(n) * time.Minute), Rotation: n}
+	last := fmt.Sprint(maxRequests + 1)
+	for n := range maxRequests + 2 {
+		r := Request{ID: fmt.Sprint(n), Verb: "revoke", By: "ada", Key: "k" + fmt.Sprint(n), At: t0.Add(time.Duration(n) * time.Minute), Rotation: n}
 		j = j.WithRequest(r)
 		r.Did = slices.Repeat([]string{"begin done"}, 20)
 		j = j.WithRequest(r)
 	}
-	if len(j.Requests) != maxRequests || j.Requests[3].ID != "5" || len(j.Requests[3].Did) != maxDid {
+	if len(j.Requests) != maxRequests || j.Requests[maxRequests-1].ID != last || len(j.Requests[maxRequests-1].Did) != maxDid {
 		t.Errorf("%+v", j.Requests)
 	}
 	if _, ok := j.Asked("0"); ok {
 		t.Error("the first is still known")
 	}
-	if r, ok := j.Asked("5"); !ok || r.Rotation != 5 {
+	if r, ok := j.Asked(last); !ok || r.Rotation != maxRequests+1 {
 		t.Errorf("%+v, %v", r, ok)
 	}
 	if _, ok := j.WithRequest(Request{Verb: "pause", At: t0}).Asked(""); ok {
 		t.Error("a request without an ID is found by none")
 	}
-	j.Rotation = 5
-	if j.AskedBy() != "ada" {
-		t.Errorf("asked by %q", j.AskedBy())
+	if j.Rotation = 5; j.AskedFor().By != "ada" {
+		t.Errorf("asked by %q", j.AskedFor().By)
 	}
-	if j.Rotation = 6; j.AskedBy() != "" {
-		t.Errorf("a rotation that nobody asked for was asked for by %q", j.AskedBy())
+	if r := j.Revocation(Key{ID: "projects/p/locations/global/keys/k5"}); r.ID != "5" {
+		t.Errorf("the revocation of a key was asked for by %+v", r)
+	}
+	if r := j.Revocation(Key{ID: "k0"}); r.Verb != "" {
+		t.Errorf("a revocation that is forgotten: %+v", r)
+	}
+	if j.Rotation = maxRequests + 2; j.AskedFor().By != "" {
+		t.Errorf("a rotation that nobody asked for was asked for by %q", j.AskedFor().By)
 	}
 	for _, r := range []string{`{"verb":"","at":"2030-01-01T00:00:00Z"}`, `{"verb":"rotate"}`} {
 		if _, err := ParseJournal(`{"v":4,"rotation":1,"requests":[` + r + `]}`); err == nil {
@@ -222,5 +228,27 @@ func TestRequestsAreRemembered(t *testing.T) {
 	}
 	if _, err := ParseJournal(`{"v":3,"rotation":1,"pause":{"by":"ada","why":"w","at":"2030-01-01T00:00:00Z"}}`); err == nil {
 		t.Error("a pause of before there were any is taken")
+	}
+}
+
+func TestRequestsThatRepeat(t *testing.T) {
+	one, two := 1, 2
+	before := Request{Verb: "revoke", Key: "k", Asks: "a"}
+	for name, c := range map[string]struct {
+		r, before Request
+		want      bool
+	}{
+		"the same":           {Request{Verb: "revoke", Key: "k", Asks: "a", By: "ada", ID: "1"}, before, true},
+		"another verb":       {Request{Verb: "rotate", Key: "k", Asks: "a"}, before, false},
+		"another key":        {Request{Verb: "revoke", Key: "l", Asks: "a"}, before, false},
+		"anything else":      {Request{Verb: "revoke", Key: "k", Asks: "b"}, before, false},
+		"of an old journal":  {Request{Verb: "revoke", Key: "k", Asks: "a"}, Request{Verb: "revoke"}, true},
+		"old, another verb":  {Request{Verb: "rotate", Asks: "a"}, Request{Verb: "revoke"}, false},
+		"after another":      {Request{Verb: "r", Asks: "a", After: &one}, Request{Verb: "r", Asks: "a", After: &two}, false},
+		"after, only before": {Request{Verb: "r", Asks: "a"}, Request{Verb: "r", Asks: "a", After: &two}, true},
+	} {
+		if got := c.r.Repeats(c.before); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

@@ -15,11 +15,14 @@ type Request struct {
 	Why      string    `json:"why,omitempty"`
 	At       time.Time `json:"at"`                 // policy time
 	Rotation int       `json:"rotation,omitempty"` // number of the latest rotation when it had been carried out
+	Key      string    `json:"key,omitempty"`      // the key that it named, by its short id
+	After    *int      `json:"after,omitempty"`    // the rotation after which it was meant; nil is whichever was the latest
+	Asks     string    `json:"asks,omitempty"`     // digest of what else it asked for; empty of requests before there were digests
 	Did      []string  `json:"did,omitempty"`      // the steps that were taken at once, each with its result, such as "begin done"
 }
 
 const (
-	maxRequests = 4  // that are remembered
+	maxRequests = 8  // that are remembered
 	maxDid      = 12 // steps of one
 )
 
@@ -45,13 +48,39 @@ func (j Journal) Asked(id string) (Request, bool) {
 	return j.Requests[i], true
 }
 
-// AskedBy is who asked for the latest rotation; empty if it was due by itself, or
-// that is not known any more.
-func (j Journal) AskedBy() string {
+// Repeats reports whether a request is another one once more. One that does not say
+// after which rotation it is meant is the same as one that does.
+func (r Request) Repeats(before Request) bool {
+	switch {
+	case r.Verb != before.Verb:
+		return false
+	case before.Asks == "":
+		return true // of an older journal, that is all there is to go by
+	case r.After != nil && before.After != nil && *r.After != *before.After:
+		return false
+	}
+	return r.Key == before.Key && r.Asks == before.Asks
+}
+
+// AskedFor is the request for the latest rotation; the zero Request if it was due by
+// itself, or that is not known any more.
+func (j Journal) AskedFor() Request {
+	return j.latest(func(r Request) bool {
+		return r.Rotation == j.Rotation && slices.Contains([]string{"rotate", "rollback", "revoke"}, r.Verb)
+	})
+}
+
+// Revocation is the request to revoke a key; the zero Request if there was none, or that
+// is not known any more.
+func (j Journal) Revocation(k Key) Request {
+	return j.latest(func(r Request) bool { return r.Verb == "revoke" && k.IsCalled(r.Key) })
+}
+
+func (j Journal) latest(is func(Request) bool) Request {
 	for _, r := range slices.Backward(j.Requests) {
-		if r.Rotation == j.Rotation && slices.Contains([]string{"rotate", "rollback", "revoke"}, r.Verb) {
-			return r.By
+		if is(r) {
+			return r
 		}
 	}
-	return ""
+	return Request{}
 }

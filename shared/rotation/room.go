@@ -103,7 +103,7 @@ func (j Journal) lean() Journal {
 func shorten(s string) string { return clip(s, maxReason) }
 
 // clip bounds a text by the bytes that it takes in JSON between its quotes, at a
-// character's edge.
+// word's edge if it has words: half a name is another one.
 func clip(s string, limit int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	text, err := inJSON(s)
@@ -112,7 +112,15 @@ func clip(s string, limit int) string {
 	}
 	for end := 1 + limit - len("…"); ; end-- {
 		if short := text[:end]; utf8.ValidString(short) && json.Unmarshal([]byte(short+`"`), &s) == nil {
-			return s + "…"
+			return atWord(s) + "…"
 		}
 	}
+}
+
+// atWord is a text that was cut, without its last word, which may be no whole one.
+func atWord(s string) string {
+	if end := strings.LastIndexByte(s, ' '); end > len(s)/2 {
+		return s[:end]
+	}
+	return s
 }

@@ -1,10 +1,10 @@
 package rule
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
+	"example.com/keyturn/shared/lazyregexp"
 	"example.com/keyturn/shared/yamlfile"
 )
 
@@ -15,7 +15,7 @@ const (
 )
 
 // tagged is a condition that begins like a YAML tag.
-var tagged = regexp.MustCompile(`(?:^|[\s{,])when:\s+!`)
+var tagged = lazyregexp.New(`(?:^|[\s{,])when:\s+!`)
 
 // quoting is what is wrong, and where, if YAML's complaint comes from an expression
 // that is not quoted; otherwise the complaint as it is.

@@ -2,16 +2,17 @@ package rule
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"example.com/keyturn/shared/detect"
-	"example.com/keyturn/shared/yamlfile"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+
+	"example.com/keyturn/shared/detect"
+	"example.com/keyturn/shared/lazyregexp"
+	"example.com/keyturn/shared/yamlfile"
 )
 
 // spec is a rule as it stands in the file. All is text, so that each value is
@@ -37,8 +38,8 @@ const (
 )
 
 var (
-	ruleName  = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	technique = regexp.MustCompile(`^(T[0-9]{4}(\.[0-9]{3})?)?$`)
+	ruleName  = lazyregexp.New(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	technique = lazyregexp.New(`^(T[0-9]{4}(\.[0-9]{3})?)?$`)
 )
 
 // rule checks one rule. What is wrong is in l.Problems.

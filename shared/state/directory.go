@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/keyturn/shared/atomicfile"
 	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
@@ -27,9 +28,8 @@ type Directory struct {
 }
 
 const (
-	lockFile  = "lock"
-	suffix    = ".document"
-	temporary = "new-*"
+	lockFile = "lock"
+	suffix   = ".document"
 )
 
 // Update replaces the data of a document by what change makes of it, as Replace
@@ -78,7 +78,7 @@ func (d *Directory) replace(name string, replacement Replacement) error {
 	if err != nil || same {
 		return err
 	}
-	return write(path, made)
+	return atomicfile.Write(path, made.encode())
 }
 
 // A file begins with two Unix times in seconds, in 4 bytes each: when the document
@@ -124,39 +124,13 @@ func read(path string) (Document, error) {
 	return decode(b), nil
 }
 
-// write replaces a file so that a crash leaves either the old document or the new one.
-func write(path string, d Document) error {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, temporary)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // which is not there any more, as a rule
-	_, err = f.Write(d.encode())
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDirectory(dir)
-}
-
-func syncDirectory(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
 // prune removes now and then what has expired, and what a crash left behind.
 func (d *Directory) prune(now time.Time) error {
 	if now.Sub(d.pruned) < pruning {
 		return nil
 	}
 	d.pruned = now
-	left, err := filepath.Glob(filepath.Join(d.Path, temporary))
+	left, err := filepath.Glob(filepath.Join(d.Path, atomicfile.Temporary))
 	if err != nil {
 		return fmt.Errorf("looking for what a crash left of documents: %w", err)
 	}

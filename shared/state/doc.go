@@ -7,8 +7,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"regexp"
 	"time"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // MaxDocument is how many bytes a document may have: what Firestore takes, less
@@ -69,7 +70,7 @@ func (d Document) dueBy(then time.Time) bool { return !d.Due.IsZero() && !d.Due.
 // pruning is how often what is not needed any more is looked for.
 const pruning = time.Hour
 
-var names = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+var names = lazyregexp.New(`^[a-z0-9-]{1,64}$`)
 
 // Check reports what is wrong with the name of a document, or with the context.
 func Check(ctx context.Context, name string) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/keyturn/shared/atomicfile"
 	"example.com/keyturn/shared/state"
 	"example.com/keyturn/shared/state/statetest"
 )
@@ -39,7 +40,7 @@ func TestWhatExpiredIsRemoved(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
 	path := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(path, "new-left by a crash"), nil, 0o600))
+	must(t, os.WriteFile(filepath.Join(path, ".new-left by a crash"), nil, 0o600))
 	for name, s := range map[string]statetest.Store{"memory": &state.Memory{Now: clock}, "directory": &state.Directory{Path: path, Now: clock}} {
 		t.Run(name, func(t *testing.T) {
 			now = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -60,7 +61,7 @@ func TestWhatExpiredIsRemoved(t *testing.T) {
 			}
 		})
 	}
-	if left, err := filepath.Glob(filepath.Join(path, "new-*")); len(left) > 0 || err != nil {
+	if left, err := filepath.Glob(filepath.Join(path, atomicfile.Temporary)); len(left) > 0 || err != nil {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
@@ -113,7 +114,7 @@ func TestDirectoriesThatCannotBeUsed(t *testing.T) {
 	must(t, os.Mkdir(filepath.Join(folder, "a.document"), 0o700))
 	strange := filepath.Join(t.TempDir(), "[")
 	stuck := t.TempDir()
-	must(t, os.MkdirAll(filepath.Join(stuck, "new-1", "full"), 0o700))
+	must(t, os.MkdirAll(filepath.Join(stuck, ".new-1", "full"), 0o700))
 	for name, c := range map[string]struct{ path, want string }{
 		"a file":                {file, "locking the documents"},
 		"a lock of another":     {locked, "locking the documents"},

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"example.com/keyturn/shared/atomicfile"
 	"example.com/keyturn/shared/inventory"
 )
 
@@ -45,17 +47,33 @@ func decode(data []byte) (checkpoint, error) {
 	var c checkpoint
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
-		return checkpoint{}, err
+	if err := dec.Decode(&c); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return checkpoint{}, errors.New("it is cut off")
+	} else if err != nil {
+		return checkpoint{}, fmt.Errorf("it is damaged: %w", err)
 	}
-	if dec.More() {
-		return checkpoint{}, errors.New("more than one JSON value")
+	if _, err := dec.Token(); err != io.EOF {
+		return checkpoint{}, errors.New("it is damaged: more follows its end")
 	}
 	if c.Format != checkpointFormat {
-		return checkpoint{}, fmt.Errorf("format %d is not one that this keyturn knows (%d)", c.Format, checkpointFormat)
+		return checkpoint{}, fmt.Errorf("its format %d is not the one that this keyturn knows (%d)", c.Format, checkpointFormat)
+	}
+	if !c.complete() {
+		return checkpoint{}, errors.New("it is damaged: it lacks projects that it says were read")
 	}
 	c.projects, c.accounts = setOf(c.Projects), setOf(c.Accounts)
 	return c, nil
+}
+
+// complete reports whether a checkpoint has all the projects that it says were listed
+// or read: one that lacks them would make an inventory of nothing.
+func (c checkpoint) complete() bool {
+	have := map[string]bool{}
+	for _, p := range c.Snapshot.Projects {
+		have[p.ID] = true
+	}
+	lost := slices.ContainsFunc(c.Projects, func(id string) bool { return !have[id] })
+	return !lost && (!c.Listed || len(have) > 0 || len(c.Snapshot.Gaps) > 0)
 }
 
 func setOf(names []string) map[string]bool {
@@ -90,7 +108,7 @@ func (c Config) begin() (*survey, error) {
 		err = errOther
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading what an interrupted inventory left in %s: %w; delete the file to begin anew", c.Checkpoint, err)
+		return nil, fmt.Errorf("reading what an interrupted inventory left in %s: %w; delete the file to begin anew, or give another by --resume", c.Checkpoint, err)
 	}
 	if age := now.Sub(left.Snapshot.At); age >= 0 && age < stale {
 		s.state = left
@@ -105,30 +123,12 @@ func (s *survey) save() error {
 	}
 	s.saved = time.Now()
 	data, err := json.Marshal(s.state)
+	err = errors.Join(err, os.MkdirAll(filepath.Dir(s.Checkpoint), 0o700))
 	if err == nil {
-		err = replace(s.Checkpoint, data)
+		err = atomicfile.Write(s.Checkpoint, data)
 	}
 	if err != nil {
 		return fmt.Errorf("saving how far the inventory is: %w", err)
-	}
-	return nil
-}
-
-func replace(file string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return err
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*") // of mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = temporary.Write(data)
-	err = errors.Join(err, temporary.Sync(), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
 	}
 	return nil
 }

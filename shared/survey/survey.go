@@ -58,6 +58,12 @@ func Take(ctx context.Context, c Config) (inventory.Snapshot, error) {
 	return s.state.Snapshot, s.discard()
 }
 
+// Project surveys one project, that of keyturn's secrets, and keeps nothing on the
+// way. now tells policy time.
+func Project(ctx context.Context, cloud *gcp.Cloud, id string, now func() time.Time) (inventory.Snapshot, error) {
+	return Take(ctx, Config{Cloud: cloud, Scope: "projects/" + id, Home: id, Now: now})
+}
+
 // survey is one on its way.
 type survey struct {
 	Config
@@ -156,7 +162,7 @@ func (s *survey) project(ctx context.Context, p *inventory.Project) error {
 			read.Gaps = append(read.Gaps, gcp.GapOf(part.part, "projects/"+p.ID, err))
 		}
 	}
-	if err := s.uses(ctx, &read); err != nil {
+	if err := errors.Join(s.uses(ctx, &read), s.activities(ctx, &read)); err != nil {
 		return err
 	}
 	return s.finished(func() {
@@ -229,6 +235,21 @@ func (s *survey) uses(ctx context.Context, p *inventory.Project) error {
 		}
 		p.Uses[kind] = record
 	}
+	return nil
+}
+
+// activities asks Policy Analyzer, which knows of longer ago than Cloud Monitoring
+// does, and more of keys of which nothing was counted.
+func (s *survey) activities(ctx context.Context, p *inventory.Project) (err error) {
+	if len(p.Accounts) == 0 {
+		return nil
+	}
+	if p.Activities, err = s.Cloud.KeyActivities(ctx, p.ID); err == nil || stops(ctx, err) {
+		return err
+	}
+	gap := gcp.GapOf(inventory.Activities, "projects/"+p.ID, err)
+	gap.Kind = inventory.AccountKeyKind
+	p.Gaps = append(p.Gaps, gap)
 	return nil
 }
 

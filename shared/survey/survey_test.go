@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +26,7 @@ import (
 	"example.com/keyturn/internal/localgcp/hierarchy"
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/inventory"
+	"example.com/keyturn/shared/rotation"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -170,7 +173,7 @@ func TestWhatCannotBeReadIsAGapAndNoMore(t *testing.T) {
 	for method, part := range map[string]inventory.Part{
 		"GetProject": inventory.Projects, "ListServiceAccounts": inventory.Accounts, "ListServiceAccountKeys": inventory.AccountKeys,
 		"ListKeys": inventory.APIKeys, "ListHmacKeys": inventory.HMACKeys, "ListOauthClients": inventory.OAuthClients,
-		"ListSecrets": inventory.Secrets, "ListTimeSeries": inventory.Uses,
+		"ListSecrets": inventory.Secrets, "ListTimeSeries": inventory.Uses, "QueryActivity": inventory.Activities,
 	} {
 		w := newWorld(t)
 		w.accounts("home", 1)
@@ -181,6 +184,33 @@ func TestWhatCannotBeReadIsAGapAndNoMore(t *testing.T) {
 		if len(s.Projects) != 1 || len(gaps) != 1 || gaps[0].Part != part || gaps[0].Cause != inventory.NoPermission || gaps[0].Detail == "" {
 			t.Errorf("%s: %+v", method, gaps)
 		}
+	}
+}
+
+// A project in which nothing is ever used has no record at Cloud Monitoring, and says
+// nothing by that.
+func TestWhatIsNeverUsedIsKnownToBeUnused(t *testing.T) {
+	w := newWorld(t)
+	w.accounts("home", 2)
+	w.clock.Advance(100 * 24 * time.Hour)
+	verdicts := func() (all []rotation.Use) {
+		s, err := Project(t.Context(), w.cloud, "home", w.clock.Now)
+		must(t, err)
+		for _, i := range inventory.Classify(s) {
+			all = append(all, i.Use.Verdict)
+		}
+		return all
+	}
+	if got := verdicts(); !slices.Equal(got, []rotation.Use{rotation.Unused, rotation.Unused}) {
+		t.Errorf("%v", got)
+	}
+	w.refuse(codes.PermissionDenied, "QueryActivity")
+	if got := verdicts(); !slices.Equal(got, []rotation.Use{rotation.Unknown, rotation.Unknown}) {
+		t.Errorf("without Policy Analyzer: %v", got)
+	}
+	w.refuse(codes.PermissionDenied, "ListTimeSeries")
+	if got := verdicts(); !slices.Equal(got, []rotation.Use{rotation.Unknown, rotation.Unknown}) {
+		t.Errorf("without Cloud Monitoring: %v", got)
 	}
 }
 
@@ -196,7 +226,7 @@ func TestAnAccountThatIsGoneMeanwhileIsNoGap(t *testing.T) {
 }
 
 func TestNobodyAnswers(t *testing.T) {
-	for _, method := range []string{"GetProject", "ListServiceAccounts", "ListServiceAccountKeys", "ListTimeSeries"} {
+	for _, method := range []string{"GetProject", "ListServiceAccounts", "ListServiceAccountKeys", "ListTimeSeries", "QueryActivity"} {
 		w := newWorld(t)
 		w.accounts("home", 1)
 		w.refuse(codes.Unavailable, method)
@@ -278,10 +308,16 @@ func TestCheckpointsThatAreNotGoneOnWith(t *testing.T) {
 	c := w.config("projects/home")
 	c.Checkpoint = file
 	for name, tt := range map[string]struct{ text, want string }{
-		"no JSON":       {"x", "invalid character"},
-		"two":           {`{"v":1,"snapshot":{"scope":"projects/home","home":"home"}}{}`, "more than one"},
+		"empty":         {"", "it is cut off"},
+		"cut off":       {`{"v":1,"snapshot":{"scope":"proj`, "it is cut off"},
+		"no JSON":       {"x", "it is damaged: invalid character"},
+		"another type":  {`{"v":"1"}`, "it is damaged"},
+		"two":           {`{"v":1,"snapshot":{"scope":"projects/home","home":"home"}}{}`, "more follows"},
+		"a bracket":     {`{"v":1,"snapshot":{"scope":"projects/home","home":"home"}}]`, "more follows"},
 		"unknown field": {`{"v":1,"secret":"x"}`, "unknown field"},
 		"format":        {`{"v":9}`, "format 9"},
+		"none listed":   {`{"v":1,"listed":true,"snapshot":{"scope":"projects/home","home":"home"}}`, "lacks projects"},
+		"one is gone":   {`{"v":1,"projects":["home"],"snapshot":{"scope":"projects/home","home":"home"}}`, "lacks projects"},
 		"other scope":   {`{"v":1,"snapshot":{"scope":"projects/other","home":"home"}}`, "another scope"},
 		"other home":    {`{"v":1,"snapshot":{"scope":"projects/home","home":"x"}}`, "another scope"},
 	} {
@@ -290,7 +326,7 @@ func TestCheckpointsThatAreNotGoneOnWith(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	old := fmt.Sprintf(`{"v":1,"listed":true,"projects":["home"],"snapshot":{"at":%q,"scope":"projects/home","home":"home"}}`, w.clock.Now().Add(-25*time.Hour).Format(time.RFC3339))
+	old := fmt.Sprintf(`{"v":1,"listed":true,"projects":["home"],"snapshot":{"at":%q,"scope":"projects/home","home":"home","projects":[{"id":"home"}]}}`, w.clock.Now().Add(-25*time.Hour).Format(time.RFC3339))
 	must(t, os.WriteFile(file, []byte(old), 0o600))
 	if _, _, ok := Left(file, w.clock.Now()); ok {
 		t.Error("a stale file is told of")
@@ -327,6 +363,7 @@ func TestCheckScope(t *testing.T) {
 // as it was.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"v":1,"listed":true,"projects":["home"],"accounts":["a@b"],"snapshot":{"at":"2030-01-01T00:00:00Z","scope":"projects/home","home":"home","projects":[{"id":"home","accounts":[{"email":"a@b","keys":[{"id":"x","created":"2030-01-01T00:00:00Z"}]}]}]}}`))
+	f.Add([]byte(`{"v":1,"snapshot":{"projects":[{"id":"p","apiKeys":[{"name":"projects/p/locations/global/keys/k","uid":"u"}],"hmacKeys":[{"accessId":"G"}],"oauthClients":[{"name":"c","credentials":[{"name":"c/credentials/d"}]}],"secrets":[{"name":"projects/p/secrets/s","credential":{"kind":"api-key"}}],"uses":{"api-key":{"last":{"u":"2030-01-01T00:00:00Z"}}},"gaps":[{"part":"uses"}]}]}}`))
 	f.Add([]byte(`{"v":2}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -338,5 +375,14 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		inventory.Classify(c.Snapshot)
+		written, err := json.Marshal(c)
+		must(t, err)
+		again, err := decode(written)
+		must(t, err)
+		twice, err := json.Marshal(again)
+		must(t, err)
+		if !bytes.Equal(twice, written) {
+			t.Errorf("%s is written as %s", written, twice)
+		}
 	})
 }

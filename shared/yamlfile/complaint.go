@@ -1,13 +1,14 @@
 package yamlfile
 
 import (
-	"regexp"
 	"strings"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // quoted is what a message of the YAML library repeats of the file: more than one
 // character of it.
-var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+var quoted = lazyregexp.New(`"(?:[^"\\]|\\.)*"`)
 
 // complaint is a message of the YAML library as it is told: without what it repeats
 // of the file, which may be a secret. Only a key that is there twice is named, if it

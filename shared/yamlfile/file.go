@@ -42,7 +42,12 @@ func Read(name, what string, most int64) ([]byte, error) {
 	if info, err := file.Stat(); err == nil && info.IsDir() {
 		return nil, Problem{File: name, Reason: fmt.Sprintf("not a file of %s: it is a directory", what)}
 	}
-	data, err := io.ReadAll(io.LimitReader(file, most+1)) // a device has no end, and no size before it
+	return ReadFrom(file, name, what, most)
+}
+
+// ReadFrom is Read of what is open already.
+func ReadFrom(r io.Reader, name, what string, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, most+1)) // a device has no end, and no size before it
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", what, err)
 	}

@@ -1,11 +1,12 @@
 package yamlfile
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // Meant is a question for whoever wrote name, which is none of known: whether
@@ -40,7 +41,7 @@ func extended(name string, known []string) string {
 	return known[i]
 }
 
-var word = regexp.MustCompile(`^[A-Za-z][A-Za-z_-]{0,30}$`)
+var word = lazyregexp.New(`^[A-Za-z][A-Za-z_-]{0,30}$`)
 
 // tellable reports whether a key may be repeated in a message: it is a word, and
 // not what somebody has pasted, or joined with its value by leaving a space out.

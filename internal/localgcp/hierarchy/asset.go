@@ -83,8 +83,7 @@ func (t *Tree) search(r *wire.Request) (any, error) {
 	if size == 0 {
 		size = defaultResults
 	}
-	page, next, err := wire.Page(all, size, maxResults, r.Query.Get("pageToken"))
-	return map[string]any{"results": page, "nextPageToken": next}, err
+	return wire.List(r, "results", all, size, maxResults)
 }
 
 // ancestry is a resource and all above it.

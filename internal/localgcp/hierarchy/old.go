@@ -14,12 +14,16 @@ import (
 // created is born as these versions tell times.
 var created = born.Format("2006-01-02T15:04:05.000Z")
 
-// OldMethods are the lists of Resource Manager v1 and v2, which have no gRPC form
-// and which gcloud calls.
+// OldMethods are the lists of Resource Manager v1 and v2, which gcloud calls, and the
+// ancestry of v1: they have no gRPC form.
 func (s *Service) OldMethods() []wire.Method {
 	return []wire.Method{
 		{Verb: http.MethodGet, Path: regexp.MustCompile(`^/v1/(projects)$`), Name: "/google.cloud.resourcemanager.v1.Projects/ListProjects", Run: s.listV1},
 		{Verb: http.MethodPost, Path: regexp.MustCompile(`^/v1/(organizations):search$`), Name: "/google.cloud.resourcemanager.v1.Organizations/SearchOrganizations", Run: s.organizationsV1},
+		{
+			Verb: http.MethodPost, Path: regexp.MustCompile(`^/v1/projects/([^/:]+):getAncestry$`), Name: "/google.cloud.resourcemanager.v1.Projects/GetAncestry",
+			Permission: "resourcemanager.projects.get", Run: s.ancestryV1,
+		},
 		{Verb: http.MethodGet, Path: regexp.MustCompile(`^/v2/(folders)$`), Name: "/google.cloud.resourcemanager.v2.Folders/ListFolders", Run: s.foldersV2},
 	}
 }
@@ -34,22 +38,7 @@ func (s *Service) listV1(r *wire.Request) (any, error) {
 	found := s.cfg.Tree.Projects(func(p Project) bool {
 		return (filter == "" || !p.Deleted) && s.check(r.Context, "resourcemanager.projects.get", "projects/"+p.ID) == nil
 	})
-	page, next, err := wire.Page(found, r.Size("pageSize"), maxProjects, r.Query.Get("pageToken"))
-	if err != nil {
-		return nil, err
-	}
-	answer := map[string]any{}
-	if next != "" {
-		answer["nextPageToken"] = next
-	}
-	var listed []map[string]any
-	for _, p := range page {
-		listed = append(listed, DescribeV1(p))
-	}
-	if len(listed) > 0 {
-		answer["projects"] = listed
-	}
-	return answer, nil
+	return wire.List(r, "projects", each(found, DescribeV1), r.Size("pageSize"), maxProjects)
 }
 
 // DescribeV1 is a project in the form of Resource Manager v1.
@@ -64,6 +53,17 @@ func DescribeV1(p Project) map[string]any {
 		out["lifecycleState"] = "DELETE_REQUESTED"
 	}
 	return out
+}
+
+// ancestryV1 is a project and what is above it, the nearest first.
+func (s *Service) ancestryV1(r *wire.Request) (any, error) {
+	p := s.cfg.Tree.Project(r.Args[0])
+	all := []map[string]any{{"resourceId": map[string]string{"type": "project", "id": p.ID}}}
+	for _, above := range s.cfg.Tree.Ancestors(p.Parent) {
+		kind, id, _ := strings.Cut(above, "s/")
+		all = append(all, map[string]any{"resourceId": map[string]string{"type": kind, "id": id}})
+	}
+	return map[string]any{"ancestor": all}, nil
 }
 
 func (s *Service) organizationsV1(r *wire.Request) (any, error) {
@@ -82,20 +82,17 @@ func (s *Service) foldersV2(r *wire.Request) (any, error) {
 		return nil, err
 	}
 	below := s.cfg.Tree.Folders(func(f Folder) bool { return f.Parent == parent })
-	page, next, err := wire.Page(below, r.Size("pageSize"), maxFolders, r.Query.Get("pageToken"))
-	if err != nil {
-		return nil, err
+	return wire.List(r, "folders", each(below, describeV2), r.Size("pageSize"), maxFolders)
+}
+
+func describeV2(f Folder) map[string]any {
+	return map[string]any{"name": f.Name, "parent": f.Parent, "displayName": f.DisplayName, "lifecycleState": "ACTIVE", "createTime": created}
+}
+
+func each[E any](all []E, describe func(E) map[string]any) []map[string]any {
+	described := make([]map[string]any, len(all))
+	for i, e := range all {
+		described[i] = describe(e)
 	}
-	answer := map[string]any{}
-	if next != "" {
-		answer["nextPageToken"] = next
-	}
-	var listed []map[string]any
-	for _, f := range page {
-		listed = append(listed, map[string]any{"name": f.Name, "parent": f.Parent, "displayName": f.DisplayName, "lifecycleState": "ACTIVE", "createTime": created})
-	}
-	if len(listed) > 0 {
-		answer["folders"] = listed
-	}
-	return answer, nil
+	return described
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/resourcemanager/apiv3/resourcemanagerpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -26,6 +27,9 @@ type Config struct {
 	// Allows reports whether a service account holds a permission by the policy of
 	// a resource.
 	Allows func(email, permission string, resources ...string) bool
+	// Policy is the allow policy of a folder or an organisation; an empty one if
+	// nobody has set any.
+	Policy func(resource string) *iampb.Policy
 }
 
 // Service implements the reading methods of Resource Manager v3.
@@ -179,6 +183,19 @@ func (s folders) GetFolder(ctx context.Context, req *resourcemanagerpb.GetFolder
 	return nil, s.cfg.Tree.exists(req.GetName())
 }
 
+// GetIamPolicy returns a folder's allow policy.
+func (s folders) GetIamPolicy(ctx context.Context, req *iampb.GetIamPolicyRequest) (*iampb.Policy, error) {
+	return s.policy(ctx, "resourcemanager.folders.getIamPolicy", req)
+}
+
+// policy is an allow policy, for whoever may read it.
+func (s *Service) policy(ctx context.Context, permission string, req *iampb.GetIamPolicyRequest) (*iampb.Policy, error) {
+	if err := s.cfg.Tree.exists(req.GetResource()); err != nil {
+		return nil, err
+	}
+	return s.cfg.Policy(req.GetResource()), s.check(ctx, permission, req.GetResource())
+}
+
 // ListFolders lists the folders that are directly below a parent.
 func (s folders) ListFolders(ctx context.Context, req *resourcemanagerpb.ListFoldersRequest) (*resourcemanagerpb.ListFoldersResponse, error) {
 	if err := s.listed(ctx, "resourcemanager.folders.list", req.GetParent()); err != nil {
@@ -206,6 +223,11 @@ func (s organizations) GetOrganization(ctx context.Context, req *resourcemanager
 		return nil, status.Error(codes.PermissionDenied, "The caller does not have permission")
 	}
 	return organization(), s.check(ctx, "resourcemanager.organizations.get", Organization)
+}
+
+// GetIamPolicy returns an organisation's allow policy.
+func (s organizations) GetIamPolicy(ctx context.Context, req *iampb.GetIamPolicyRequest) (*iampb.Policy, error) {
+	return s.policy(ctx, "resourcemanager.organizations.getIamPolicy", req)
 }
 
 // SearchOrganizations lists the organisation to whoever may get it.

@@ -74,31 +74,16 @@ func (t *Tree) AddFolder(f Folder) {
 }
 
 // Projects are those that match.
-func (t *Tree) Projects(match func(Project) bool) []Project {
-	t.mu.Lock()
-	all := slices.Clone(t.projects) // match may ask the tree, too
-	t.mu.Unlock()
-	var found []Project
-	for _, p := range all {
-		if match(p) {
-			found = append(found, p)
-		}
-	}
-	return found
-}
+func (t *Tree) Projects(match func(Project) bool) []Project { return matching(t, &t.projects, match) }
 
 // Folders are those that match.
-func (t *Tree) Folders(match func(Folder) bool) []Folder {
+func (t *Tree) Folders(match func(Folder) bool) []Folder { return matching(t, &t.folders, match) }
+
+func matching[E any](t *Tree, kept *[]E, match func(E) bool) []E {
 	t.mu.Lock()
-	all := slices.Clone(t.folders) // match may ask the tree, too
+	found := slices.Clone(*kept) // match may ask the tree, too
 	t.mu.Unlock()
-	var found []Folder
-	for _, f := range all {
-		if match(f) {
-			found = append(found, f)
-		}
-	}
-	return found
+	return slices.DeleteFunc(found, func(e E) bool { return !match(e) })
 }
 
 // Project is that of an id or a number. Any project exists, as everywhere in the

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
 	"google.golang.org/api/iterator"
@@ -117,4 +118,27 @@ func TestServiceAccountRequestsThatAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { wantStatus(t, c.err, c.code, c.part) })
 	}
+}
+
+func TestDeletedAccountIsUndeletedWithItsKeys(t *testing.T) {
+	w := newWorld(t, iam.Config{})
+	a := w.account("rot")
+	k := w.key(a)
+	byID := &adminpb.UndeleteServiceAccountRequest{Name: "projects/-/serviceAccounts/" + a.GetUniqueId()}
+	_, err := w.admin.UndeleteServiceAccount(w.ctx, byID)
+	wantStatus(t, err, codes.PermissionDenied, "Permission 'iam.serviceAccounts.undelete' denied on resource (or it may not exist).")
+	must(t, w.admin.DeleteServiceAccount(w.ctx, &adminpb.DeleteServiceAccountRequest{Name: a.GetName()}))
+	back, err := w.admin.UndeleteServiceAccount(w.ctx, byID)
+	must(t, err)
+	if _, err := w.admin.GetServiceAccountKey(w.ctx, &adminpb.GetServiceAccountKeyRequest{Name: k.GetName()}); err != nil || back.GetRestoredAccount().GetEmail() != a.GetEmail() {
+		t.Errorf("back is %v, its key %v", back, err)
+	}
+	must(t, w.admin.DeleteServiceAccount(w.ctx, &adminpb.DeleteServiceAccountRequest{Name: a.GetName()}))
+	other := w.account("rot")
+	_, err = w.admin.UndeleteServiceAccount(w.ctx, byID)
+	wantStatus(t, err, codes.AlreadyExists, "Service account "+a.GetEmail()+" already exists within project projects/local.")
+	must(t, w.admin.DeleteServiceAccount(w.ctx, &adminpb.DeleteServiceAccountRequest{Name: other.GetName()}))
+	w.clock.Advance(31 * 24 * time.Hour)
+	_, err = w.admin.UndeleteServiceAccount(w.ctx, &adminpb.UndeleteServiceAccountRequest{Name: "projects/local/serviceAccounts/" + a.GetUniqueId()})
+	wantStatus(t, err, codes.NotFound, "does not exist.")
 }

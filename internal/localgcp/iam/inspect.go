@@ -16,6 +16,11 @@ func (s *Service) AddAccount(project, id, description string) error {
 // the delays that the API has; false when there is none. Simulations judge by it.
 func (s *Service) Inspect(email string) (Standing, bool) { return s.directory.Inspect(email) }
 
+// InspectProject is Inspect for all accounts of a project, in no order.
+func (s *Service) InspectProject(project string) []Standing {
+	return s.directory.InspectProject(project)
+}
+
 // RemoveAccount deletes a service account without a trace.
 func (s *Service) RemoveAccount(email string) error {
 	return s.directory.DeleteAccount("projects/-/serviceAccounts/" + email)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 
 	"example.com/keyturn/internal/localgcp/logging/entry"
 	"example.com/keyturn/internal/localgcp/logging/filter"
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // configServer is ConfigServiceV2.
@@ -39,8 +39,8 @@ type sink struct {
 const toPubSub = "pubsub.googleapis.com/"
 
 var (
-	sinkID    = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
-	topicName = regexp.MustCompile(`^projects/[^/]+/topics/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
+	sinkID    = lazyregexp.New(`^[A-Za-z0-9_.-]{1,100}$`)
+	topicName = lazyregexp.New(`^projects/[^/]+/topics/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
 )
 
 func newSink(parent string, p *loggingpb.LogSink) (*sink, error) {

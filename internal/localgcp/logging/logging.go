@@ -12,7 +12,6 @@ package logging
 
 import (
 	"net/http"
-	"regexp"
 	"sync"
 
 	"cloud.google.com/go/logging/apiv2/loggingpb"
@@ -21,6 +20,7 @@ import (
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/logging/entry"
 	"example.com/keyturn/internal/localgcp/random"
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // Publisher takes what sinks export. topic is projects/P/topics/T.
@@ -83,7 +83,7 @@ func (s *Service) Middleware(next http.Handler) http.Handler {
 	}))
 }
 
-var escapedName = regexp.MustCompile(`^/v2/[a-zA-Z]+/[^/]+/(logs|metrics)/[^/]+$`)
+var escapedName = lazyregexp.New(`^/v2/[a-zA-Z]+/[^/]+/(logs|metrics)/[^/]+$`)
 
 // ring keeps the newest entries, by arrival.
 type ring struct {

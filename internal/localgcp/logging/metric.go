@@ -3,7 +3,6 @@ package logging
 import (
 	"context"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"cloud.google.com/go/logging/apiv2/loggingpb"
@@ -12,6 +11,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // metricsServer is MetricsServiceV2. Metrics are kept, not counted.
@@ -20,7 +21,7 @@ type metricsServer struct {
 	*Service
 }
 
-var metricID = regexp.MustCompile(`^[A-Za-z0-9_.,+\-!*',()%/]{1,100}$`)
+var metricID = lazyregexp.New(`^[A-Za-z0-9_.,+\-!*',()%/]{1,100}$`)
 
 func checkMetric(m *loggingpb.LogMetric) error {
 	if !metricID.MatchString(m.GetName()) || strings.HasPrefix(m.GetName(), "/") {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"cloud.google.com/go/logging/apiv2/loggingpb"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"example.com/keyturn/internal/localgcp/logging/entry"
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // maxEntry is the size in bytes up to which Google takes an entry.
@@ -122,7 +122,7 @@ func writeError(failed map[int32]*status.Status) error {
 }
 
 // logName is what Google takes: the id is URL-encoded and at most 511 characters long.
-var logName = regexp.MustCompile(`^(projects|organizations|folders|billingAccounts)/[^/]+/logs/[A-Za-z0-9/_.%~-]{1,511}$`)
+var logName = lazyregexp.New(`^(projects|organizations|folders|billingAccounts)/[^/]+/logs/[A-Za-z0-9/_.%~-]{1,511}$`)
 
 // accept checks an entry that it may change, and fills in what the writer left out.
 func (s *Service) accept(e *loggingpb.LogEntry) (entry.Entry, error) {

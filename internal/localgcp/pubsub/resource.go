@@ -3,7 +3,6 @@ package pubsub
 import (
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,9 +10,11 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
-var resourceName = regexp.MustCompile(`^projects/[^/]+/(topics|subscriptions)/[A-Za-z][-A-Za-z0-9._~+%]{2,254}$`)
+var resourceName = lazyregexp.New(`^projects/[^/]+/(topics|subscriptions)/[A-Za-z][-A-Za-z0-9._~+%]{2,254}$`)
 
 // checkName refuses what cannot be the full name of a resource of this collection.
 func checkName(collection, name string) error {

@@ -86,8 +86,17 @@ func (s *Service) ListJobs(_ context.Context, req *schedulerpb.ListJobsRequest) 
 	return resp, nil
 }
 
+// FailUpdates has the next n updates fail within Cloud Scheduler, which leaves their
+// jobs UPDATE_FAILED.
+func (s *Service) FailUpdates(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = n
+}
+
 // UpdateJob changes the fields of the mask; without one, all that a user sets.
-// An execution that waits for a retry is given up.
+// An execution that waits for a retry is given up. It recovers a job that is
+// UPDATE_FAILED, which does not fire.
 func (s *Service) UpdateJob(_ context.Context, req *schedulerpb.UpdateJobRequest) (*schedulerpb.Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,6 +111,15 @@ func (s *Service) UpdateJob(_ context.Context, req *schedulerpb.UpdateJobRequest
 	sched, err := complete(p)
 	if err != nil {
 		return nil, err
+	}
+	if s.broken > 0 {
+		s.broken--
+		j.change(func(p *schedulerpb.Job) { p.State = schedulerpb.Job_UPDATE_FAILED })
+		s.restart(j)
+		return nil, status.Error(codes.Internal, "Internal error encountered.")
+	}
+	if p.State == schedulerpb.Job_UPDATE_FAILED {
+		p.State = schedulerpb.Job_ENABLED
 	}
 	p.UserUpdateTime = timestamppb.New(s.clock.Now())
 	j.proto, j.schedule = p, sched

@@ -214,3 +214,25 @@ func TestUpdateRefuses(t *testing.T) {
 		t.Errorf("updated to %v", j)
 	}
 }
+
+func TestAnUpdateThatFailsIsRecoveredByAnother(t *testing.T) {
+	w := newWorld(t)
+	j := w.create(pubsubJob("j", "* * * * *"))
+	w.svc.FailUpdates(1)
+	update := func() error {
+		_, err := w.client.UpdateJob(w.ctx, &schedulerpb.UpdateJobRequest{Job: &schedulerpb.Job{Name: j.GetName(), Description: "new"}})
+		return err
+	}
+	w.wantCode(update(), codes.Internal)
+	got, err := w.client.GetJob(w.ctx, &schedulerpb.GetJobRequest{Name: j.GetName()})
+	w.must(err)
+	if got.GetState() != schedulerpb.Job_UPDATE_FAILED || got.GetDescription() != "" || got.GetScheduleTime() != nil {
+		t.Errorf("an update that failed leaves %v", got)
+	}
+	w.must(update())
+	got, err = w.client.GetJob(w.ctx, &schedulerpb.GetJobRequest{Name: j.GetName()})
+	w.must(err)
+	if got.GetState() != schedulerpb.Job_ENABLED || got.GetDescription() != "new" || got.GetScheduleTime() == nil {
+		t.Errorf("the next one leaves %v", got)
+	}
+}

@@ -60,6 +60,7 @@ type Service struct {
 	mu     sync.Mutex
 	closed bool
 	jobs   map[string]*job // by full name
+	broken int             // updates that are to fail
 }
 
 // New returns a Service without jobs.

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,11 +13,12 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"example.com/keyturn/internal/localgcp/scheduler/cron"
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 var (
-	jobName   = regexp.MustCompile(`^projects/[A-Za-z0-9:.-]+/locations/[a-z0-9-]+/jobs/[A-Za-z0-9_-]{1,500}$`)
-	topicName = regexp.MustCompile(`^projects/[^/]+/topics/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
+	jobName   = lazyregexp.New(`^projects/[A-Za-z0-9:.-]+/locations/[a-z0-9-]+/jobs/[A-Za-z0-9_-]{1,500}$`)
+	topicName = lazyregexp.New(`^projects/[^/]+/topics/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
 )
 
 func invalid(format string, args ...any) error {

@@ -1,19 +1,20 @@
 package secretmanager
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 var (
-	parentPattern  = regexp.MustCompile(`^projects/[^/]+(?:/locations/[^/]+)?$`)
-	secretPattern  = regexp.MustCompile(`^(projects/[^/]+(?:/locations/[^/]+)?)/secrets/[A-Za-z0-9_-]{1,255}$`)
-	versionPattern = regexp.MustCompile(`^(.+)/versions/([^/]+)$`)
-	idPattern      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+	parentPattern  = lazyregexp.New(`^projects/[^/]+(?:/locations/[^/]+)?$`)
+	secretPattern  = lazyregexp.New(`^(projects/[^/]+(?:/locations/[^/]+)?)/secrets/[A-Za-z0-9_-]{1,255}$`)
+	versionPattern = lazyregexp.New(`^(.+)/versions/([^/]+)$`)
+	idPattern      = lazyregexp.New(`^[A-Za-z0-9_-]{1,255}$`)
 )
 
 // checkParent accepts projects/* and projects/*/locations/*.

@@ -25,6 +25,7 @@ var catalogue = map[string]api{
 	"logging.googleapis.com":              {"Cloud Logging API", []string{"google.logging.v2.LoggingServiceV2", "google.logging.v2.ConfigServiceV2", "google.logging.v2.MetricsServiceV2"}},
 	"monitoring.googleapis.com":           {"Cloud Monitoring API", []string{"google.monitoring.v3.MetricService"}},
 	"orgpolicy.googleapis.com":            {title: "Organization Policy API"},
+	"policyanalyzer.googleapis.com":       {"Policy Analyzer API", []string{"google.cloud.policyanalyzer.v1.PolicyAnalyzer"}},
 	"pubsub.googleapis.com":               {"Cloud Pub/Sub API", []string{"google.pubsub.v1.Publisher", "google.pubsub.v1.Subscriber"}},
 	"run.googleapis.com":                  {"Cloud Run Admin API", []string{"google.cloud.run.v2.Services"}},
 	"secretmanager.googleapis.com":        {"Secret Manager API", []string{"google.cloud.secretmanager.v1.SecretManagerService"}},

@@ -99,17 +99,11 @@ func (s *Service) list(r *wire.Request) (any, error) {
 			items = append(items, *k)
 		}
 	}
-	page, next, err := wire.Page(items, r.Size("maxResults"), maxPage, r.Query.Get("pageToken"))
+	answer, err := wire.List(r, "items", items, r.Size("maxResults"), maxPage)
 	if err != nil {
 		return nil, err
 	}
-	answer := map[string]any{"kind": "storage#hmacKeysMetadata"}
-	if len(page) > 0 {
-		answer["items"] = page
-	}
-	if next != "" {
-		answer["nextPageToken"] = next
-	}
+	answer["kind"] = "storage#hmacKeysMetadata"
 	return answer, nil
 }
 

@@ -64,6 +64,23 @@ func Page[T any](list []T, size, most int, token string) (page []T, next string,
 	return list[begin:end], next, nil
 }
 
+// List is the page of a list that a request asks for, as most REST methods answer: the
+// page under its name and the token, where they are not empty.
+func List[T any](r *Request, name string, list []T, size, most int) (map[string]any, error) {
+	page, next, err := Page(list, size, most, r.Query.Get("pageToken"))
+	if err != nil {
+		return nil, err
+	}
+	answer := map[string]any{}
+	if len(page) > 0 {
+		answer[name] = page
+	}
+	if next != "" {
+		answer["nextPageToken"] = next
+	}
+	return answer, nil
+}
+
 // Size is a query's number of that name; 0 if there is none.
 func (r *Request) Size(name string) int {
 	n, _ := strconv.Atoi(r.Query.Get(name)) // Google takes what is no number for none, too [mem]

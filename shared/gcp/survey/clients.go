@@ -12,13 +12,14 @@ import (
 	monitoring "cloud.google.com/go/monitoring/apiv3/v2"
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	run "cloud.google.com/go/run/apiv2"
-	scheduler "cloud.google.com/go/scheduler/apiv1"
 	secretmanager "cloud.google.com/go/secretmanager/apiv1"
 	serviceusage "cloud.google.com/go/serviceusage/apiv1"
 	"google.golang.org/api/cloudresourcemanager/v1"
+	resourcemanager "google.golang.org/api/cloudresourcemanager/v3"
 	"google.golang.org/api/option"
 
 	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/gcp/jobs"
 )
 
 // clients are Google's, one for each API that is asked. Their own retries and those
@@ -31,10 +32,11 @@ type clients struct {
 	functions     *functions.FunctionClient
 	services      *run.ServicesClient
 	logs          *logging.ConfigClient
-	jobs          *scheduler.CloudSchedulerClient
+	jobs          *jobs.Client
 	secrets       *secretmanager.Client
 	metrics       *monitoring.MetricClient
 	projects      *cloudresourcemanager.Service
+	above         *resourcemanager.Service // of folders and organisations
 
 	open []io.Closer
 }
@@ -50,12 +52,15 @@ func dial(ctx context.Context, cloud *gcp.Cloud) (*clients, error) {
 		create(ctx, k, &k.functions, functions.NewFunctionClient, opts),
 		create(ctx, k, &k.services, run.NewServicesClient, opts),
 		create(ctx, k, &k.logs, logging.NewConfigClient, opts),
-		create(ctx, k, &k.jobs, scheduler.NewCloudSchedulerClient, opts),
+		create(ctx, k, &k.jobs, jobs.New, opts),
 		create(ctx, k, &k.secrets, secretmanager.NewClient, opts),
 		create(ctx, k, &k.metrics, monitoring.NewMetricClient, opts),
 	)
 	if err == nil {
 		k.projects, err = cloudresourcemanager.NewService(ctx, cloud.RESTOptions()...)
+	}
+	if err == nil {
+		k.above, err = resourcemanager.NewService(ctx, cloud.RESTOptions()...)
 	}
 	if err != nil {
 		k.close()

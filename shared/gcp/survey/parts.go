@@ -140,7 +140,7 @@ func (l *look) sink(ctx context.Context) {
 
 func (l *look) jobs(ctx context.Context) {
 	parent := l.site.Resource() + "/locations/" + l.site.Region
-	all, err := each(l.clients.jobs.ListJobs(ctx, &schedulerpb.ListJobsRequest{Parent: parent}).All(), stateOf)
+	all, err := each(l.clients.jobs.All(ctx, parent), stateOf)
 	there := map[string]deployment.JobState{}
 	for _, j := range all {
 		there[j.Name] = j
@@ -207,12 +207,22 @@ func (l *look) credentials(ctx context.Context) {
 			l.o.Credentials.Unread = unread(err)
 			return
 		}
-		if s.Annotations[rotation.AnnotationKind] == string(rotation.ServiceAccountKey) {
-			all = append(all, deployment.Credential{Secret: s.Name, Account: s.Annotations[rotation.AnnotationTarget]})
-		}
+		all = append(all, credentialOf(s))
 	}
 	l.checkAccounts(ctx, all)
 	l.o.Credentials.Value = all
+}
+
+func credentialOf(s gcp.Secret) deployment.Credential {
+	out := deployment.Credential{Secret: s.Name}
+	c, err := rotation.ParseCredential(s.Name, s.Labels, s.Annotations)
+	switch {
+	case err != nil:
+		out.Broken = oneLine(err.Error())
+	case c.Kind == rotation.ServiceAccountKey:
+		out.Account = c.Target
+	}
+	return out
 }
 
 // checkAccounts asks for each account once.
@@ -220,7 +230,9 @@ func (l *look) checkAccounts(ctx context.Context, all []deployment.Credential) {
 	var mu sync.Mutex
 	answers := map[string]error{}
 	for _, c := range all {
-		answers[c.Account] = nil
+		if c.Account != "" {
+			answers[c.Account] = nil
+		}
 	}
 	together(slices.Sorted(maps.Keys(answers)), func(account string) {
 		_, err := l.Cloud.AccountDisabled(ctx, account)

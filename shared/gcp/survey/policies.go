@@ -11,6 +11,7 @@ import (
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
 	"cloud.google.com/go/iam/apiv1/iampb"
 	"google.golang.org/api/cloudresourcemanager/v1"
+	resourcemanager "google.golang.org/api/cloudresourcemanager/v3"
 
 	"example.com/keyturn/shared/deployment"
 	"example.com/keyturn/shared/gcp"
@@ -61,7 +62,59 @@ func (l *look) resources() []string {
 	for email := range l.o.Accounts.Value {
 		all[l.site.Resource()+"/serviceAccounts/"+email] = true
 	}
+	for _, name := range l.o.Ancestors.Value {
+		all[name] = true
+	}
+	for _, c := range l.o.Credentials.Value[:min(len(l.o.Credentials.Value), maxSecrets)] {
+		all[c.Secret] = true
+	}
 	return slices.Sorted(maps.Keys(all))
+}
+
+// maxSecrets is of how many credentials' secrets the policies are read, which count
+// where the project's does not grant what rotating takes. It is a quarter of what may
+// be read in a minute.
+const maxSecrets = 150
+
+// ancestors are what is above the project.
+func (l *look) ancestors(ctx context.Context) {
+	a, err := l.projects.Projects.GetAncestry(l.Cloud.Project(), &cloudresourcemanager.GetAncestryRequest{}).Context(ctx).Do()
+	if err != nil {
+		l.o.Ancestors.Unread = unread(gcp.RESTError(err))
+		return
+	}
+	for _, one := range a.Ancestor {
+		if id := one.ResourceId; id != nil && id.Type != "project" {
+			l.o.Ancestors.Value = append(l.o.Ancestors.Value, id.Type+"s/"+id.Id)
+		}
+	}
+}
+
+// inherited reads the policy of a folder or an organisation: what it says of accounts
+// of this project, and of those that may be among many.
+func (l *look) inherited(ctx context.Context, on string) (deployment.Policy, error) {
+	req := &resourcemanager.GetIamPolicyRequest{Options: &resourcemanager.GetPolicyOptions{RequestedPolicyVersion: 3}}
+	var p *resourcemanager.Policy
+	var err error
+	if strings.HasPrefix(on, "folders/") {
+		p, err = l.above.Folders.GetIamPolicy(on, req).Context(ctx).Do()
+	} else {
+		p, err = l.above.Organizations.GetIamPolicy(on, req).Context(ctx).Do()
+	}
+	if err != nil {
+		return deployment.Policy{}, gcp.RESTError(err)
+	}
+	var out deployment.Policy
+	for _, b := range p.Bindings {
+		binding := deployment.Binding{Role: b.Role, Members: slices.DeleteFunc(b.Members, func(m string) bool { return !l.site.Concerns(m) })}
+		if b.Condition != nil {
+			binding.Condition = cmp.Or(b.Condition.Title, b.Condition.Expression, "a condition")
+		}
+		if len(binding.Members) > 0 {
+			out.Bindings = append(out.Bindings, binding)
+		}
+	}
+	return out, nil
 }
 
 // policy reads one, by the API that the resource belongs to.
@@ -72,6 +125,8 @@ func (l *look) policy(ctx context.Context, on string) (deployment.Policy, error)
 	switch {
 	case on == l.site.Resource():
 		return l.projectPolicy(ctx)
+	case deployment.Above(on):
+		return l.inherited(ctx, on)
 	case strings.Contains(on, "/topics/"):
 		p, err = l.clients.topics.GetIamPolicy(ctx, req)
 	case strings.Contains(on, "/subscriptions/"):

@@ -73,7 +73,7 @@ func Look(ctx context.Context, c Config) (deployment.Site, deployment.Observed, 
 // parts do not depend on each other, and each writes a field of its own.
 func (l *look) parts() []func(context.Context) {
 	return []func(context.Context){
-		l.skew, l.apis, l.accounts, l.topics, l.functions, l.subscriptions, l.sink, l.jobs, l.seals, l.credentials, l.exceeded,
+		l.ancestors, l.skew, l.apis, l.accounts, l.topics, l.functions, l.subscriptions, l.sink, l.jobs, l.seals, l.credentials, l.exceeded,
 	}
 }
 

@@ -19,13 +19,13 @@ func prefix(p string) func(string) string {
 	}
 }
 
-var names = Names{Secret: prefix("projects/p/secrets/"), Account: prefix("projects/p/serviceAccounts/"), APIKey: prefix("projects/p/locations/global/keys/")}
+var names = Names{Project: "p", Secret: prefix("projects/p/secrets/"), Account: prefix("projects/p/serviceAccounts/"), APIKey: prefix("projects/p/locations/global/keys/")}
 
 const example = `credentials:
   - secret: billing-key
     service-account: billing@p.iam.gserviceaccount.com
     policy: {period: 30d, overlap: 2d, key-mode: create, probe-url: https://example.com/ping}
-  - secret: projects/q/secrets/gemini-key
+  - secret: projects/p/secrets/gemini-key
     api-key: gemini
 `
 
@@ -40,7 +40,7 @@ func TestParse(t *testing.T) {
 	billing.Overlap, billing.KeyMode, billing.ProbeURL = hours(48), rotation.Create, "https://example.com/ping"
 	want := []Credential{
 		{Secret: "projects/p/secrets/billing-key", Kind: rotation.ServiceAccountKey, Target: "projects/p/serviceAccounts/billing@p.iam.gserviceaccount.com", Policy: billing},
-		{Secret: "projects/q/secrets/gemini-key", Kind: rotation.APIKey, Target: "projects/p/locations/global/keys/gemini", Policy: Default(rotation.APIKey)},
+		{Secret: "projects/p/secrets/gemini-key", Kind: rotation.APIKey, Target: "projects/p/locations/global/keys/gemini", Policy: Default(rotation.APIKey)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -68,6 +68,12 @@ func TestEveryMistakeIsTold(t *testing.T) {
     api-key: y
     policy: {period: 2h, evidence: perhaps}
   - text
+  - secret: t
+    service-acount: x@p.iam.gserviceaccount.com
+    policy: {period: 30x, colour: red, overlap: 90d, evidence: never, quarantine: 60d, straggler-limit: 1y}
+  - secret: projects/642872260880/secrets/idle-key
+    api-key: z
+  - {colour: red}
 colour: red
 `), names)
 	if err == nil {
@@ -78,11 +84,17 @@ colour: red
 		"c.yaml:4:5: a credential without secret", `c.yaml:5:29: unknown field "colour"`, "c.yaml:7:14: api-key is not",
 		"c.yaml:9:17: key-mode is for service-account keys only", "c.yaml:10:13: secret s is there twice, first in line 6",
 		"c.yaml:10:5: want either service-account or api-key", "c.yaml:15:14: policy: period", "c.yaml:15:14: policy: evidence \"perhaps\"",
-		"c.yaml:16:5: a credential: want keys with values", `c.yaml:17:1: unknown field "colour"`,
+		"c.yaml:16:5: a credential: want keys with values", `c.yaml:23:1: unknown field "colour"`,
+		`c.yaml:5:22: want a duration`, `c.yaml:17:13: secret t is there twice, first in line 13`, `c.yaml:18:5: unknown field "service-acount"; did you mean service-account?`,
+		`c.yaml:19:22: want a duration`, `c.yaml:19:27: unknown field "colour"`, `c.yaml:19:105: want a duration`, `c.yaml:19:14: policy: evidence "never"`,
+		"c.yaml:20:13: secret idle-key is of project 642872260880, and apply looks after those of p (--project) alone; if that is its number, write only idle-key", `c.yaml:22:6: unknown field "colour"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q:\n%v", want, err)
 		}
+	}
+	if got := strings.Count(err.Error(), "\n") + 1; got != 21 {
+		t.Errorf("%d mistakes are told:\n%v", got, err)
 	}
 	for _, text := range []string{"", "credentials:", "other: 1", "[]", "credentials: {}", "a: [", "credentials: []\n---\n"} {
 		if got, err := Parse("f", []byte(text), names); err == nil || got != nil {
@@ -113,6 +125,7 @@ func TestDiff(t *testing.T) {
 		"of another account":      {registered(func(c *Credential) { c.Target = "projects/p/serviceAccounts/x@y" }), false, "refuse billing-key"},
 		"one more, left alone":    {append(registered(func(*Credential) {}), Credential{Secret: "projects/p/secrets/old"}), false, ""},
 		"one more, to be removed": {append(registered(func(*Credential) {}), Credential{Secret: "projects/p/secrets/old"}), true, "release old"},
+		"releases come last":      {[]Credential{{Secret: "projects/p/secrets/b"}, {Secret: "projects/p/secrets/a"}, wanted[1]}, true, "adopt billing-key overlap=48h0m0s key-mode=create probe-url=https://example.com/ping; release a; release b"},
 	} {
 		var got []string
 		for _, d := range Diff(wanted, tt.registered, tt.prune) {

@@ -18,7 +18,7 @@ const (
 	Adopt   Deed = "adopt"
 	Change  Deed = "change"  // its policy
 	Release Deed = "release" // it is not in the file, and pruning was asked for
-	Refuse  Deed = "refuse"  // it cannot be done by apply
+	Refuse  Deed = "refuse"  // it cannot be done, or not by apply
 )
 
 // Difference is one credential that is not as the file wants it.
@@ -41,9 +41,9 @@ type Field struct {
 }
 
 // Diff compares what the file wants with what is registered, by secret. prune has
-// those released that are not in the file.
+// those released that are not in the file, after all else.
 func Diff(wanted, registered []Credential, prune bool) []Difference {
-	var all []Difference
+	var all, more []Difference
 	for _, w := range wanted {
 		if d := differs(w, registered); d.Deed != "" {
 			all = append(all, d)
@@ -51,11 +51,13 @@ func Diff(wanted, registered []Credential, prune bool) []Difference {
 	}
 	for _, r := range registered {
 		if prune && !slices.ContainsFunc(wanted, func(w Credential) bool { return w.Secret == r.Secret }) {
-			all = append(all, Difference{Deed: Release, Secret: r.Secret})
+			more = append(more, Difference{Deed: Release, Secret: r.Secret})
 		}
 	}
-	slices.SortFunc(all, func(a, b Difference) int { return cmp.Compare(a.Secret, b.Secret) })
-	return all
+	bySecret := func(a, b Difference) int { return cmp.Compare(a.Secret, b.Secret) }
+	slices.SortFunc(all, bySecret)
+	slices.SortFunc(more, bySecret)
+	return append(all, more...)
 }
 
 func differs(w Credential, registered []Credential) Difference {

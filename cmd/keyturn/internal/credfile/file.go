@@ -4,13 +4,15 @@ package credfile
 
 import (
 	"path"
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml/ast"
+
+	"example.com/keyturn/shared/lazyregexp"
 	"example.com/keyturn/shared/rotation"
 	"example.com/keyturn/shared/yamlfile"
-	"github.com/goccy/go-yaml/ast"
 )
 
 // Longest is how long a file may be, in bytes: some ten thousand credentials.
@@ -49,6 +51,7 @@ type policySpec struct {
 
 // Names completes the short names of a file.
 type Names struct {
+	Project string              // id of the one whose secrets a file lists
 	Secret  func(string) string // the full name of a secret
 	Account func(email string) string
 	APIKey  func(string) string
@@ -85,26 +88,25 @@ type reader struct {
 }
 
 var (
-	secretID = regexp.MustCompile(`^(projects/[a-z0-9][a-z0-9:.-]{0,61}/secrets/)?[A-Za-z0-9_-]{1,255}$`)
-	email    = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}@[A-Za-z0-9.-]{1,128}$`)
-	apiKey   = regexp.MustCompile(`^(projects/[a-z0-9][a-z0-9:.-]{0,61}/locations/global/keys/)?[A-Za-z0-9-]{1,63}$`)
+	secretID = lazyregexp.New(`^(projects/[a-z0-9][a-z0-9:.-]{0,61}/secrets/)?[A-Za-z0-9_-]{1,255}$`)
+	email    = lazyregexp.New(`^[A-Za-z0-9._-]{1,64}@[A-Za-z0-9.-]{1,128}$`)
+	apiKey   = lazyregexp.New(`^(projects/[a-z0-9][a-z0-9:.-]{0,61}/locations/global/keys/)?[A-Za-z0-9-]{1,63}$`)
 )
 
 func (r *reader) credential(node ast.Node) (c Credential) {
 	m := r.Mapping(node, "a credential")
-	var e entry
-	if !m.Given() || !r.Decode(m, &e) {
+	if !m.Given() {
 		return c
 	}
-	if !e.Secret.Given() {
+	var e entry
+	whole := r.Decode(m, &e) // if not, what seems to be missing may be what is wrong
+	if e.Secret.Given() {
+		c.Secret = r.secret(e.Secret)
+	} else if whole {
 		r.Problem(m.At(), "a credential without secret: say which secret holds it")
-	} else if !secretID.MatchString(e.Secret.Text) {
-		r.Problem(e.Secret.At(), "secret is not the name of a secret, such as billing-key")
-	} else {
-		c.Secret = r.names.Secret(e.Secret.Text)
-		r.once(c.Secret, e.Secret.At())
 	}
 	switch {
+	case !whole && !e.ServiceAccount.Given() && !e.APIKey.Given():
 	case e.ServiceAccount.Given() == e.APIKey.Given():
 		r.Problem(m.At(), "want either service-account or api-key: whose key the secret holds")
 	case e.APIKey.Given():
@@ -120,6 +122,20 @@ func (r *reader) credential(node ast.Node) (c Credential) {
 	}
 	c.Policy = r.policy(e.Policy, c.Kind, m.At())
 	return c
+}
+
+// secret is the full name of a secret, which is one of the project.
+func (r *reader) secret(s yamlfile.Scalar) string {
+	if !secretID.MatchString(s.Text) {
+		r.Problem(s.At(), "secret is not the name of a secret, such as billing-key")
+		return ""
+	}
+	name := r.names.Secret(s.Text)
+	if project := strings.Split(name, "/")[1]; project != r.names.Project {
+		r.Problem(s.At(), "secret %s is of project %s, and apply looks after those of %s (--project) alone; if that is its number, write only %[1]s", path.Base(name), project, r.names.Project)
+	}
+	r.once(name, s.At())
+	return name
 }
 
 // once refuses a secret that is there twice.
@@ -144,16 +160,10 @@ func (r *reader) policy(m yamlfile.Mapping, kind rotation.Kind, at yamlfile.Posi
 	p := Default(kind)
 	var s policySpec
 	if m.Given() {
-		if at = m.At(); !r.Decode(m, &s) {
-			return p
-		}
+		at = m.At()
+		r.Decode(m, &s)
 	}
-	before := len(r.Problems)
-	r.duration(s.Period, &p.Period)
-	r.duration(s.Overlap, &p.Overlap)
-	r.duration(s.Quarantine, &p.Quarantine)
-	r.duration(s.Propagation, &p.Propagation)
-	r.duration(s.StragglerLimit, &p.StragglerLimit)
+	wrong := r.durations(&p, s)
 	word(s.KeyMode, &p.KeyMode)
 	word(s.Evidence, &p.Evidence)
 	word(s.Stragglers, &p.Stragglers)
@@ -161,28 +171,43 @@ func (r *reader) policy(m yamlfile.Mapping, kind rotation.Kind, at yamlfile.Posi
 	if s.KeyMode.Given() && kind == rotation.APIKey {
 		r.Problem(s.KeyMode.At(), "key-mode is for service-account keys only")
 	}
-	if err := p.Validate(); err != nil && len(r.Problems) == before {
+	if err := p.Validate(); err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {
-			r.Problem(at, "policy: %s", line)
+			if !slices.ContainsFunc(wrong, func(name string) bool { return strings.Contains(line, name) }) {
+				r.Problem(at, "policy: %s", line)
+			}
 		}
 	}
 	return p
+}
+
+// durations reads those of a policy, and returns the names, as rotation has them, of
+// those that are none: what is said of their defaults is not about the file.
+func (r *reader) durations(p *rotation.Policy, s policySpec) (wrong []string) {
+	for _, d := range []struct {
+		name string
+		text yamlfile.Scalar
+		to   *rotation.Duration
+	}{
+		{"period", s.Period, &p.Period}, {"overlap", s.Overlap, &p.Overlap}, {"quarantine", s.Quarantine, &p.Quarantine},
+		{"propagation", s.Propagation, &p.Propagation}, {"stragglerLimit", s.StragglerLimit, &p.StragglerLimit},
+	} {
+		if !d.text.Given() {
+			continue
+		}
+		got, err := yamlfile.Duration(d.text.Text)
+		if err != nil {
+			r.Problem(d.text.At(), "want a duration, such as 720h, 30d or 90m")
+			wrong = append(wrong, d.name)
+			continue
+		}
+		*d.to = rotation.Duration(got.Truncate(time.Second))
+	}
+	return wrong
 }
 
 func word[S ~string](s yamlfile.Scalar, to *S) {
 	if s.Given() {
 		*to = S(s.Text)
 	}
-}
-
-func (r *reader) duration(s yamlfile.Scalar, to *rotation.Duration) {
-	if !s.Given() {
-		return
-	}
-	d, err := yamlfile.Duration(s.Text)
-	if err != nil {
-		r.Problem(s.At(), "want a duration, such as 720h, 30d or 90m")
-		return
-	}
-	*to = rotation.Duration(d.Truncate(time.Second))
 }

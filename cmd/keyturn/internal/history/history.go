@@ -9,6 +9,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,11 +22,12 @@ import (
 // texts are as they stand in the logs: whoever shows them escapes them.
 type Event struct {
 	Time    time.Time `json:"time"`
-	What    string    `json:"what"`              // a milestone of a rotation, a phase of a key, or a method of Google's
+	What    string    `json:"what"`              // a milestone of a rotation, a phase of a key, a method of Google's, or what somebody asked for
 	Key     string    `json:"key,omitempty"`     // short id of the key it was about
 	Version string    `json:"version,omitempty"` // number of the secret's version it was about
-	By      string    `json:"by,omitempty"`      // who did it, or asked for it
+	By      string    `json:"by,omitempty"`      // who did it, or asked for it; empty where nobody did but the schedule
 	Why     string    `json:"why,omitempty"`     // or how it failed
+	Asked   string    `json:"asked,omitempty"`   // why it was asked for, where that is more than Why
 	Source  Source    `json:"source"`
 }
 
@@ -41,12 +43,26 @@ const (
 	Audit   Source = "audit"
 )
 
-// Filter selects from Cloud Logging, from a time on, what there is about a credential.
-// The changes of the secret itself are left out, which keyturn's journal makes by the
-// dozen.
-func Filter(secret string, s *rotate.Standing, since time.Time) string {
+// Filter selects from Cloud Logging, from a time on, what there is about a credential:
+// what the Cloud Run services wrote that are keyturn's, and the audit log of changes,
+// in both of which nobody writes by the name of a log of his own. Whoever may write log
+// entries of the project can name any service for his own; into the audit log nobody can
+// write. The changes of the secret itself are left out, which keyturn's journal makes by
+// the dozen, and the beginnings of what ends later.
+func Filter(secret string, s *rotate.Standing, since time.Time, services []string) string {
+	quoted := make([]string, len(services))
+	for i, name := range services {
+		quoted[i] = strconv.Quote(name)
+	}
+	own := fmt.Sprintf(`(log_id("run.googleapis.com/stdout") AND resource.type="cloud_run_revision" AND resource.labels.service_name=(%s) AND jsonPayload.message="rotation" AND jsonPayload.secret=%q)`,
+		strings.Join(quoted, " OR "), secret)
+	return fmt.Sprintf(`timestamp>=%q AND (%s OR (log_id("cloudaudit.googleapis.com/activity") AND (NOT operation.first=true OR operation.last=true) AND (%s)))`,
+		since.UTC().Format(time.RFC3339), own, strings.Join(changes(secret, s), " OR "))
+}
+
+// changes are, in the audit log, those of a credential.
+func changes(secret string, s *rotate.Standing) []string {
 	about := []string{
-		fmt.Sprintf(`(jsonPayload.message="rotation" AND jsonPayload.secret=%q)`, secret),
 		fmt.Sprintf(`(protoPayload.serviceName="secretmanager.googleapis.com" AND NOT protoPayload.methodName:"UpdateSecret" AND `+
 			`(protoPayload.resourceName:%q OR protoPayload.resourceName=~%q))`, "/secrets/"+path.Base(secret)+"/", "/secrets/"+path.Base(secret)+"$"),
 	}
@@ -60,8 +76,7 @@ func Filter(secret string, s *rotate.Standing, since time.Time) string {
 				"/keys/"+id+"$", "/keys/"+id+"$", path.Base(k.ID)))
 		}
 	}
-	return fmt.Sprintf(`timestamp>=%q AND (log_id("cloudaudit.googleapis.com/activity") OR jsonPayload.message="rotation") AND (%s)`,
-		since.UTC().Format(time.RFC3339), strings.Join(about, " OR "))
+	return about
 }
 
 // keys are those that there still are.
@@ -77,20 +92,12 @@ func keys(s *rotate.Standing) []rotation.Key {
 
 // Decode reads a log entry, as JSON, that Filter selects.
 func Decode(line []byte) (Event, error) {
-	var own struct {
-		Timestamp time.Time `json:"timestamp"`
-		Payload   struct {
-			Milestone string `json:"milestone"`
-			Key       string `json:"key"`
-			Reason    string `json:"reason"`
-			By        string `json:"by"`
-		} `json:"jsonPayload"`
-	}
-	if err := json.Unmarshal(line, &own); err != nil {
+	var l logged
+	if err := json.Unmarshal(line, &l); err != nil {
 		return Event{}, fmt.Errorf("decoding a log entry: %w", err)
 	}
-	if p := own.Payload; p.Milestone != "" {
-		return Event{Time: own.Timestamp, What: p.Milestone, Key: rotation.ShortID(p.Key), By: p.By, Why: p.Reason, Source: Keyturn}, nil
+	if l.Own.Milestone != "" {
+		return l.milestone(), nil
 	}
 	e, err := event.DecodeLogEntry(line)
 	if err != nil {
@@ -101,11 +108,50 @@ func Decode(line []byte) (Event, error) {
 		return Event{}, fmt.Errorf("log entry %.40q is neither keyturn's nor an audit entry", e.InsertID)
 	}
 	on := cmp.Or(e.Born, e.Resource)
-	what := Event{Time: e.Time, What: method, Key: last(on, "/keys/"), Version: last(on, "/versions/"), By: e.Principal, Source: Audit}
+	what := Event{Time: e.Time, What: method, Key: cmp.Or(last(on, "/keys/"), l.Audit.Request.key()), Version: last(on, "/versions/"), By: e.Principal, Source: Audit}
 	if e.Code != 0 {
 		what.Why = "refused: " + e.Message
 	}
 	return what, nil
+}
+
+// logged is what event.DecodeLogEntry does not read of an entry, for no detector asks
+// for it.
+type logged struct {
+	Timestamp time.Time `json:"timestamp"`
+	Own       struct {
+		Milestone string `json:"milestone"`
+		Key       string `json:"key"`
+		Reason    string `json:"reason"`
+		By        string `json:"by"`
+		Why       string `json:"why"`
+	} `json:"jsonPayload"`
+	Audit struct {
+		Request request `json:"request"`
+	} `json:"protoPayload"`
+}
+
+func (l logged) milestone() Event {
+	p := l.Own
+	e := Event{Time: l.Timestamp, What: p.Milestone, Key: rotation.ShortID(p.Key), By: p.By, Why: p.Reason, Source: Keyturn}
+	if p.Why != p.Reason {
+		e.Asked = p.Why
+	}
+	return e
+}
+
+// request is how calls name the key that they are about, where the resource of the entry
+// is only whose it is.
+type request struct {
+	Name  string `json:"name"`
+	KeyID string `json:"keyId"`
+	Key   struct {
+		Name string `json:"name"`
+	} `json:"key"`
+}
+
+func (r request) key() string {
+	return cmp.Or(last(r.Name, "/keys/"), last(r.Key.Name, "/keys/"), r.KeyID)
 }
 
 // last is what follows kind in a resource's name, such as a key's id after "/keys/".
@@ -114,10 +160,20 @@ func last(resource, kind string) string {
 	return id
 }
 
-// Of tells what a journal holds and what was logged, oldest first. What keyturn logged
-// of a key is not told again from the journal.
-func Of(s *rotate.Standing, logged []Event) []Event {
-	all := slices.Clone(logged)
+// asked are the latest requests of people.
+func asked(s *rotate.Standing) []Event {
+	var all []Event
+	for _, r := range s.Requests {
+		all = append(all, Event{Time: r.At, What: r.Verb + " asked for", Key: r.Key, By: r.By, Why: r.Why, Source: Journal})
+	}
+	return all
+}
+
+// Of tells what a journal holds since a time and what was logged, oldest first. What
+// keyturn logged of a key is not told again from the journal, but what people asked for
+// is: the command line logs nothing.
+func Of(s *rotate.Standing, logged []Event, since time.Time) []Event {
+	all := append(asked(s), logged...)
 	for _, k := range keys(s) {
 		id := rotation.ShortID(k.ID)
 		told := slices.ContainsFunc(logged, func(e Event) bool {
@@ -127,6 +183,7 @@ func Of(s *rotate.Standing, logged []Event) []Event {
 			all = append(all, Event{Time: k.Since, What: string(k.Phase), Key: id, Source: Journal})
 		}
 	}
+	all = slices.DeleteFunc(all, func(e Event) bool { return e.Time.Before(since) })
 	slices.SortStableFunc(all, func(a, b Event) int { return a.Time.Compare(b.Time) })
 	return all
 }

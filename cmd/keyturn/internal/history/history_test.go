@@ -24,6 +24,26 @@ func TestDecode(t *testing.T) {
 			`{"timestamp":"2026-03-01T12:00:00Z","jsonPayload":{"message":"rotation","milestone":"promoted","secret":"s","key":"projects/p/locations/global/keys/k1","reason":"it has authenticated","by":"me@acme.com"}}`,
 			Event{Time: noon, What: "promoted", Key: "k1", By: "me@acme.com", Why: "it has authenticated", Source: Keyturn},
 		},
+		"keyturn's that was asked for": {
+			`{"timestamp":"2026-03-01T12:00:00Z","jsonPayload":{"message":"rotation","milestone":"disabled","key":"k1","reason":"revoked","by":"me@acme.com","why":"leaked"}}`,
+			Event{Time: noon, What: "disabled", Key: "k1", By: "me@acme.com", Why: "revoked", Asked: "leaked", Source: Keyturn},
+		},
+		"a pause": {
+			`{"timestamp":"2026-03-01T12:00:00Z","jsonPayload":{"message":"rotation","milestone":"paused","reason":"freeze","by":"me@acme.com","why":"freeze"}}`,
+			Event{Time: noon, What: "paused", By: "me@acme.com", Why: "freeze", Source: Keyturn},
+		},
+		"a disabling, whose resource is the account": {
+			`{"timestamp":"2026-03-01T12:00:00Z","protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","serviceName":"iam.googleapis.com","methodName":"google.iam.admin.v1.DisableServiceAccountKey","resourceName":"projects/-/serviceAccounts/1","request":{"name":"projects/p/serviceAccounts/a/keys/k2"}}}`,
+			Event{Time: noon, What: "DisableServiceAccountKey", Key: "k2", Source: Audit},
+		},
+		"a change of an API key": {
+			`{"timestamp":"2026-03-01T12:00:00Z","protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","serviceName":"apikeys.googleapis.com","methodName":"google.api.apikeys.v2.ApiKeys.UpdateKey","resourceName":"projects/1","request":{"key":{"name":"projects/p/locations/global/keys/k3"}}}}`,
+			Event{Time: noon, What: "UpdateKey", Key: "k3", Source: Audit},
+		},
+		"an API key that could not be made": {
+			`{"timestamp":"2026-03-01T12:00:00Z","protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","serviceName":"apikeys.googleapis.com","methodName":"google.api.apikeys.v2.ApiKeys.CreateKey","resourceName":"projects/1","status":{"code":8,"message":"too many"},"request":{"keyId":"k4"}}}`,
+			Event{Time: noon, What: "CreateKey", Key: "k4", Why: "refused: too many", Source: Audit},
+		},
 		"an upload": {
 			`{"timestamp":"2026-03-01T12:00:00Z","protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","serviceName":"iam.googleapis.com","methodName":"google.iam.admin.v1.UploadServiceAccountKey","resourceName":"projects/-/serviceAccounts/1","authenticationInfo":{"principalEmail":"r@p.iam.gserviceaccount.com"},"response":{"name":"projects/p/serviceAccounts/a/keys/k2"}}}`,
 			Event{Time: noon, What: "UploadServiceAccountKey", Key: "k2", By: "r@p.iam.gserviceaccount.com", Source: Audit},
@@ -69,10 +89,20 @@ func TestOf(t *testing.T) {
 		{Time: noon.Add(-2 * time.Hour), What: "promoted", Key: "k1", Source: Keyturn},
 	}
 	want := []Event{logged[2], logged[1], {Time: noon.Add(-time.Hour), What: "quarantined", Key: "k1", Source: Journal}, logged[0]}
-	if diff := cmp.Diff(want, Of(standing(), logged)); diff != "" {
+	if diff := cmp.Diff(want, Of(standing(), logged, time.Time{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := Of(standing(), nil); len(got) != 2 || got[0].Key != "k1" || got[1].Key != "k2" {
+	s := standing()
+	s.Requests = []rotation.Request{{Verb: "rollback", By: "ada@example.com", Why: "it broke", At: noon.Add(-time.Minute)}}
+	back := Event{Time: noon.Add(-time.Minute), What: "rollback asked for", By: "ada@example.com", Why: "it broke", Source: Journal}
+	if diff := cmp.Diff([]Event{logged[2], logged[1], want[2], back, logged[0]}, Of(s, logged, time.Time{})); diff != "" {
+		t.Errorf("with a request (-want +got):\n%s", diff)
+	}
+	s.Requests[0].Key = "k1"
+	if got := Of(s, logged, noon.Add(-2*time.Minute)); len(got) != 2 || got[0].Key != "k1" || got[1] != logged[0] {
+		t.Errorf("of the last two minutes: %+v", got)
+	}
+	if got := Of(standing(), nil, time.Time{}); len(got) != 2 || got[0].Key != "k1" || got[1].Key != "k2" {
 		t.Errorf("of the journal alone: %+v", got)
 	}
 }
@@ -91,7 +121,7 @@ func TestFilter(t *testing.T) {
 	defer client.Close()
 	apiKey := &rotate.Standing{Target: "projects/p/locations/global/keys/k", Current: &rotation.Key{ID: `projects/p/locations/global/keys/k") OR ("`}}
 	for name, s := range map[string]*rotate.Standing{"account": standing(), "API key": apiKey, "new": {Target: "projects/p/locations/global/keys/k"}} {
-		filter := Filter("projects/p/secrets/billing-key", s, noon)
+		filter := Filter("projects/p/secrets/billing-key", s, noon, []string{"keyturn-rotate", "keyturn-rotate-http"})
 		if err := client.Log(t.Context(), filter, func([]byte) error { return nil }); err != nil {
 			t.Errorf("%s: %v: %s", name, err, filter)
 		}

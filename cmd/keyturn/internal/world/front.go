@@ -8,16 +8,18 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"sync"
+	"time"
 
 	"example.com/keyturn/shared/deployment"
 )
 
 // newFront stands before the functions as Google's front end does: it has
-// requests wait while they start, and lets one event at a time into each, which is what Cloud Functions gives an instance by
-// default. The functions framework needs that: of events that overlap, its
+// requests wait while they start, gives a body patience for each of its parts, and
+// lets one event at a time into each, which is what Cloud Functions gives an instance
+// by default. The functions framework needs that: of events that overlap, its
 // receiver can leave one unanswered for ever, and so it can when a caller hangs
 // up (github.com/cloudevents/sdk-go/issues/1224 and 1332).
-func newFront(functions *url.URL, ready func(context.Context) error) http.Handler {
+func newFront(functions *url.URL, ready func(context.Context) error, patience time.Duration) http.Handler {
 	reverse := httputil.NewSingleHostReverseProxy(functions)
 	reverse.BufferPool = &buffers{}
 	reverse.ErrorLog = log.New(io.Discard, "", 0) // who called sees a 502 and tries again
@@ -26,6 +28,10 @@ func newFront(functions *url.URL, ready func(context.Context) error) http.Handle
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
+		if r.Header.Get("Authorization") == "Bearer None" {
+			r.Header.Del("Authorization") // gcloud's, which has no identity token where 'keyturn local env' logs it in
+		}
+		r.Body = &hasty{ReadCloser: r.Body, control: http.NewResponseController(w), patience: patience}
 		reverse.ServeHTTP(w, r)
 	})
 	mux := http.NewServeMux()
@@ -50,6 +56,26 @@ func oneAtATime(h http.Handler) http.Handler {
 		defer cancel()
 		h.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// hasty is a body that breaks off if a part of it does not come in time: the proxy
+// would wait for it even when the function has answered.
+type hasty struct {
+	io.ReadCloser
+	control  *http.ResponseController
+	patience time.Duration
+}
+
+// Read implements io.Reader.
+func (h *hasty) Read(p []byte) (int, error) {
+	if err := h.control.SetReadDeadline(time.Now().Add(h.patience)); err != nil {
+		return 0, err
+	}
+	n, err := h.ReadCloser.Read(p)
+	if forever := h.control.SetReadDeadline(time.Time{}); err == nil {
+		err = forever
+	}
+	return n, err
 }
 
 // buffers are what answers are copied through: a new one for each would be the

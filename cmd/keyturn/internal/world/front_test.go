@@ -35,7 +35,7 @@ func front(t *testing.T, h http.HandlerFunc) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(newFront(u, func(context.Context) error { return nil }))
+	server := httptest.NewServer(newFront(u, func(context.Context) error { return nil }, time.Second))
 	t.Cleanup(server.Close)
 	return server.URL
 }
@@ -99,5 +99,47 @@ func TestAnEventOutlivesItsCaller(t *testing.T) {
 	close(left)
 	if err := <-finished; err != nil {
 		t.Errorf("the function was interrupted: %v", err)
+	}
+}
+
+// TestBodiesThatDoNotComeAreNotWaitedFor although the function has answered.
+func TestBodiesThatDoNotComeAreNotWaitedFor(t *testing.T) {
+	base := front(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close") // or Go's server waits for the body before it answers
+		w.WriteHeader(http.StatusForbidden)
+	})
+	body, write := io.Pipe()
+	defer write.Close()
+	go func() { _, _ = io.WriteString(write, "{") }()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/RotateHTTP", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("answer %s", resp.Status)
+	}
+}
+
+// TestGcloudWithoutAnIdentityToken is somebody without a token, not one with a bad one.
+func TestGcloudWithoutAnIdentityToken(t *testing.T) {
+	got := make(chan http.Header, 1)
+	base := front(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header })
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/RotateHTTP", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer None")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if h := <-got; len(h.Values("Authorization")) != 0 {
+		t.Errorf("the function was sent %v", h)
 	}
 }

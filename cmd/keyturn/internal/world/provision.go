@@ -8,13 +8,12 @@ import (
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
-	scheduler "cloud.google.com/go/scheduler/apiv1"
-	"cloud.google.com/go/scheduler/apiv1/schedulerpb"
 	keyturn "example.com/keyturn"
-	"example.com/keyturn/cmd/keyturn/internal/schedule"
+	"example.com/keyturn/internal/schedule"
 	"example.com/keyturn/shared/deployment"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
+	"example.com/keyturn/shared/gcp/jobs"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -106,19 +105,18 @@ func (w *World) makeSink(ctx context.Context) error {
 
 // makeJobs applies scheduler.yaml.
 func (w *World) makeJobs(ctx context.Context) error {
-	jobs, err := schedule.Parse(keyturn.Schedule, map[string]string{"PROJECT_ID": w.Project, "REGION": Region})
+	wanted, err := schedule.Parse(keyturn.Schedule, map[string]string{"PROJECT_ID": w.Project, "REGION": Region})
 	if err != nil {
 		return err
 	}
-	client, err := scheduler.NewCloudSchedulerClient(ctx, w.Options()...)
+	client, err := jobs.New(ctx, w.Options()...)
 	if err != nil {
-		return fmt.Errorf("connecting to Cloud Scheduler: %w", err)
+		return err
 	}
 	defer client.Close()
-	for _, job := range jobs {
-		parent := "projects/" + w.Project + "/locations/" + Region
-		if _, err := client.CreateJob(ctx, &schedulerpb.CreateJobRequest{Parent: parent, Job: job}); err != nil {
-			return fmt.Errorf("creating job %s: %w", job.GetName(), err)
+	for _, job := range wanted {
+		if err := client.Create(ctx, job); err != nil {
+			return err
 		}
 	}
 	return nil

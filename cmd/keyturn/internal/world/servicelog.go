@@ -21,6 +21,9 @@ type serviceLog struct {
 	line    []byte // what was printed since the last end of a line
 }
 
+// Service is the name by which all functions log: one process serves them all.
+const Service = "keyturn"
+
 // maxLine is how much of a line is an entry, in bytes; Cloud Logging takes 256 KiB.
 const maxLine = 64 << 10
 
@@ -56,7 +59,7 @@ func (l *serviceLog) enter() {
 		LogName:  "projects/" + l.project + "/logs/run.googleapis.com%2Fstdout",
 		Severity: ltype.LogSeverity(ltype.LogSeverity_value[severity]),
 		Resource: &monitoredres.MonitoredResource{Type: "cloud_run_revision", Labels: map[string]string{
-			"project_id": l.project, "location": Region, "service_name": "keyturn", // one process serves them all
+			"project_id": l.project, "location": Region, "service_name": Service,
 		}},
 		Payload: &loggingpb.LogEntry_JsonPayload{JsonPayload: &payload},
 	})

@@ -80,7 +80,7 @@ func (w *World) start(ctx context.Context, c Config) error {
 		return err
 	}
 	w.functions = functions
-	if w.front, err = wire.Listen(c.FunctionsAddr, newFront(functions.url, functions.ready)); err != nil {
+	if w.front, err = wire.Listen(c.FunctionsAddr, newFront(functions.url, functions.ready, time.Minute)); err != nil {
 		return fmt.Errorf("serving the functions: %w", err)
 	}
 	w.FunctionsURL = w.front.URL()

@@ -136,6 +136,16 @@ func (s *Service) DisableServiceAccount(_ context.Context, req *adminpb.DisableS
 	return empty(s.cfg.Directory.SetAccountDisabled(req.GetName(), true))
 }
 
+// UndeleteServiceAccount brings a deleted account back, by its unique id. The policy on
+// it is lost [mem].
+func (s *Service) UndeleteServiceAccount(_ context.Context, req *adminpb.UndeleteServiceAccountRequest) (*adminpb.UndeleteServiceAccountResponse, error) {
+	a, err := s.cfg.Directory.UndeleteAccount(req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	return &adminpb.UndeleteServiceAccountResponse{RestoredAccount: accountProto(a)}, nil
+}
+
 // DeleteServiceAccount deletes the account with its keys and its policy.
 func (s *Service) DeleteServiceAccount(_ context.Context, req *adminpb.DeleteServiceAccountRequest) (*emptypb.Empty, error) {
 	a, err := s.cfg.Directory.Account(req.GetName())

@@ -41,6 +41,7 @@ var rules = map[string]access.Rule{
 	"UpdateServiceAccount":     {Permission: "iam.serviceAccounts.update", Write: true},
 	"PatchServiceAccount":      {Permission: "iam.serviceAccounts.update", Write: true},
 	"DeleteServiceAccount":     {Permission: "iam.serviceAccounts.delete", Write: true},
+	"UndeleteServiceAccount":   {Permission: "iam.serviceAccounts.undelete", Write: true},
 	"EnableServiceAccount":     {Permission: "iam.serviceAccounts.enable", Write: true},
 	"DisableServiceAccount":    {Permission: "iam.serviceAccounts.disable", Write: true},
 	"ListServiceAccountKeys":   {Permission: "iam.serviceAccountKeys.list"},
@@ -83,8 +84,11 @@ func (s *Service) locate(req any, permission string) (access.Target, error) {
 		name := r.(interface{ GetName() string }).GetName()
 		parent, _, _ := strings.Cut(name, "roles/")
 		return locateRoles(strings.TrimSuffix(parent, "/"))
+	case *adminpb.UndeleteServiceAccountRequest:
+		a, err := account(s.cfg.Directory.Deleted, r.GetName(), permission)
+		return access.ServiceAccount(a), err
 	}
-	a, err := s.account(accountName(req), permission)
+	a, err := account(s.cfg.Directory.Account, accountName(req), permission)
 	return access.ServiceAccount(a), err
 }
 
@@ -120,8 +124,8 @@ func accountName(req any) string {
 
 // account finds an account. One that is missing under projects/- is answered
 // with a misleading 403, as at Google.
-func (s *Service) account(name, permission string) (directory.Account, error) {
-	a, err := s.cfg.Directory.Account(name)
+func account(find func(string) (directory.Account, error), name, permission string) (directory.Account, error) {
+	a, err := find(name)
 	if status.Code(err) == codes.NotFound && strings.HasPrefix(name, "projects/-/") {
 		return a, access.Denied(permission)
 	}

@@ -34,7 +34,7 @@ func (s *Service) SetIamPolicy(_ context.Context, req *iampb.SetIamPolicyRequest
 // TestIamPermissions returns those of the permissions that the caller holds on
 // a service account, by its policy or the project's.
 func (s *Service) TestIamPermissions(ctx context.Context, req *iampb.TestIamPermissionsRequest) (*iampb.TestIamPermissionsResponse, error) {
-	a, err := s.account(req.GetResource(), "iam.serviceAccounts.get")
+	a, err := account(s.cfg.Directory.Account, req.GetResource(), "iam.serviceAccounts.get")
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -126,7 +127,14 @@ func (d *Directory) SetAccountDisabled(name string, off bool) error {
 	return nil
 }
 
-// DeleteAccount removes the account and all its keys.
+// deletion is an account that can be undeleted.
+type deletion struct {
+	*account
+	at time.Time
+}
+
+// DeleteAccount removes the account and all its keys, for 30 days in which it can be
+// undeleted.
 func (d *Directory) DeleteAccount(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -135,7 +143,51 @@ func (d *Directory) DeleteAccount(name string) error {
 		return err
 	}
 	d.accounts = slices.DeleteFunc(d.accounts, func(b *account) bool { return a == b })
+	d.deleted = append(d.deleted, deletion{a, d.cfg.Clock.Now()})
 	return nil
+}
+
+// undeletable is how long Google keeps a deleted account.
+const undeletable = 30 * 24 * time.Hour
+
+// Deleted returns the account that is named by its unique id and can be undeleted.
+func (d *Directory) Deleted(name string) (Account, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i, err := d.findDeleted(name)
+	if err != nil {
+		return Account{}, err
+	}
+	return d.deleted[i].Account, nil
+}
+
+func (d *Directory) findDeleted(name string) (int, error) {
+	_, id, _ := SplitAccountName(name)
+	i := slices.IndexFunc(d.deleted, func(a deletion) bool {
+		return a.UniqueID == id && d.cfg.Clock.Now().Before(a.at.Add(undeletable))
+	})
+	if i < 0 {
+		return i, status.Errorf(codes.NotFound, "Service account %s does not exist.", name)
+	}
+	return i, nil
+}
+
+// UndeleteAccount brings such an account back with its keys [mem], unless another one
+// has its e-mail address by now.
+func (d *Directory) UndeleteAccount(name string) (Account, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i, err := d.findDeleted(name)
+	if err != nil {
+		return Account{}, err
+	}
+	back := d.deleted[i].account
+	if slices.ContainsFunc(d.accounts, func(a *account) bool { return a.Email == back.Email }) {
+		return Account{}, status.Errorf(codes.AlreadyExists, "Service account %s already exists within project projects/%s.", back.Email, back.Project)
+	}
+	d.deleted = slices.Delete(d.deleted, i, i+1)
+	d.accounts = append(d.accounts, back)
+	return back.Account, nil
 }
 
 // Sign signs claims, anything that marshals to a JSON object, with the

@@ -75,6 +75,7 @@ type Directory struct {
 
 	mu        sync.Mutex
 	accounts  []*account // oldest first; deleted ones are taken out
+	deleted   []deletion // oldest first
 	orgPolicy OrgPolicy
 	overrides map[string]OrgPolicy // by account e-mail
 }

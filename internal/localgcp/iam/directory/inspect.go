@@ -5,6 +5,7 @@ import "time"
 // Standing is how an account stands in truth, whatever readers who are behind
 // see of it.
 type Standing struct {
+	UniqueID string        // of the account
 	Disabled bool          // the account itself
 	Keys     []KeyStanding // user-managed, oldest first, without the deleted ones
 }
@@ -25,8 +26,24 @@ func (d *Directory) Inspect(email string) (Standing, bool) {
 	if err != nil {
 		return Standing{}, false
 	}
+	return d.standing(a, d.cfg.Clock.Now()), true
+}
+
+// InspectProject tells how the accounts of a project stand.
+func (d *Directory) InspectProject(project string) (all []Standing) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	now := d.cfg.Clock.Now()
-	out := Standing{Disabled: a.Disabled}
+	for _, a := range d.accounts {
+		if a.Project == project {
+			all = append(all, d.standing(a, now))
+		}
+	}
+	return all
+}
+
+func (d *Directory) standing(a *account, now time.Time) Standing {
+	out := Standing{UniqueID: a.UniqueID, Disabled: a.Disabled}
 	for _, k := range a.keys {
 		if k.latest() == deleted {
 			continue
@@ -37,5 +54,5 @@ func (d *Directory) Inspect(email string) (Standing, bool) {
 			Authenticates: heard && !d.unseen(k, now) && k.CoversTime(now),
 		})
 	}
-	return out, true
+	return out
 }

@@ -124,18 +124,7 @@ func (s *Service) list(r *wire.Request) (any, error) {
 	if size == 0 {
 		size = usual
 	}
-	page, next, err := wire.Page(found, size, maxPage, r.Query.Get("pageToken"))
-	if err != nil {
-		return nil, err
-	}
-	answer := map[string]any{}
-	if len(page) > 0 {
-		answer["oauthClients"] = page
-	}
-	if next != "" {
-		answer["nextPageToken"] = next
-	}
-	return answer, nil
+	return wire.List(r, "oauthClients", found, size, maxPage)
 }
 
 func (c *client) purged(now time.Time) bool { return c.ExpireTime != nil && !now.Before(*c.ExpireTime) }

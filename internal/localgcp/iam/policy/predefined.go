@@ -114,6 +114,10 @@ var predefined = map[string][]string{
 		"logging.buckets.*", "logging.exclusions.*", "logging.logMetrics.*", "logging.logs.list", "logging.sinks.*", "logging.views.*", "!logging.views.access",
 	}),
 
+	"roles/policyanalyzer.activityAnalysisViewer": join(inProject, []string{
+		"policyanalyzer.serviceAccountKeyLastAuthenticationActivities.query", "policyanalyzer.serviceAccountLastAuthenticationActivities.query",
+	}),
+
 	"roles/monitoring.viewer": join(inProject, []string{
 		"monitoring.alertPolicies.get", "monitoring.alertPolicies.list", "monitoring.dashboards.get", "monitoring.dashboards.list", "monitoring.metricDescriptors.get",
 		"monitoring.metricDescriptors.list", "monitoring.monitoredResourceDescriptors.get", "monitoring.monitoredResourceDescriptors.list", "monitoring.timeSeries.list",

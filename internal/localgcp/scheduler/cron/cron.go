@@ -3,12 +3,13 @@ package cron
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 	_ "time/tzdata" // zones, also where the machine has none
 
 	"github.com/adhocore/gronx"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // Schedule is a unix-cron expression read on the wall clocks of a time zone.
@@ -23,7 +24,7 @@ type Schedule struct {
 
 // cronField is one field: values, ranges and steps, joined by commas. The
 // library knows more (seconds, years, @daily, L, W, #) than unix-cron has.
-var cronField = regexp.MustCompile(`^(?i:(\*|[0-9]{1,2}|[A-Z]{3})(-([0-9]{1,2}|[A-Z]{3}))?(/[0-9]{1,2})?(,|$))+$`)
+var cronField = lazyregexp.New(`^(?i:(\*|[0-9]{1,2}|[A-Z]{3})(-([0-9]{1,2}|[A-Z]{3}))?(/[0-9]{1,2})?(,|$))+$`)
 
 // Parse reads five fields (minute, hour, day of month, month, day of week) and
 // the name of a zone of the tz database, which is UTC when empty.

@@ -3,7 +3,6 @@
 package limits
 
 import (
-	"regexp"
 	"time"
 	"unicode/utf8"
 
@@ -11,6 +10,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // What Google documents.
@@ -32,11 +33,11 @@ const (
 )
 
 var (
-	labelKey      = regexp.MustCompile(`^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$`)
-	labelValue    = regexp.MustCompile(`^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`)
-	annotationKey = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
-	aliasPattern  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
-	topicPattern  = regexp.MustCompile(`^projects/[^/]+/topics/[^/]+$`)
+	labelKey      = lazyregexp.New(`^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$`)
+	labelValue    = lazyregexp.New(`^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`)
+	annotationKey = lazyregexp.New(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
+	aliasPattern  = lazyregexp.New(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
+	topicPattern  = lazyregexp.New(`^projects/[^/]+/topics/[^/]+$`)
 )
 
 // Check applies every rule that does not depend on the time. versions is the

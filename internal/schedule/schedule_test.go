@@ -10,7 +10,7 @@ import (
 var vars = map[string]string{"PROJECT_ID": "acme", "REGION": "europe-west1"}
 
 func TestTheProjectsOwnSchedule(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "scheduler.yaml"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "scheduler.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +44,15 @@ func TestMistakesAreNamed(t *testing.T) {
 		"no schedule":          {strings.Replace(job, "schedule: '* * * * *'", "description: x", 1), "schedule"},
 		"no jobs":              {"jobs: []\n", "jobs"},
 		"bad duration":         {job + "  attemptDeadline: ten\n", "Duration"},
+		"twice":                {job + strings.TrimPrefix(job, "jobs:\n"), "job 2 of the schedule: there is another one named projects/p/locations/l/jobs/j"},
+		"name":                 {strings.Replace(job, "locations/l", "location/l", 1), "is not projects/PROJECT/locations/REGION/jobs/JOB"},
+		"never fires":          {strings.Replace(job, "'* * * * *'", "'0 0 30 2 *'", 1), "0 0 30 2 *"},
+		"no cron":              {strings.Replace(job, "'* * * * *'", "every day", 1), "has 2 fields"},
+		"zone":                 {job + "  timeZone: Mars\n", "Mars"},
+		"ignored":              {job + "  attemptDeadline: 60s\n", "attemptDeadline is ignored"},
+		"output only":          {job + "  scheduleTime: '2030-01-01T00:00:00Z'\n", "leave them out"},
+		"state":                {job + "  state: UPDATE_FAILED\n", "want ENABLED or PAUSED"},
+		"key twice":            {job + "  schedule: '* * * * *'\n", "already defined"},
 		"not YAML":             {"jobs: [\n", "schedule"},
 		"empty":                {"", "jobs"},
 	} {

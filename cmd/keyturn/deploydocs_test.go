@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	keyturn "example.com/keyturn"
+	"example.com/keyturn/internal/schedule"
+)
+
+func topFile(t *testing.T, name ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(append([]string{"..", ".."}, name...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestDeployDocs: its commands parse, as does that of cloudbuild.yaml, and its table is
+// of the jobs as they are.
+func TestDeployDocs(t *testing.T) {
+	docs := topFile(t, "docs", "deploy.md")
+	lines := regexp.MustCompile(`(?m)^keyturn .*$`).FindAllString(docs, -1)
+	step := regexp.MustCompile(`args: \[run, \./cmd/keyturn, (schedule.*)\]`).FindStringSubmatch(topFile(t, "cloudbuild.yaml"))
+	if len(lines) != 3 || step == nil {
+		t.Fatalf("there are %d commands, and that of cloudbuild.yaml is %q", len(lines), step)
+	}
+	for _, line := range append(lines, "keyturn "+strings.NewReplacer(",", "", "'", "").Replace(step[1])) {
+		if err := parses(line); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	jobs, err := schedule.Parse(keyturn.Schedule, map[string]string{"PROJECT_ID": "acme", "REGION": "us-central1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range jobs {
+		row := regexp.MustCompile(fmt.Sprintf("(?m)^\\| `%s` \\|.*\\| `%s` \\|$", path.Base(j.GetName()), regexp.QuoteMeta(j.GetSchedule())))
+		if !row.MatchString(docs) {
+			t.Errorf("no row says when %s fires: %s", path.Base(j.GetName()), j.GetSchedule())
+		}
+	}
+	if rows := strings.Count(docs, "\n| `keyturn-"); rows != len(jobs) {
+		t.Errorf("there are %d rows for %d jobs", rows, len(jobs))
+	}
+}
