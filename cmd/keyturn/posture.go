@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -191,7 +190,7 @@ func writeState(file string, s posture.State) error {
 	if file == "" {
 		return nil
 	}
-	data, err := json.Marshal(s)
+	data, err := s.Encode()
 	if err != nil {
 		return fmt.Errorf("keeping what failed: %w", err)
 	}

@@ -56,7 +56,7 @@ func (f *Function) adoptable(ctx context.Context, a Adoption) (rotation.Credenti
 	}
 	secret, err := f.cloud.Secret(ctx, a.Secret)
 	if gcp.IsNotFound(err) {
-		err = fmt.Errorf("%w Create it first: gcloud secrets create %s --replication-policy=automatic --project=%s", err, path.Base(a.Secret), path.Base(path.Dir(path.Dir(a.Secret))))
+		err = fmt.Errorf("%w Create it first: gcloud secrets create %s --replication-policy=automatic --project=%s", err, path.Base(a.Secret), gcp.ProjectOf(a.Secret))
 	}
 	if err != nil {
 		return rotation.Credential{}, gcp.Secret{}, err

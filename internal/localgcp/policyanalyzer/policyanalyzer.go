@@ -137,17 +137,7 @@ func (s *Service) query(r *wire.Request) (any, error) {
 			all = append(all, s.of(k, s.cfg.Number(r.Args[0]), seen, now))
 		}
 	}
-	page, next, err := wire.Page(all, r.Size("pageSize"), maxPage, r.Query.Get("pageToken"))
-	if err != nil {
-		return nil, err
-	}
-	return response{page, next}, nil
-}
-
-// response is Policy Analyzer's QueryActivityResponse.
-type response struct {
-	Activities    []activity `json:"activities,omitempty"`
-	NextPageToken string     `json:"nextPageToken,omitempty"`
+	return wire.List(r, "activities", all, r.Size("pageSize"), maxPage)
 }
 
 const fullName = "//iam.googleapis.com/"
