@@ -141,7 +141,7 @@ func (a *app) command(ctx context.Context, c event.Command, wait time.Duration) 
 func (a *app) do(ctx context.Context, f *rotate.Function, c event.Command, wait time.Duration) error {
 	given := c
 	c.By = cmp.Or(c.By, a.who(ctx))
-	report, err := f.Do(ctx, c)
+	report, err := a.whenFree(ctx, f, c)
 	if c.DryRun {
 		report.Command = rotate.CommandLine(given, cmp.Or(gcp.ProjectOf(c.Secret), a.project))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"time"
@@ -66,6 +67,31 @@ func (a *app) await(ctx context.Context, f *rotate.Function, c event.Command, re
 		case <-ctx.Done():
 			return report, ctx.Err()
 		case <-time.After(min(lookEvery, max(left, 0)+time.Millisecond)):
+		}
+	}
+}
+
+// busyFor is how long a command waits for another trigger to let go of its credential.
+const busyFor = 20 * time.Second
+
+// whenFree carries out a command. While another trigger is at work on the credential,
+// which is so during many a sweep, it asks again, unless something was done already.
+func (a *app) whenFree(ctx context.Context, f *rotate.Function, c event.Command) (rotate.Report, error) {
+	shown, told := newProgress(a.stderr), false
+	defer shown.finish()
+	for deadline := time.Now().Add(busyFor); ; {
+		report, err := f.Do(ctx, c)
+		if !errors.Is(err, rotate.ErrBusy) || len(report.Steps) > 0 || time.Now().After(deadline) {
+			return report, err
+		}
+		if !told {
+			shown.Stage("waiting for another trigger, which is at work on "+path.Base(c.Secret), -1)
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return report, err
+		case <-time.After(lookEvery / 4):
 		}
 	}
 }
