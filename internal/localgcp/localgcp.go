@@ -102,8 +102,8 @@ func (c *Cloud) assemble(cfg Config) {
 		Clock: cfg.Clock, Lag: cfg.KeyLag, ProjectNumber: iam.ProjectNumber, Audit: c.Logging, DataAccess: cfg.DataAccess, Random: ids,
 		AllowBound: c.IAM.BoundAPIKeysAllowed, HasAccount: func(email string) bool { return c.IAM.UniqueID(email) != "" },
 	})
-	c.Functions = functions.New(cfg.Clock)
-	c.Run = run.New(run.Config{Policies: policies, Exists: c.Functions.HasService})
+	c.Run = run.New(run.Config{Policies: policies})
+	c.Functions = functions.New(cfg.Clock, c.Run)
 	c.Usage = serviceusage.New(serviceusage.Config{ProjectID: cfg.ProjectID, Number: iam.ProjectNumber, Random: ids})
 	c.rest(cfg.Clock, ids)
 	c.Scheduler = scheduler.New(scheduler.Config{Clock: cfg.Clock, Publisher: c.PubSub, Tokens: c.IAM, Random: ids})

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/run"
 )
 
 // Service serves google.cloud.functions.v2.FunctionService. It is safe for
@@ -25,14 +26,16 @@ import (
 type Service struct {
 	functionspb.UnimplementedFunctionServiceServer
 	clock *clock.Clock
+	run   *run.Service
 
 	mu        sync.Mutex
 	functions map[string]*functionspb.Function // by full name; replaced, never changed
 }
 
-// New returns a service without functions, whose times are of the clock.
-func New(c *clock.Clock) *Service {
-	return &Service{clock: c, functions: map[string]*functionspb.Function{}}
+// New returns a service without functions, whose times are of the clock. The functions
+// are served by Cloud Run's services.
+func New(c *clock.Clock, r *run.Service) *Service {
+	return &Service{clock: c, run: r, functions: map[string]*functionspb.Function{}}
 }
 
 // Register adds google.cloud.functions.v2.FunctionService.
@@ -41,9 +44,14 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 }
 
 // Put registers a function, or replaces the one of its name, and fills in what
-// Google says of every function that it did not have to be told.
+// Google says of every function that it did not have to be told. The revision of its
+// service, which it names, is served at the function's own URL, unless Cloud Run has
+// been told of it before.
 func (s *Service) Put(f *functionspb.Function) {
 	f = proto.CloneOf(f)
+	if c := f.GetServiceConfig(); c.GetService() != "" && !s.run.Has(c.GetService(), c.GetRevision()) {
+		s.run.Deployed(run.Revision{Service: c.GetService(), Name: c.GetRevision(), URL: c.GetUri()})
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := timestamppb.New(s.clock.Now())
@@ -61,24 +69,12 @@ func (s *Service) Put(f *functionspb.Function) {
 	s.functions[f.GetName()] = f
 }
 
-// Remove forgets the function of that full name.
+// Remove forgets the function of that full name, and its service.
 func (s *Service) Remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.run.Remove(s.functions[name].GetServiceConfig().GetService())
 	delete(s.functions, name)
-}
-
-// HasService reports whether a function is served by the Cloud Run service of that
-// full name.
-func (s *Service) HasService(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range s.functions {
-		if f.GetServiceConfig().GetService() == name {
-			return true
-		}
-	}
-	return false
 }
 
 var (
@@ -97,7 +93,16 @@ func (s *Service) GetFunction(_ context.Context, req *functionspb.GetFunctionReq
 	if !ok {
 		return nil, status.Errorf(codes.NotFound, "Resource '%s' was not found", req.GetName())
 	}
-	return f, nil
+	return s.told(f), nil
+}
+
+// told is a function with what Cloud Run says of it.
+func (s *Service) told(f *functionspb.Function) *functionspb.Function {
+	f = proto.CloneOf(f)
+	if c := f.GetServiceConfig(); c != nil {
+		c.AllTrafficOnLatestRevision = s.run.AllOnLatest(c.GetService())
+	}
+	return f
 }
 
 // maxPage is Google's longest page.
@@ -137,7 +142,7 @@ func (s *Service) after(parent, token string) []*functionspb.Function {
 	var all []*functionspb.Function
 	for name, f := range s.functions {
 		if strings.HasPrefix(name, prefix) && name > token {
-			all = append(all, f)
+			all = append(all, s.told(f))
 		}
 	}
 	slices.SortFunc(all, func(a, b *functionspb.Function) int { return strings.Compare(a.GetName(), b.GetName()) })

@@ -1,11 +1,13 @@
-// Package run is as much of Cloud Run as says who may call a function: the allow
-// policies of its services, by the API's versions 1 (gcloud) and 2.
+// Package run is as much of Cloud Run as says who may call a function, and which of
+// its revisions answers: the allow policies of its services, by the API's versions 1
+// (gcloud) and 2, and where their traffic goes to. It serves no function itself.
 package run
 
 import (
 	"context"
 	"regexp"
 	"strings"
+	"sync"
 
 	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/run/apiv2/runpb"
@@ -20,19 +22,21 @@ import (
 
 // Config is what a Service needs.
 type Config struct {
-	Policies *policy.Store          // holds the services' allow policies, by full name; required
-	Exists   func(name string) bool // whether there is a service of that full name; required
+	Policies *policy.Store // holds the services' allow policies, by full name; required
 }
 
-// Service serves the policies of google.cloud.run.v2.Services. It is safe for
+// Service serves google.cloud.run.v2.Services, as far as that. It is safe for
 // concurrent use.
 type Service struct {
 	runpb.UnimplementedServicesServer
 	cfg Config
+
+	mu       sync.Mutex
+	services map[string]*service // by full name
 }
 
 // New returns a service over the policies.
-func New(c Config) *Service { return &Service{cfg: c} }
+func New(c Config) *Service { return &Service{cfg: c, services: map[string]*service{}} }
 
 // Register adds google.cloud.run.v2.Services.
 func (s *Service) Register(r grpc.ServiceRegistrar) { runpb.RegisterServicesServer(r, s) }
@@ -53,10 +57,16 @@ func (s *Service) find(name string) error {
 	switch {
 	case !serviceName.MatchString(name):
 		return status.Errorf(codes.InvalidArgument, "Invalid resource name: %q", name)
-	case !s.cfg.Exists(name):
+	case !s.exists(name):
 		return status.Errorf(codes.NotFound, "Resource '%s' of kind 'SERVICE' in region '%s' in project '%s' does not exist.", part(name, 5), part(name, 3), part(name, 1))
 	}
 	return nil
+}
+
+func (s *Service) exists(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.services[name] != nil
 }
 
 func part(name string, n int) string { return strings.Split(name, "/")[n] }

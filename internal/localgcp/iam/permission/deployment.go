@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 
+	"cloud.google.com/go/run/apiv2/runpb"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -22,11 +23,22 @@ var functions = service{
 }
 
 var cloudRun = service{
-	api: "run.googleapis.com", audited: "google.cloud.run.v2.Services.", resource: named, refuse: orMayNotExist,
+	api: "run.googleapis.com", audited: "google.cloud.run.v2.Services.", resource: ofService, refuse: orMayNotExist,
 	rules: map[string]access.Rule{
 		"GetIamPolicy": read("run.services.getIamPolicy"),
 		"SetIamPolicy": write("run.services.setIamPolicy"),
+
+		"GetService":    read("run.services.get"),
+		"UpdateService": write("run.services.update"),
 	},
+}
+
+// ofService is named, for an update, too, which names its service within.
+func ofService(req any, permission string) string {
+	if r, ok := req.(interface{ GetService() *runpb.Service }); ok {
+		return r.GetService().GetName()
+	}
+	return named(req, permission)
 }
 
 func orMayNotExist(permission, resource string) error { // details are [mem]

@@ -145,6 +145,7 @@ var predefined = map[string][]string{
 
 	"roles/run.invoker":            {"run.routes.invoke"},
 	"roles/run.viewer":             join(inProject, []string{"run.routes.get", "run.routes.list", "run.services.get", "run.services.getIamPolicy", "run.services.list"}),
+	"roles/run.developer":          join(inProject, []string{"run.operations.get", "run.operations.list", "run.revisions.delete", "run.revisions.get", "run.revisions.list", "run.routes.get", "run.routes.list", "run.services.create", "run.services.delete", "run.services.get", "run.services.getIamPolicy", "run.services.list", "run.services.update"}),
 	"roles/run.admin":              join(inProject, []string{"run.*"}),
 	"roles/cloudfunctions.invoker": {"cloudfunctions.functions.invoke"},
 	"roles/cloudfunctions.viewer": join(inProject, []string{
