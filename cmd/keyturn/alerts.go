@@ -58,7 +58,7 @@ func (f *alertFlags) ask(ctx context.Context, c alert.Command, answer alertdoor.
 	if err != nil {
 		return err
 	}
-	f.config.Impersonate = chain
+	f.config.Impersonate, f.config.AllowKeyFile = chain, f.allowKeyFile
 	door, err := alertdoor.New(f.config)
 	if err == nil {
 		err = c.Validate()

@@ -19,12 +19,20 @@ func (a *app) impersonated() ([]string, error) {
 	return chain, nil
 }
 
-// connection says which cloud the command line is about, and as whom it is called.
+// connection says which cloud the command line is about, and as whom it is called. A
+// user-managed key of Google's own is refused, or warned of once.
 func (a *app) connection() (gcp.Config, error) {
 	chain, err := a.impersonated()
-	c := gcp.Config{Project: a.project, Endpoint: a.endpoint, Impersonate: chain, QuotaProject: os.Getenv("GOOGLE_CLOUD_QUOTA_PROJECT")}
+	c := gcp.Config{Project: a.project, Endpoint: a.endpoint, Impersonate: chain, AllowKeyFile: a.allowKeyFile, QuotaProject: os.Getenv("GOOGLE_CLOUD_QUOTA_PROJECT")}
 	if file := os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"); a.endpoint != "" && gcp.KeyFileOf(a.endpoint, file) {
 		c.KeyFile = file // a key of another cloud is none of this one's
+	}
+	if err == nil {
+		err = gcp.CheckOwnKey(c)
+	}
+	if own := gcp.OwnKeyOf(c); err == nil && a.endpoint == "" && own != (gcp.OwnKey{}) && !a.warned {
+		a.warned = true
+		fmt.Fprintln(a.stderr, "keyturn: warning:", plainly(own.Warning()))
 	}
 	return c, err
 }

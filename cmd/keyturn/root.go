@@ -38,6 +38,8 @@ type app struct {
 	project        string
 	endpoint       string
 	impersonate    string
+	allowKeyFile   bool
+	warned         bool // that a user-managed key is called with
 	json           bool
 }
 
@@ -90,6 +92,7 @@ diff': 0 nothing found, 2 findings, 1 anything else.`,
 	flags.StringVar(&a.project, "project", envOr("KEYTURN_PROJECT", os.Getenv("GOOGLE_CLOUD_PROJECT")), "project that holds the secrets")
 	flags.StringVar(&a.endpoint, "endpoint", os.Getenv("KEYTURN_ENDPOINT"), "host:port of 'keyturn local'; empty is Google Cloud")
 	flags.StringVar(&a.impersonate, "impersonate-service-account", os.Getenv("CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT"), "e-mail address of a service account to make all calls as, after those of a chain with commas between, as gcloud takes it")
+	flags.BoolVar(&a.allowKeyFile, "allow-key-file", os.Getenv("KEYTURN_ALLOW_KEY_FILE") == "true", "call Google with a user-managed service-account key where Application Default Credentials are one; default KEYTURN_ALLOW_KEY_FILE")
 	flags.BoolVar(&a.json, "json", false, "write one JSON object to standard output and nothing else there")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see '%s --help'", errUsage, err, c.CommandPath())

@@ -10,6 +10,7 @@ type Check struct {
 const (
 	checkCredentials   = "credentials"
 	checkNetwork       = "network"
+	checkOwnKey        = "own-key"
 	checkProject       = "project"
 	checkClock         = "clock"
 	checkAPI           = "api"
@@ -40,6 +41,7 @@ const (
 var Checks = []Check{
 	{checkCredentials, "You have no credentials, they have expired, or Google refuses them."},
 	{checkNetwork, "Google does not answer this machine."},
+	{checkOwnKey, "You call Google with a user-managed key, or a function may."},
 	{checkProject, "The project does not exist, may not be seen, or is being deleted."},
 	{checkClock, "This machine's clock is wrong, so that Google refuses what it signs."},
 	{checkAPI, "An API is not enabled."},

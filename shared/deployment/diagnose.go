@@ -47,7 +47,7 @@ func Diagnose(w Wanted, o Observed) []Problem {
 	e.grants = e.wantedGrants()
 	var all []Problem
 	for _, check := range []func() []Problem{
-		e.clock, e.apis, e.public, e.accounts, e.seals, e.topics, e.functions, e.missing, e.subscriptions, e.sink, e.auditLogs,
+		e.ownKeys, e.clock, e.apis, e.public, e.accounts, e.seals, e.topics, e.functions, e.missing, e.subscriptions, e.sink, e.auditLogs,
 		e.jobs, e.credentials, e.strangers, e.superfluous, e.broadRoles, e.deletedMembers, e.quotas, e.unread,
 	} {
 		all = append(all, check()...)

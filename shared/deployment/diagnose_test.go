@@ -54,6 +54,22 @@ func TestNothingElseIsToldWhileNothingCanBeLookedAt(t *testing.T) {
 	}
 }
 
+// TestKeysOfKeyturnsOwn are told, those of whoever asks and those of functions.
+func TestKeysOfKeyturnsOwn(t *testing.T) {
+	o := nothing()
+	o.Caller.Value.KeyFile = "/home/ada/key.json"
+	o.Functions.Value = map[string]Deployed{here.Function("keyturn-audit"): {Environment: map[string]string{"KEYTURN_ALLOW_KEY_FILE": "true", "KEYTURN_PROJECT": "acme"}}}
+	var told []string
+	for _, p := range Diagnose(here, o) {
+		if p.Check == "own-key" {
+			told = append(told, string(p.Kind)+": "+p.Problem)
+		}
+	}
+	if want := []string{"exposed: you call Google with the user-managed key in /home/ada/key.json", "exposed: function keyturn-audit has KEYTURN_ALLOW_KEY_FILE in its environment, and an account attached: it needs no key"}; !slices.Equal(told, want) {
+		t.Errorf("told %q", told)
+	}
+}
+
 func TestAProjectWithoutKeyturnIsToldInOrder(t *testing.T) {
 	o := nothing()
 	for _, a := range APIs {

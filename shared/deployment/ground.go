@@ -26,6 +26,24 @@ func (e examination) caller() []Problem {
 	return nil
 }
 
+// ownKeys finds user-managed keys that keyturn itself goes by: an attached account needs
+// none, and nobody can take its copies away.
+func (e examination) ownKeys() []Problem {
+	const consequence = "whoever copies the key is keyturn until somebody revokes it"
+	var all []Problem
+	if file := e.Caller.Value.KeyFile; file != "" {
+		all = append(all, wrong(Exposed, checkOwnKey, "credentials", "you call Google with the user-managed key in "+file, consequence, "unset GOOGLE_APPLICATION_CREDENTIALS", "gcloud auth application-default login"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Functions.Value)) {
+		for _, variable := range []string{"GOOGLE_APPLICATION_CREDENTIALS", "KEYTURN_ALLOW_KEY_FILE"} {
+			if e.Functions.Value[name].Environment[variable] != "" {
+				all = append(all, wrong(Exposed, checkOwnKey, name, "function "+path.Base(name)+" has "+variable+" in its environment, and an account attached: it needs no key", consequence, e.build()))
+			}
+		}
+	}
+	return all
+}
+
 func (e examination) project() []Problem {
 	if e.Wanted.Project == "" {
 		return []Problem{wrong(Broken, checkProject, "project", "no project is named", "there is nothing to look at", "gcloud projects list", "export KEYTURN_PROJECT=PROJECT_ID")}

@@ -42,6 +42,9 @@ type Caller struct {
 	Name string // e-mail address; empty is not known
 	// Lacks says why there are no credentials that work; empty if there are.
 	Lacks string
+	// KeyFile is the path of the user-managed key that is called with, and that somebody
+	// has allowed; empty is none.
+	KeyFile string
 	// Unreachable says that Google did not answer, so that nothing is known of them.
 	Unreachable bool
 }

@@ -12,9 +12,13 @@ import (
 )
 
 // DisableAccount keeps a service account from authenticating. Unlike disabling a
-// key it also rejects the access tokens that were minted already.
+// key it also rejects the access tokens that were minted already. One whose key keyturn
+// calls with is left alone, by an error that is ErrLockedOut.
 func (c *Cloud) DisableAccount(ctx context.Context, account string) error {
 	client, err := c.iamAdmin(ctx)
+	if err == nil {
+		err = c.spareAccount(account)
+	}
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ type clients struct {
 // retries: both are caller's.
 
 func (c *Cloud) secretManager(ctx context.Context) (*secretmanager.Client, error) {
-	return c.clients.secrets.get(ctx, "Secret Manager", func(ctx context.Context) (*secretmanager.Client, error) {
+	return connect(ctx, c, &c.clients.secrets, "Secret Manager", func(ctx context.Context) (*secretmanager.Client, error) {
 		client, err := secretmanager.NewClient(ctx, c.options()...)
 		if err != nil {
 			return nil, err
@@ -60,7 +60,7 @@ func (c *Cloud) secretManager(ctx context.Context) (*secretmanager.Client, error
 }
 
 func (c *Cloud) iamAdmin(ctx context.Context) (*iam.IamClient, error) {
-	return c.clients.iam.get(ctx, "IAM", func(ctx context.Context) (*iam.IamClient, error) {
+	return connect(ctx, c, &c.clients.iam, "IAM", func(ctx context.Context) (*iam.IamClient, error) {
 		client, err := iam.NewIamClient(ctx, c.options()...)
 		if err != nil {
 			return nil, err
@@ -71,7 +71,7 @@ func (c *Cloud) iamAdmin(ctx context.Context) (*iam.IamClient, error) {
 }
 
 func (c *Cloud) apiKeys(ctx context.Context) (*apikeys.Client, error) {
-	return c.clients.keys.get(ctx, "API Keys", func(ctx context.Context) (*apikeys.Client, error) {
+	return connect(ctx, c, &c.clients.keys, "API Keys", func(ctx context.Context) (*apikeys.Client, error) {
 		client, err := apikeys.NewClient(ctx, c.options()...)
 		if err != nil {
 			return nil, err
@@ -83,7 +83,7 @@ func (c *Cloud) apiKeys(ctx context.Context) (*apikeys.Client, error) {
 }
 
 func (c *Cloud) topics(ctx context.Context) (*pubsub.TopicAdminClient, error) {
-	return c.clients.pubsub.get(ctx, "Pub/Sub", func(ctx context.Context) (*pubsub.TopicAdminClient, error) {
+	return connect(ctx, c, &c.clients.pubsub, "Pub/Sub", func(ctx context.Context) (*pubsub.TopicAdminClient, error) {
 		client, err := pubsub.NewTopicAdminClient(ctx, c.options()...)
 		if err != nil {
 			return nil, err
@@ -94,7 +94,7 @@ func (c *Cloud) topics(ctx context.Context) (*pubsub.TopicAdminClient, error) {
 }
 
 func (c *Cloud) cloudLogging(ctx context.Context) (*logging.Client, error) {
-	return c.clients.logging.get(ctx, "Cloud Logging", func(ctx context.Context) (*logging.Client, error) {
+	return connect(ctx, c, &c.clients.logging, "Cloud Logging", func(ctx context.Context) (*logging.Client, error) {
 		client, err := logging.NewClient(ctx, c.options()...)
 		if err != nil {
 			return nil, err
@@ -105,7 +105,7 @@ func (c *Cloud) cloudLogging(ctx context.Context) (*logging.Client, error) {
 }
 
 func (c *Cloud) cloudMonitoring(ctx context.Context) (*monitoring.MetricClient, error) {
-	return c.clients.metrics.get(ctx, "Cloud Monitoring", func(ctx context.Context) (*monitoring.MetricClient, error) {
+	return connect(ctx, c, &c.clients.metrics, "Cloud Monitoring", func(ctx context.Context) (*monitoring.MetricClient, error) {
 		client, err := monitoring.NewMetricClient(ctx, c.options()...)
 		if err != nil {
 			return nil, err
@@ -116,7 +116,7 @@ func (c *Cloud) cloudMonitoring(ctx context.Context) (*monitoring.MetricClient, 
 }
 
 func (c *Cloud) orgPolicies(ctx context.Context) (*orgpolicy.Client, error) {
-	return c.clients.policies.get(ctx, "Organization Policy", func(ctx context.Context) (*orgpolicy.Client, error) {
+	return connect(ctx, c, &c.clients.policies, "Organization Policy", func(ctx context.Context) (*orgpolicy.Client, error) {
 		client, err := orgpolicy.NewClient(ctx, c.options()...)
 		if err != nil {
 			return nil, err
@@ -127,7 +127,7 @@ func (c *Cloud) orgPolicies(ctx context.Context) (*orgpolicy.Client, error) {
 }
 
 func (c *Cloud) firestore(ctx context.Context) (*firestore.Client, error) {
-	return c.clients.docs.get(ctx, "Firestore", func(ctx context.Context) (*firestore.Client, error) {
+	return connect(ctx, c, &c.clients.docs, "Firestore", func(ctx context.Context) (*firestore.Client, error) {
 		client, err := firestore.NewClient(ctx, c.optionsAt(cmp.Or(c.config.Firestore, c.config.Endpoint))...)
 		if err != nil {
 			return nil, err
@@ -139,40 +139,40 @@ func (c *Cloud) firestore(ctx context.Context) (*firestore.Client, error) {
 
 // iamOverREST has the fields of keys that the gRPC API lacks.
 func (c *Cloud) iamOverREST(ctx context.Context) (*iamrest.Service, error) {
-	return c.clients.iamREST.get(ctx, "IAM over REST", func(ctx context.Context) (*iamrest.Service, error) {
+	return connect(ctx, c, &c.clients.iamREST, "IAM over REST", func(ctx context.Context) (*iamrest.Service, error) {
 		return iamrest.NewService(ctx, c.restOptions()...)
 	})
 }
 
 // apiKeysOverREST has the fields and parameters that the gRPC API lacks.
 func (c *Cloud) apiKeysOverREST(ctx context.Context) (*apikeysrest.Service, error) {
-	return c.clients.keysREST.get(ctx, "API Keys over REST", func(ctx context.Context) (*apikeysrest.Service, error) {
+	return connect(ctx, c, &c.clients.keysREST, "API Keys over REST", func(ctx context.Context) (*apikeysrest.Service, error) {
 		return apikeysrest.NewService(ctx, c.restOptions()...)
 	})
 }
 
 // resourceManager is over REST: version 1 has no gRPC.
 func (c *Cloud) resourceManager(ctx context.Context) (*cloudresourcemanager.Service, error) {
-	return c.clients.projects.get(ctx, "Resource Manager", func(ctx context.Context) (*cloudresourcemanager.Service, error) {
+	return connect(ctx, c, &c.clients.projects, "Resource Manager", func(ctx context.Context) (*cloudresourcemanager.Service, error) {
 		return cloudresourcemanager.NewService(ctx, c.restOptions()...)
 	})
 }
 
 // resourceHierarchy is version 3, which knows folders.
 func (c *Cloud) resourceHierarchy(ctx context.Context) (*resourcemanager.Service, error) {
-	return c.clients.folders.get(ctx, "Resource Manager", func(ctx context.Context) (*resourcemanager.Service, error) {
+	return connect(ctx, c, &c.clients.folders, "Resource Manager", func(ctx context.Context) (*resourcemanager.Service, error) {
 		return resourcemanager.NewService(ctx, c.restOptions()...)
 	})
 }
 
 func (c *Cloud) cloudAsset(ctx context.Context) (*cloudasset.Service, error) {
-	return c.clients.assets.get(ctx, "Cloud Asset", func(ctx context.Context) (*cloudasset.Service, error) {
+	return connect(ctx, c, &c.clients.assets, "Cloud Asset", func(ctx context.Context) (*cloudasset.Service, error) {
 		return cloudasset.NewService(ctx, c.restOptions()...)
 	})
 }
 
 func (c *Cloud) cloudStorage(ctx context.Context) (*storage.Service, error) {
-	return c.clients.storage.get(ctx, "Cloud Storage", func(ctx context.Context) (*storage.Service, error) {
+	return connect(ctx, c, &c.clients.storage, "Cloud Storage", func(ctx context.Context) (*storage.Service, error) {
 		client, err := storage.NewService(ctx, c.restOptions()...)
 		if err == nil && c.config.Endpoint != "" {
 			client.BasePath += "storage/v1/" // which the other APIs have in their paths
@@ -183,7 +183,7 @@ func (c *Cloud) cloudStorage(ctx context.Context) (*storage.Service, error) {
 
 // policyAnalyzer is that of recent activities, not Cloud Asset's of the same name.
 func (c *Cloud) policyAnalyzer(ctx context.Context) (*policyanalyzer.Service, error) {
-	return c.clients.activity.get(ctx, "Policy Analyzer", func(ctx context.Context) (*policyanalyzer.Service, error) {
+	return connect(ctx, c, &c.clients.activity, "Policy Analyzer", func(ctx context.Context) (*policyanalyzer.Service, error) {
 		return policyanalyzer.NewService(ctx, c.restOptions()...)
 	})
 }

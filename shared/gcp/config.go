@@ -37,6 +37,9 @@ type Config struct {
 	// KeyFile is the path of a service-account key file to call Endpoint with; empty
 	// calls as its owner. To Google's own, Application Default Credentials name it.
 	KeyFile string
+	// AllowKeyFile lets Google's own be called with a user-managed key, which is refused
+	// otherwise.
+	AllowKeyFile bool
 	// QuotaProject is the project whose quotas impersonated calls to Google's own use;
 	// empty is the account's. Application Default Credentials have theirs.
 	QuotaProject string
@@ -72,6 +75,11 @@ type Cloud struct {
 	actor   *actor // nil is nobody but who Application Default Credentials are of
 	clients clients
 	seals   map[string]*Value // by topic
+
+	own struct {
+		sync.Mutex
+		OwnKey
+	}
 }
 
 // New returns a connection that dials nothing yet.
@@ -230,6 +238,17 @@ func (c *Cloud) acting() []option.ClientOption {
 		opts = append(opts, option.WithQuotaProject(c.config.QuotaProject))
 	}
 	return opts
+}
+
+// connect is the client of an API, dialled by credentials that keyturn may use.
+func connect[C any](ctx context.Context, c *Cloud, l *lazy[C], what string, dial func(context.Context) (C, error)) (C, error) {
+	return l.get(ctx, what, func(ctx context.Context) (none C, err error) {
+		if err := CheckOwnKey(c.config); err != nil {
+			return none, err
+		}
+		c.OwnKey()
+		return dial(ctx)
+	})
 }
 
 // lazy holds a client that is dialled on first use. A failed dial is tried

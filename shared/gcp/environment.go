@@ -53,12 +53,13 @@ const prefix = "KEYTURN_"
 //	KEYTURN_STATE        "firestore", or the absolute path of a directory, where instances share what detectors know
 //	KEYTURN_CALLERS      who may ask for what by HTTP, such as "ada@example.com: *; bob@example.com: status plan"
 //	KEYTURN_AUDIENCES    URLs of the function, separated by spaces, that identity tokens may be for
+//	KEYTURN_ALLOW_KEY_FILE  "true" lets a function call Google with a user-managed key, which it refuses otherwise
 //	KEYTURN_CHECKED_BY   "cloud-run" where the service was deployed with --no-allow-unauthenticated
 //
 // checks are what else of the environment is to be right. As Google's clients do, it goes by FIRESTORE_EMULATOR_HOST, too.
 func ReadEnvironment(environ []string, checks ...func(Environment) error) (Environment, error) {
 	var e Environment
-	var timeout, service string
+	var timeout, service, keyFile string
 	fields := map[string]*string{
 		"KEYTURN_PROJECT":     &e.Project,
 		"KEYTURN_ENDPOINT":    &e.Endpoint,
@@ -70,6 +71,8 @@ func ReadEnvironment(environ []string, checks ...func(Environment) error) (Envir
 		"KEYTURN_CALLERS":     &e.Callers,
 		"KEYTURN_AUDIENCES":   &e.Audiences,
 		"KEYTURN_CHECKED_BY":  &e.CheckedBy,
+
+		"KEYTURN_ALLOW_KEY_FILE": &keyFile,
 
 		"KEYTURN_SEAL_COMMANDS": &e.SealCommands,
 		"KEYTURN_SEAL_FINDINGS": &e.SealFindings,
@@ -95,9 +98,10 @@ func ReadEnvironment(environ []string, checks ...func(Environment) error) (Envir
 		}
 	}
 	e.Project = cmp.Or(e.Project, fallback)
+	e.AllowKeyFile = keyFile == "true"
 	var wrong error
 	e.Timeout, wrong = parseTimeout(cmp.Or(timeout, platform)) // the latter is Cloud Run's own, and always right
-	problems = append(problems, e.validate(), checkRegion(e.Region), checkWebhook(e.WebhookURL), e.checkAlerts(), e.checkState(), e.checkSealed(), e.checkAudiences(), e.checkCheckedBy(service), wrong)
+	problems = append(problems, e.validate(), checkRegion(e.Region), checkWebhook(e.WebhookURL), e.checkAlerts(), e.checkState(), e.checkSealed(), e.checkAudiences(), e.checkCheckedBy(service), checkAllowKeyFile(keyFile), wrong)
 	for _, check := range checks {
 		problems = append(problems, check(e))
 	}
@@ -111,6 +115,13 @@ func ReadEnvironment(environ []string, checks ...func(Environment) error) (Envir
 func (e Environment) checkSealed() error {
 	if e.Endpoint == "" && len(e.seals()) < 2 {
 		return errNoSeal
+	}
+	return nil
+}
+
+func checkAllowKeyFile(text string) error {
+	if text != "" && text != "true" {
+		return fmt.Errorf("KEYTURN_ALLOW_KEY_FILE is %.40q: want true, or nothing", text)
 	}
 	return nil
 }

@@ -120,9 +120,13 @@ func (c *Cloud) CreateAccountKey(ctx context.Context, account string) (key Accou
 }
 
 // DisableAccountKey disables a key; one that is gone already is fine. Tokens
-// that it minted stay valid for up to an hour.
+// that it minted stay valid for up to an hour. The one that keyturn calls with is left
+// alone, by an error that is ErrLockedOut.
 func (c *Cloud) DisableAccountKey(ctx context.Context, account, id string) error {
 	client, err := c.iamAdmin(ctx)
+	if err == nil {
+		err = c.spare(account, id)
+	}
 	if err != nil {
 		return err
 	}
@@ -148,9 +152,12 @@ func (c *Cloud) EnableAccountKey(ctx context.Context, account, id string) error 
 }
 
 // DeleteAccountKey deletes a key; one that is gone already is fine. A refusal
-// is never taken for success.
+// is never taken for success. Nor is the one that keyturn calls with deleted.
 func (c *Cloud) DeleteAccountKey(ctx context.Context, account, id string) error {
 	client, err := c.iamAdmin(ctx)
+	if err == nil {
+		err = c.spare(account, id)
+	}
 	if err != nil {
 		return err
 	}

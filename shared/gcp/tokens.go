@@ -23,6 +23,9 @@ func (t *tokens) Token() (*oauth2.Token, error) {
 	if t.cloud.config.Endpoint != "" {
 		return nil, errors.New("the embedded Google Cloud has no such API: this is for Google's own")
 	}
+	if err := CheckOwnKey(t.cloud.config); err != nil {
+		return nil, err
+	}
 	if t.cloud.actor != nil {
 		return t.cloud.actor.Token()
 	}

@@ -37,9 +37,11 @@ func TestTokensOfTheAccountThatKeyturnRunsAs(t *testing.T) {
 		_, _ = w.Write([]byte(`{"access_token":"` + canary + `","token_type":"Bearer","expires_in":3600}`))
 	}))
 	defer server.Close()
-	tokens := newCloud(t, "").Tokens()
+	cloud, err := New(Config{Project: testProject, AllowKeyFile: true})
+	must(t, err)
+	tokens := cloud.Tokens()
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "none.json"))
-	_, err := tokens.Token()
+	_, err = tokens.Token()
 	says(t, err, "connecting to Google for tokens")
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", credentials(t, server.URL))
 	for range 2 {

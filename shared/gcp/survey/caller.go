@@ -28,6 +28,7 @@ func (l *look) caller(ctx context.Context) {
 	}
 	_, err := l.Cloud.Tokens().Token()
 	l.o.Caller.Value = callerOf(err)
+	l.o.Caller.Value.KeyFile = l.Cloud.OwnKey().File
 }
 
 // notFetched is what x/oauth2 says when the token endpoint did not answer, whose error

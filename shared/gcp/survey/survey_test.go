@@ -106,7 +106,7 @@ func TestCredentialsThatDoNotWork(t *testing.T) {
 		fmt.Fprint(w, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`)
 	})
 	server := httptest.NewServer(answer)
-	cloud, err := gcp.New(gcp.Config{Project: "acme"})
+	cloud, err := gcp.New(gcp.Config{Project: "acme", AllowKeyFile: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,11 +119,11 @@ func TestCredentialsThatDoNotWork(t *testing.T) {
 		return o.Caller.Value
 	}
 	keyFile(t, server.URL)
-	if c := look(); c.Unreachable || !strings.Contains(c.Lacks, "Invalid JWT Signature.") {
+	if c := look(); c.Unreachable || !strings.Contains(c.Lacks, "Invalid JWT Signature.") || c.KeyFile == "" {
 		t.Errorf("of a disabled key: %+v", c)
 	}
 	server.Close()
-	if cloud, err = gcp.New(gcp.Config{Project: "acme"}); err != nil { // which has looked for no credentials yet
+	if cloud, err = gcp.New(gcp.Config{Project: "acme", AllowKeyFile: true}); err != nil { // which has looked for no credentials yet
 		t.Fatal(err)
 	}
 	keyFile(t, server.URL)

@@ -20,10 +20,11 @@ import (
 
 // Config says where the function is, and as whom it is asked.
 type Config struct {
-	URL         string            // of AlertHTTP: https, or http on this machine; required
-	Impersonate []string          // e-mail addresses of a service account to ask as, after those of a chain; empty is Application Default Credentials as they are, as is what asks this machine
-	Timeout     time.Duration     // of one command, its token included; 0 is 3 minutes, as a test may take all channels to their limits
-	Transport   http.RoundTripper // to the function, and to Google for the tokens of whom it impersonates; nil is http.DefaultTransport, with Application Default Credentials where it is to Google
+	URL          string            // of AlertHTTP: https, or http on this machine; required
+	Impersonate  []string          // e-mail addresses of a service account to ask as, after those of a chain; empty is Application Default Credentials as they are, as is what asks this machine
+	AllowKeyFile bool              // asks with a token of a user-managed key, too
+	Timeout      time.Duration     // of one command, its token included; 0 is 3 minutes, as a test may take all channels to their limits
+	Transport    http.RoundTripper // to the function, and to Google for the tokens of whom it impersonates; nil is http.DefaultTransport, with Application Default Credentials where it is to Google
 }
 
 // Door is the way to one alert function. It is safe for concurrent use.

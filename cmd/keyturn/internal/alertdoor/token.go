@@ -12,6 +12,8 @@ import (
 	"cloud.google.com/go/auth/credentials"
 	"cloud.google.com/go/auth/credentials/idtoken"
 	"cloud.google.com/go/auth/credentials/impersonate"
+
+	"example.com/keyturn/shared/gcp"
 )
 
 // tokens makes an identity token.
@@ -45,6 +47,9 @@ func tokensFor(audience string, c Config) tokens {
 }
 
 func credentialsFor(audience string, c Config) (auth.TokenProvider, error) {
+	if err := gcp.CheckOwnKey(gcp.Config{AllowKeyFile: c.AllowKeyFile}); err != nil {
+		return nil, err
+	}
 	var client *http.Client
 	if c.Transport != nil {
 		client = &http.Client{Transport: c.Transport}

@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"example.com/keyturn/functions/alert"
+	"example.com/keyturn/shared/gcp"
 )
 
 func TestAudience(t *testing.T) {
@@ -113,7 +114,7 @@ func TestHTTPSCarriesATokenForTheFunction(t *testing.T) {
 		_, _ = io.WriteString(w, `{"incidents":[]}`)
 	}))
 	defer function.Close()
-	d, err := New(Config{URL: function.URL + "/AlertHTTP", Transport: function.Client().Transport})
+	d, err := New(Config{URL: function.URL + "/AlertHTTP", AllowKeyFile: true, Transport: function.Client().Transport})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +195,7 @@ func TestNobodyAnswersOnTheNetwork(t *testing.T) {
 	runAs(t, google(t, http.StatusOK, "").URL)
 	function := httptest.NewTLSServer(nil)
 	function.Close()
-	d, err := New(Config{URL: function.URL, Transport: function.Client().Transport})
+	d, err := New(Config{URL: function.URL, AllowKeyFile: true, Transport: function.Client().Transport})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,5 +245,19 @@ func TestAPersonAsks(t *testing.T) {
 				t.Errorf("error %v", err)
 			}
 		})
+	}
+}
+
+// TestAUserManagedKeyAsksNothing unless somebody says that it may.
+func TestAUserManagedKeyAsksNothing(t *testing.T) {
+	runAs(t, google(t, http.StatusOK, "").URL)
+	function := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s was called", r.URL) }))
+	defer function.Close()
+	d, err := New(Config{URL: function.URL, Transport: function.Client().Transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Ask(t.Context(), alert.Command{Verb: "list"}, &list{}); err == nil || !strings.Contains(err.Error(), gcp.ErrOwnKey.Error()) {
+		t.Errorf("error %v", err)
 	}
 }
