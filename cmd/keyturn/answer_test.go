@@ -69,6 +69,8 @@ var answers = map[string][]reflect.Type{
 	"revoke":           {reflect.TypeFor[rotate.Report]()},
 	"rollback":         {reflect.TypeFor[rotate.Report]()},
 	"rotate":           {reflect.TypeFor[rotate.Report]()},
+	"rollout advance":  {reflect.TypeFor[rolloutReport]()},
+	"rollout hold":     {reflect.TypeFor[rolloutReport]()},
 	"schedule apply":   {reflect.TypeFor[scheduleReport]()},
 	"schedule diff":    {reflect.TypeFor[scheduleReport]()},
 	"schedule prune":   {reflect.TypeFor[scheduleReport]()},

@@ -14,6 +14,12 @@ type Function struct {
 	Topic   string        // short id of the topic whose messages start it; empty: it is called by HTTP
 	Account string        // short id of the service account that it runs as
 	Timeout time.Duration // for one call; zero is the platform's 60 s
+	// Check is a command, as JSON, that changes nothing, and that a revision which works
+	// answers with 200. A new revision of a function that has one gets requests by and
+	// by ('keyturn rollout'). Those that take events have none: they are deployed once
+	// these have shown that the same upload works as the same accounts, and the messages
+	// of a topic go to one revision.
+	Check string
 	// Environment are the variables that it must have, and their values as in
 	// cloudbuild.yaml.
 	Environment map[string]string
@@ -60,9 +66,9 @@ var Functions = []Function{
 	{Name: "keyturn-audit", Entry: "Audit", Topic: event.TopicLogs, Account: Audit, Environment: variables(State)},
 	{Name: "keyturn-audit-sweep", Entry: "Audit", Topic: event.TopicAudit, Account: Audit, Environment: variables(State)},
 	{Name: "keyturn-alert", Entry: "Alert", Topic: event.TopicFindings, Account: Alert, Environment: variables(State, "KEYTURN_ALERTS", "KEYTURN_REGION")},
-	{Name: "keyturn-rotate-http", Entry: "RotateHTTP", Account: Rotate, Timeout: longest, Environment: called("keyturn-rotate-http")},
-	{Name: "keyturn-audit-http", Entry: "AuditHTTP", Account: Audit, Environment: called("keyturn-audit-http")},
-	{Name: "keyturn-alert-http", Entry: "AlertHTTP", Account: Alert, Environment: called("keyturn-alert-http", State, "KEYTURN_ALERTS", "KEYTURN_REGION")},
+	{Name: "keyturn-rotate-http", Entry: "RotateHTTP", Account: Rotate, Timeout: longest, Check: `{"command":"sweep","dry_run":true}`, Environment: called("keyturn-rotate-http")},
+	{Name: "keyturn-audit-http", Entry: "AuditHTTP", Account: Audit, Check: `{"command":"scan","entries":[]}`, Environment: called("keyturn-audit-http")},
+	{Name: "keyturn-alert-http", Entry: "AlertHTTP", Account: Alert, Check: `{"command":"list"}`, Environment: called("keyturn-alert-http", State, "KEYTURN_ALERTS", "KEYTURN_REGION")},
 }
 
 // values are all that a variable may be set to when keyturn is deployed as a whole.

@@ -108,6 +108,11 @@ var Roles = []Role{
 		{Name: "iam.roles.get", Why: judges, Job: posture},
 		{Name: "orgpolicy.policy.get", Why: judges, Job: posture},
 	}},
+	{ID: "keyturnDeploy", Title: "keyturn: roll functions out", Permissions: []Permission{
+		{Name: "run.services.get", Why: "sees which revision of a function gets its requests"},
+		{Name: "run.services.update", Why: "gives a new revision a share of them, and steps back"},
+		{Name: mayInvoke, Why: "asks a new revision whether it works"},
+	}},
 }
 
 // Grants are all that a deployment has, in the order in which they are worth giving.
@@ -173,6 +178,12 @@ func deployGrants() []Grant {
 			{Name: "cloudscheduler.jobs.list", Why: "compares the jobs with scheduler.yaml"}, {Name: "cloudscheduler.jobs.create", Why: "makes jobs"},
 			{Name: "cloudscheduler.jobs.update", Why: "changes them"}, {Name: "cloudscheduler.jobs.get", Why: "sees whether a change that failed has to be made again"},
 			{Name: "cloudscheduler.jobs.pause", Why: "pauses them"}, {Name: "cloudscheduler.jobs.enable", Why: "resumes them"},
+		}},
+		// Of the project, since a build that deploys a function for the first time looks
+		// for its service before it is there, and calls it as soon as it is.
+		{member(Deploy), Roles[2].Name(), project, Roles[2].Permissions},
+		{member(Deploy), "roles/iam.serviceAccountOpenIdTokenCreator", project + "/serviceAccounts/" + email(Deploy), []Permission{
+			{Name: "iam.serviceAccounts.getOpenIdToken", Why: "says who asks a new revision whether it works"},
 		}},
 		{member(Deploy), "roles/logging.logWriter", project, []Permission{{Name: "logging.logEntries.create", Why: "writes the log of the build"}}},
 	}

@@ -15,6 +15,9 @@ import (
 // IsNotFound reports whether what was asked for does not exist, or not yet.
 func IsNotFound(err error) bool { return status.Code(err) == codes.NotFound }
 
+// IsAborted reports whether somebody else was faster: the etag is stale.
+func IsAborted(err error) bool { return status.Code(err) == codes.Aborted }
+
 // IsAlreadyExists reports whether the name is taken.
 func IsAlreadyExists(err error) bool { return status.Code(err) == codes.AlreadyExists }
 

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"time"
 
+	"example.com/keyturn/cmd/keyturn/internal/bearer"
 	"example.com/keyturn/functions/alert"
 	"example.com/keyturn/shared/loopback"
 	"example.com/keyturn/shared/notify"
@@ -30,7 +31,7 @@ type Config struct {
 // Door is the way to one alert function. It is safe for concurrent use.
 type Door struct {
 	url     *url.URL
-	tokens  tokens // nil asks without a token
+	tokens  bearer.Tokens // nil asks without a token
 	timeout time.Duration
 	http    http.Client
 }
@@ -52,7 +53,7 @@ func New(c Config) (*Door, error) {
 	}
 	switch {
 	case u.Scheme == "https":
-		d.tokens = tokensFor(audience(u), c)
+		d.tokens = bearer.For(bearer.Audience(u), bearer.Config{Impersonate: c.Impersonate, AllowKeyFile: c.AllowKeyFile, Transport: c.Transport})
 		return d, nil
 	case u.Scheme != "http" || !loopback.Host(u.Hostname()):
 		return nil, errURL
@@ -126,11 +127,8 @@ func (d *Door) request(ctx context.Context, c alert.Command) (*http.Request, err
 	token, err := d.tokens(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("getting an identity token for %s: %s; 'gcloud auth application-default login' chooses who asks, or give --impersonate-service-account EMAIL, with roles/iam.serviceAccountTokenCreator on that account",
-			audience(d.url), notify.Printable(err.Error(), maxSaid))
+			bearer.Audience(d.url), notify.Printable(err.Error(), maxSaid))
 	}
-	// Cloud Run takes the signature off the one that it checks, which of the two is the
-	// second, and leaves the first for the function to check.
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("X-Serverless-Authorization", "Bearer "+token)
+	bearer.Set(req.Header, token)
 	return req, nil
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 
+	"example.com/keyturn/cmd/keyturn/internal/bearer"
 	"example.com/keyturn/functions/door"
 	"example.com/keyturn/shared/notify"
 )
@@ -51,7 +52,7 @@ func (d *Door) refused(resp *http.Response, body []byte) error {
 	code, said := resp.StatusCode, said(body)
 	switch {
 	case code == http.StatusUnauthorized:
-		return fmt.Errorf("%s does not know who asks (HTTP 401): the token is for %s; if that is not the function's URL, give that by --url: %s", d.url, audience(d.url), Describe)
+		return fmt.Errorf("%s does not know who asks (HTTP 401): the token is for %s; if that is not the function's URL, give that by --url: %s", d.url, bearer.Audience(d.url), Describe)
 	case code == http.StatusForbidden && said != "":
 		return fmt.Errorf("the function at %s does not let whoever asks do this (HTTP 403): its KEYTURN_CALLERS says who may, KEYTURN_AUDIENCES for which URLs tokens are taken, and its log why not; look at docs/doors.md", d.url)
 	case code == http.StatusForbidden:

@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,24 +19,6 @@ import (
 	"example.com/keyturn/functions/alert"
 	"example.com/keyturn/shared/gcp"
 )
-
-func TestAudience(t *testing.T) {
-	for raw, want := range map[string]string{
-		"https://keyturn-alert-http-abc.a.run.app/":                         "https://keyturn-alert-http-abc.a.run.app",
-		"https://keyturn-alert-http-abc.a.run.app/x":                        "https://keyturn-alert-http-abc.a.run.app",
-		"https://europe-west3-acme.cloudfunctions.net/keyturn-alert-http":   "https://europe-west3-acme.cloudfunctions.net/keyturn-alert-http",
-		"https://europe-west3-acme.cloudfunctions.net/keyturn-alert-http/":  "https://europe-west3-acme.cloudfunctions.net/keyturn-alert-http",
-		"https://cloudfunctions.net.example.com/keyturn-alert-http-abc.app": "https://cloudfunctions.net.example.com",
-	} {
-		u, err := url.Parse(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := audience(u); got != want {
-			t.Errorf("audience of %s is %s, want %s", raw, got, want)
-		}
-	}
-}
 
 // jwt is an identity token for an audience, as far as anybody looks here.
 func jwt(audience string) string {

@@ -1,4 +1,6 @@
-package alertdoor
+// Package bearer makes the identity tokens that keyturn's functions are called with,
+// whoever keyturn is logged in as.
+package bearer
 
 import (
 	"context"
@@ -16,23 +18,37 @@ import (
 	"example.com/keyturn/shared/gcp"
 )
 
-// tokens makes an identity token.
-type tokens func(context.Context) (string, error)
+// Tokens makes an identity token.
+type Tokens func(context.Context) (string, error)
 
-// audience is whom a token has to be for: of a function by its older name,
+// Config says as whom.
+type Config struct {
+	Impersonate  []string          // e-mail addresses of a service account, after those of a chain; empty is Application Default Credentials as they are
+	AllowKeyFile bool              // makes tokens of a user-managed key, too
+	Transport    http.RoundTripper // to Google, for the tokens of whom it impersonates; nil is http.DefaultTransport
+}
+
+// Set has a request carry a token. Cloud Run takes the signature off the one that it
+// checks, which of the two is the second, and leaves the first for the function to check.
+func Set(h http.Header, token string) {
+	h.Set("Authorization", "Bearer "+token)
+	h.Set("X-Serverless-Authorization", "Bearer "+token)
+}
+
+// Audience is whom a token has to be for: of a function by its older name,
 // https://REGION-PROJECT.cloudfunctions.net/NAME, all of its URL, and of a Cloud Run
 // service the part before the path
 // (docs.cloud.google.com/functions/docs/securing/authenticating).
-func audience(u *url.URL) string {
+func Audience(u *url.URL) string {
 	if strings.HasSuffix(u.Hostname(), ".cloudfunctions.net") {
 		return strings.TrimSuffix(u.String(), "/")
 	}
 	return u.Scheme + "://" + u.Host
 }
 
-// tokensFor makes tokens by Application Default Credentials, which are looked for
+// For makes tokens for an audience by Application Default Credentials, which are looked for
 // when the first is asked for.
-func tokensFor(audience string, c Config) tokens {
+func For(audience string, c Config) Tokens {
 	return func(ctx context.Context) (string, error) {
 		credentials, err := credentialsFor(audience, c)
 		if err != nil {
