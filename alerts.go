@@ -29,9 +29,9 @@ func alerts(ctx context.Context, env gcp.Environment, cloud *gcp.Cloud, log *slo
 	from := notify.Deployment{Region: env.Region, Runbooks: file.Runbooks}
 	channels := []alert.Channel{&notify.Console{W: os.Stdout, Deployment: from}}
 	if env.WebhookURL != "" {
-		channels = append(channels, &notify.Webhook{URL: env.WebhookURL, Client: notify.NewClient(notify.Egress{AllowPrivate: env.Endpoint != "", Deployment: from})})
+		channels = append(channels, &notify.Webhook{URL: env.WebhookURL, Client: notify.NewClient(notify.Egress{AllowPrivate: env.Endpoint != "", Hosts: env.Egress, Deployment: from})})
 	}
-	config := channel.Config{From: from, Tokens: cloud.Tokens(), Secret: func(ctx context.Context, version string) ([]byte, error) { return payload(ctx, cloud, version) }}
+	config := channel.Config{From: from, Hosts: env.Egress, Tokens: cloud.Tokens(), Secret: func(ctx context.Context, version string) ([]byte, error) { return payload(ctx, cloud, version) }}
 	for _, c := range channel.New(file.Channels, config) {
 		channels = append(channels, c)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"example.com/keyturn/shared/alertfile"
 	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/egress"
 	"example.com/keyturn/shared/notify"
 	"golang.org/x/oauth2"
 )
@@ -26,6 +27,7 @@ type Config struct {
 	// channel of Security Command Center.
 	Tokens oauth2.TokenSource
 	Roots  *x509.CertPool    // that vouch for receivers of channels that have none of their own; nil is the machine's
+	Hosts  egress.Hosts      // that may be connected to; nil is any
 	From   notify.Deployment // that the messages are from
 	Now    func() time.Time  // the machines' time; nil is the machine's clock
 }
@@ -60,14 +62,14 @@ func New(definitions []alertfile.Channel, c Config) []*Channel {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	public := notify.NewClient(notify.Egress{Roots: c.Roots, Deployment: c.From})
-	private := notify.NewClient(notify.Egress{Roots: c.Roots, Deployment: c.From, AllowPrivate: true})
+	public := notify.NewClient(notify.Egress{Roots: c.Roots, Hosts: c.Hosts, Deployment: c.From})
+	private := notify.NewClient(notify.Egress{Roots: c.Roots, Hosts: c.Hosts, Deployment: c.From, AllowPrivate: true})
 	var channels []*Channel
 	for _, d := range definitions {
 		client := public
 		switch {
 		case d.Roots != nil:
-			client = notify.NewClient(notify.Egress{Roots: d.Roots, Deployment: c.From, AllowPrivate: d.Private})
+			client = notify.NewClient(notify.Egress{Roots: d.Roots, Hosts: c.Hosts, Deployment: c.From, AllowPrivate: d.Private})
 		case d.Private:
 			client = private
 		}

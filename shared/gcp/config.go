@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"example.com/keyturn/shared/egress"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/lazyregexp"
 )
@@ -44,6 +45,9 @@ type Config struct {
 	// empty is the account's. Application Default Credentials have theirs.
 	QuotaProject string
 
+	// Egress are the hosts that policies' URLs may be of; nil is any on the internet.
+	Egress egress.Hosts
+
 	Quotas Quotas // how fast to call; zero is half of Google's quotas on Google's own, and no limit with an Endpoint
 }
 
@@ -71,6 +75,7 @@ type Wire struct {
 type Cloud struct {
 	config  Config
 	http    *http.Client
+	probes  *http.Client // to policies' URLs
 	calls   *caller
 	actor   *actor // nil is nobody but who Application Default Credentials are of
 	clients clients
@@ -88,11 +93,15 @@ func New(c Config) (*Cloud, error) {
 		return nil, err
 	}
 	cloud := &Cloud{config: c, calls: newCaller(c), seals: map[string]*Value{}, http: &http.Client{Timeout: 20 * time.Second, CheckRedirect: refuseRedirect}}
+	cloud.probes = probing(c)
 	for topic, version := range c.seals() {
 		cloud.seals[topic] = cloud.Value(version)
 	}
 	if w := c.Wire; w != nil {
 		cloud.http.Transport = w.HTTP
+		if w.HTTP != nil {
+			cloud.probes.Transport = w.HTTP
+		}
 		if w.Pause != nil {
 			cloud.calls.pause = w.Pause
 		}

@@ -92,7 +92,7 @@ func TestReadEnvironmentTellsAllThatIsWrong(t *testing.T) {
 	got, err := ReadEnvironment([]string{"KEYTURN_ENDPOINT=10.0.0.1:1", "KEYTURN_WEBHOOK_URL=" + canary, "KEYTURN_WEBHOOK=" + canary, "KEYTURN_TIMEOUT=2h", "KEYTURN_REGION=eu; reboot", "KEYTURN_STATE=firestore", "FIRESTORE_EMULATOR_HOST=10.0.0.2:1", "KEYTURN_="})
 	for _, want := range []string{
 		"reading the environment: ", "KEYTURN_PROJECT", `"10.0.0.1:1"`, "KEYTURN_WEBHOOK_URL is neither an https URL", `KEYTURN_REGION is "eu; reboot": want a region's name`,
-		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ALERTS, KEYTURN_ALLOW_KEY_FILE, KEYTURN_AUDIENCES, KEYTURN_CALLERS, KEYTURN_CHECKED_BY, KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_REGION, KEYTURN_SEAL_COMMANDS, KEYTURN_SEAL_FINDINGS, KEYTURN_STATE, KEYTURN_TIMEOUT, KEYTURN_WEBHOOK_URL", `"10.0.0.2:1"`, `KEYTURN_TIMEOUT is "2h": want a duration between 1s and 1h`, "KEYTURN_ is not",
+		"KEYTURN_WEBHOOK is not a variable of keyturn's; it knows KEYTURN_ALERTS, KEYTURN_ALLOW_KEY_FILE, KEYTURN_AUDIENCES, KEYTURN_CALLERS, KEYTURN_CHECKED_BY, KEYTURN_EGRESS, KEYTURN_ENDPOINT, KEYTURN_PROJECT, KEYTURN_REGION, KEYTURN_SEAL_COMMANDS, KEYTURN_SEAL_FINDINGS, KEYTURN_STATE, KEYTURN_TIMEOUT, KEYTURN_WEBHOOK_URL", `"10.0.0.2:1"`, `KEYTURN_TIMEOUT is "2h": want a duration between 1s and 1h`, "KEYTURN_ is not",
 	} {
 		says(t, err, want)
 	}

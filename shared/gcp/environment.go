@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/keyturn/shared/egress"
 	"example.com/keyturn/shared/lazyregexp"
 )
 
@@ -54,12 +55,13 @@ const prefix = "KEYTURN_"
 //	KEYTURN_CALLERS      who may ask for what by HTTP, such as "ada@example.com: *; bob@example.com: status plan"
 //	KEYTURN_AUDIENCES    URLs of the function, separated by spaces, that identity tokens may be for
 //	KEYTURN_ALLOW_KEY_FILE  "true" lets a function call Google with a user-managed key, which it refuses otherwise
+//	KEYTURN_EGRESS       hosts that alerts and policies' probes may go to, separated by spaces, such as "hooks.slack.com *.example.com"; empty is any on the internet
 //	KEYTURN_CHECKED_BY   "cloud-run" where the service was deployed with --no-allow-unauthenticated
 //
 // checks are what else of the environment is to be right. As Google's clients do, it goes by FIRESTORE_EMULATOR_HOST, too.
 func ReadEnvironment(environ []string, checks ...func(Environment) error) (Environment, error) {
 	var e Environment
-	var timeout, service, keyFile string
+	var timeout, service, keyFile, hosts string
 	fields := map[string]*string{
 		"KEYTURN_PROJECT":     &e.Project,
 		"KEYTURN_ENDPOINT":    &e.Endpoint,
@@ -73,6 +75,7 @@ func ReadEnvironment(environ []string, checks ...func(Environment) error) (Envir
 		"KEYTURN_CHECKED_BY":  &e.CheckedBy,
 
 		"KEYTURN_ALLOW_KEY_FILE": &keyFile,
+		"KEYTURN_EGRESS":         &hosts,
 
 		"KEYTURN_SEAL_COMMANDS": &e.SealCommands,
 		"KEYTURN_SEAL_FINDINGS": &e.SealFindings,
@@ -99,9 +102,10 @@ func ReadEnvironment(environ []string, checks ...func(Environment) error) (Envir
 	}
 	e.Project = cmp.Or(e.Project, fallback)
 	e.AllowKeyFile = keyFile == "true"
-	var wrong error
+	var wrong, unclear error
+	e.Egress, unclear = egress.ParseHosts(hosts)
 	e.Timeout, wrong = parseTimeout(cmp.Or(timeout, platform)) // the latter is Cloud Run's own, and always right
-	problems = append(problems, e.validate(), checkRegion(e.Region), checkWebhook(e.WebhookURL), e.checkAlerts(), e.checkState(), e.checkSealed(), e.checkAudiences(), e.checkCheckedBy(service), checkAllowKeyFile(keyFile), wrong)
+	problems = append(problems, e.validate(), checkRegion(e.Region), checkWebhook(e.WebhookURL), e.checkAlerts(), e.checkState(), e.checkSealed(), e.checkAudiences(), e.checkCheckedBy(service), checkAllowKeyFile(keyFile), unclear, wrong)
 	for _, check := range checks {
 		problems = append(problems, check(e))
 	}

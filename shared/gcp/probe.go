@@ -101,14 +101,18 @@ func (c *Cloud) ProbeAPIKey(ctx context.Context, key string) error {
 
 const apiKeyHeader = "X-Goog-Api-Key"
 
-// call gets a URL with a credential in a header, and follows no redirect.
+// call gets a URL of Google's with a credential in a header, and follows no redirect.
 func (c *Cloud) call(ctx context.Context, address, header, credential string) (code int, body []byte, err error) {
+	return get(ctx, c.http, address, header, credential)
+}
+
+func get(ctx context.Context, client *http.Client, address, header, credential string) (code int, body []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return 0, nil, fmt.Errorf("preparing the call: %w", err)
 	}
 	req.Header.Set(header, credential)
-	resp, err := c.http.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -2,10 +2,15 @@ package gcp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"net/url"
+	"time"
+
+	"example.com/keyturn/shared/egress"
 )
 
 // readScope is that of the tokens that leave for a policy's URL. Whoever may edit
@@ -38,11 +43,23 @@ func (c *Cloud) ProbeAPIKeyAt(ctx context.Context, key, address string) error {
 }
 
 func (c *Cloud) probeAt(ctx context.Context, address, header, credential string) error {
-	code, body, err := c.call(ctx, address, header, credential)
+	code, body, err := get(ctx, c.probes, address, header, credential)
 	if err != nil {
 		return fmt.Errorf("probing: %w", err)
 	}
 	return probeVerdict(code, body)
+}
+
+// probing is a client for policies' URLs. Whoever may edit a policy chooses them: it
+// reaches no address that is not on the internet, such as that of a metadata server,
+// whatever a name resolves to, and goes by no proxy, which would resolve it elsewhere.
+func probing(c Config) *http.Client {
+	const patience = 20 * time.Second
+	dialer := egress.Dialer{Timeout: patience, Hosts: c.Egress, AllowPrivate: c.Endpoint != ""}
+	return &http.Client{Timeout: patience, CheckRedirect: refuseRedirect, Transport: &http.Transport{
+		DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
+		TLSHandshakeTimeout: patience, MaxResponseHeaderBytes: 64 << 10, IdleConnTimeout: 90 * time.Second,
+	}}
 }
 
 // checkProbeURL lets credentials go unencrypted to this machine only, and only

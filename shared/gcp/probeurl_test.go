@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"example.com/keyturn/internal/localgcp/fault"
+	"example.com/keyturn/shared/egress"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -124,4 +126,32 @@ func TestProbeVerdict(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { wantProbe(t, probeVerdict(tt.code, []byte(tt.body)), tt.want) })
 	}
+}
+
+// TestProbesReachTheInternetOnly, and there the hosts that are allowed: whoever may edit
+// a policy does not choose what keyturn's network is asked.
+func TestProbesReachTheInternetOnly(t *testing.T) {
+	inside := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s was asked with key %q", r.URL, r.Header.Get(apiKeyHeader))
+	}))
+	t.Cleanup(inside.Close)
+	_, port, err := net.SplitHostPort(inside.Listener.Addr().String())
+	must(t, err)
+	google := newCloud(t, "")
+	google.probes.Transport.(*http.Transport).TLSClientConfig = inside.Client().Transport.(*http.Transport).TLSClientConfig
+	t.Setenv("HTTPS_PROXY", inside.URL) // it would be asked to resolve names
+	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "10.0.0.1", "192.168.0.1", "169.254.169.254", "[fd20:ce::254]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"} {
+		err := google.ProbeAPIKeyAt(t.Context(), canary, "https://"+host+":"+port+"/")
+		if err == nil || strings.Contains(err.Error(), canary) {
+			t.Errorf("%s: %v", host, err)
+		}
+		if host[0] != '2' && host[0] != '0' { // which a resolver may or may not know
+			says(t, err, "private, link-local and metadata addresses are not connected to")
+		}
+	}
+	few, err := New(Config{Project: testProject, Egress: egress.Hosts{"*.example.com"}})
+	must(t, err)
+	says(t, few.ProbeAPIKeyAt(t.Context(), canary, "https://evil.example/"), `KEYTURN_EGRESS, which says where keyturn may go, does not name "evil.example"`)
+	_, err = ReadEnvironment([]string{"KEYTURN_PROJECT=acme", "KEYTURN_ENDPOINT=127.0.0.1:1", "KEYTURN_EGRESS=https://a.example"})
+	says(t, err, `KEYTURN_EGRESS has "https://a.example"`)
 }

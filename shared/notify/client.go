@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"example.com/keyturn/shared/alerting"
+	"example.com/keyturn/shared/egress"
 	"example.com/keyturn/shared/loopback"
 )
 
@@ -25,20 +25,21 @@ import (
 type Egress struct {
 	Timeout      time.Duration  // of one attempt, from the look-up of the name to the last byte of the answer; 0 is 10 s
 	AllowPrivate bool           // private and loopback addresses are connected to as well, and loopback ones by plain http if the URL says so; false is neither
+	Hosts        egress.Hosts   // that may be connected to; nil is any
 	Roots        *x509.CertPool // that vouch for receivers; nil is the machine's
 	Deployment                  // that the messages are from
 }
 
 // Client reaches receivers for all channels that share it. It follows no redirect,
-// uses no proxy, takes TLS 1.2 or better, and connects to no address that Egress
-// does not allow, whatever the receiver's name resolves to. It is safe for
+// uses no proxy, takes TLS 1.2 or better, and connects to no host and no address that
+// Egress does not allow, whatever the receiver's name resolves to. It is safe for
 // concurrent use.
 type Client struct {
 	timeout  time.Duration
 	loopback bool // plain http may go there
 	from     Deployment
 	http     http.Client
-	dialer   net.Dialer
+	dialer   egress.Dialer
 	tls      *tls.Config
 }
 
@@ -48,7 +49,7 @@ const maxAnswer = 64 << 10
 // NewClient returns a client.
 func NewClient(e Egress) *Client {
 	c := &Client{timeout: cmp.Or(e.Timeout, 10*time.Second), loopback: e.AllowPrivate, from: e.Deployment}
-	c.dialer = net.Dialer{Timeout: c.timeout, Control: controlOf(e.AllowPrivate)}
+	c.dialer = egress.Dialer{Timeout: c.timeout, Hosts: e.Hosts, AllowPrivate: e.AllowPrivate}
 	c.tls = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: e.Roots}
 	c.http = http.Client{
 		Timeout:       c.timeout,

@@ -1,4 +1,4 @@
-package notify
+package egress
 
 import (
 	"errors"
@@ -39,7 +39,8 @@ var metadata = []netip.Addr{
 	netip.MustParseAddr("168.63.129.16"),   // Azure
 }
 
-var errForbiddenAddress = errors.New("its address is none of a receiver on the internet")
+// ErrAddress means that a name resolves to an address that is not connected to.
+var ErrAddress = errors.New("its address is none of a receiver on the internet")
 
 // controlOf refuses addresses once a name is resolved, right before the connection:
 // a name that resolves to something else later helps nobody.
@@ -50,7 +51,7 @@ func controlOf(allowPrivate bool) func(network, address string, _ syscall.RawCon
 			return fmt.Errorf("reading the address: %w", err)
 		}
 		if !reachable(to.Addr(), allowPrivate) {
-			return fmt.Errorf("%w: private, link-local and metadata addresses are not connected to", errForbiddenAddress)
+			return fmt.Errorf("%w: private, link-local and metadata addresses are not connected to", ErrAddress)
 		}
 		return nil
 	}
