@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log"
@@ -59,21 +60,23 @@ func oneAtATime(h http.Handler) http.Handler {
 }
 
 // hasty is a body that breaks off if a part of it does not come in time: the proxy
-// would wait for it even when the function has answered.
+// would wait for it even when the function has answered, and so would the server for
+// what nobody has read.
 type hasty struct {
 	io.ReadCloser
 	control  *http.ResponseController
 	patience time.Duration
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. The time limit ends with the body: from then on the server
+// reads from the connection only to notice that the caller hangs up.
 func (h *hasty) Read(p []byte) (int, error) {
 	if err := h.control.SetReadDeadline(time.Now().Add(h.patience)); err != nil {
 		return 0, err
 	}
 	n, err := h.ReadCloser.Read(p)
-	if forever := h.control.SetReadDeadline(time.Time{}); err == nil {
-		err = forever
+	if err == io.EOF {
+		err = cmp.Or(h.control.SetReadDeadline(time.Time{}), io.EOF)
 	}
 	return n, err
 }
