@@ -85,6 +85,7 @@ func (l lateTokens) IdentityToken(email, audience string) (string, error) {
 
 func (c *Cloud) assemble(cfg Config) {
 	ids, policies := random.New(cfg.Random), policy.NewStore()
+	policies.Now, policies.Number = cfg.Clock.Now, iam.ProjectNumber
 	c.Policies = policies
 	c.PubSub = pubsub.New(pubsub.Config{Tokens: lateTokens{c}, Watcher: cfg.Watcher, Policies: policies})
 	c.Logging = logging.New(logging.Config{Clock: cfg.Clock, Publisher: c.PubSub, Random: ids})

@@ -73,7 +73,7 @@ func (p policies) TestIamPermissions(ctx context.Context, req *iampb.TestIamPerm
 	project, _, _ := strings.Cut(strings.TrimPrefix(resource, "projects/"), "/")
 	granted, err := policy.Test(req.GetPermissions(), func(permission string) bool {
 		return exists && strings.HasPrefix(permission, "pubsub.") &&
-			(caller.IsOwner() || p.cfg.Policies.Allows(caller.Email, permission, resource, "projects/"+project))
+			(caller.IsOwner() || p.cfg.Policies.Holds(caller.Email, permission, resource, "projects/"+project))
 	})
 	return &iampb.TestIamPermissionsResponse{Permissions: granted}, err
 }

@@ -95,7 +95,7 @@ func (s *Service) TestIamPermissions(ctx context.Context, req *iampb.TestIamPerm
 	}
 	caller, project := principal.FromContext(ctx), "projects/"+part(req.GetResource(), 1)
 	granted, err := policy.Test(req.GetPermissions(), func(permission string) bool {
-		return caller.IsOwner() || s.cfg.Policies.Allows(caller.Email, permission, req.GetResource(), project)
+		return caller.IsOwner() || s.cfg.Policies.Holds(caller.Email, permission, req.GetResource(), project)
 	})
 	return &iampb.TestIamPermissionsResponse{Permissions: granted}, err
 }

@@ -41,7 +41,7 @@ func (s *Service) TestIamPermissions(ctx context.Context, req *iampb.TestIamPerm
 	caller := principal.FromContext(ctx)
 	granted, err := policy.Test(req.GetPermissions(), func(permission string) bool {
 		return exists && strings.HasPrefix(permission, "secretmanager.") &&
-			(caller.IsOwner() || s.cfg.Policies.Allows(caller.Email, permission, req.GetResource(), projectOf(req.GetResource())))
+			(caller.IsOwner() || s.cfg.Policies.Holds(caller.Email, permission, req.GetResource(), projectOf(req.GetResource())))
 	})
 	return &iampb.TestIamPermissionsResponse{Permissions: granted}, err
 }

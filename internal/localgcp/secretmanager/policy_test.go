@@ -47,7 +47,7 @@ func TestPolicyReadModifyWrite(t *testing.T) {
 	_, err := w.setPolicy(&iampb.Policy{Etag: empty.GetEtag()})
 	wantError(t, err, codes.Aborted, "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.")
 	conditional := accessor("allUsers")
-	conditional.Condition = &expr.Expr{Expression: "true"}
+	conditional.Condition = &expr.Expr{Title: "always", Expression: "true"}
 	second := must(w.setPolicy(&iampb.Policy{Version: 3, Bindings: []*iampb.Binding{conditional}}, "bindings", "etag", "version"))(t)
 	if second.GetVersion() != 3 || bytes.Equal(second.GetEtag(), first.GetEtag()) {
 		t.Errorf("set %v", second)
@@ -69,7 +69,7 @@ func TestPolicyRefuses(t *testing.T) {
 	w := newWorld(t, 0)
 	w.create("s1", nil)
 	conditional := accessor("user:a@b.com")
-	conditional.Condition = &expr.Expr{Expression: "true"}
+	conditional.Condition = &expr.Expr{Title: "always", Expression: "true"}
 	for _, p := range []*iampb.Policy{
 		nil,
 		{Bindings: []*iampb.Binding{{Role: "owner"}}},

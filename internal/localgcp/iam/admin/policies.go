@@ -40,7 +40,7 @@ func (s *Service) TestIamPermissions(ctx context.Context, req *iampb.TestIamPerm
 	}
 	caller := principal.FromContext(ctx)
 	granted, err := policy.Test(req.GetPermissions(), func(permission string) bool {
-		return caller.IsOwner() || s.cfg.Policies.Allows(caller.Email, permission, access.ServiceAccount(a).Policies...)
+		return caller.IsOwner() || s.cfg.Policies.Holds(caller.Email, permission, access.ServiceAccount(a).Policies...)
 	})
 	return &iampb.TestIamPermissionsResponse{Permissions: granted}, err
 }

@@ -87,15 +87,17 @@ func (s service) gate(c Config) *access.Gate {
 	return g
 }
 
-// target is a resource with the policies that count for it: its own, or its
-// secret's if it is a version, and its project's.
+// target is a resource with the policies that count for it: its own, its secret's if
+// it is a version, and its project's.
 func (c Config) target(api, name string) access.Target {
 	if name == "" {
 		name = "projects/" + c.Project
 	}
 	t := access.Target{Name: name, Type: "audited_resource", Labels: map[string]string{"service": api}}
-	holder, _, _ := strings.Cut(name, "/versions/")
-	t.Policies = append(t.Policies, holder)
+	t.Policies = append(t.Policies, name)
+	if secret, _, version := strings.Cut(name, "/versions/"); version {
+		t.Policies = append(t.Policies, secret)
+	}
 	if m := inProject.FindStringSubmatch(name); m != nil {
 		t.Project = c.ProjectID(m[1])
 		t.Labels["project_id"] = t.Project

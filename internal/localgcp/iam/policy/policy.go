@@ -9,11 +9,15 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"cloud.google.com/go/iam/apiv1/iampb"
+	"google.golang.org/genproto/googleapis/type/expr"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"example.com/keyturn/internal/localgcp/iam/condition"
 )
 
 // emptyEtag is the etag of a resource that never had a policy: "ACAB" in JSON.
@@ -26,15 +30,21 @@ type Store struct {
 	// Exists reports whether there is a service account of that e-mail address.
 	// Policies that name one that does not exist are refused. Nil accepts all.
 	Exists func(email string) bool
+	// Now is the time that conditions go by; nil is the machine's.
+	Now func() time.Time
+	// Number is a project's number, by which conditions know it; nil is its id.
+	Number func(project string) string
 
-	mu       sync.Mutex
-	policies map[string]*iampb.Policy // by resource name
-	version  uint64                   // of the newest etag
+	mu         sync.Mutex
+	policies   map[string]*iampb.Policy        // by resource name
+	conditions map[string]*condition.Condition // by expression
+	uses       map[Use]int
+	version    uint64 // of the newest etag
 }
 
 // NewStore returns a store without policies.
 func NewStore() *Store {
-	return &Store{Roles: newRoles(), policies: map[string]*iampb.Policy{}}
+	return &Store{Roles: newRoles(), policies: map[string]*iampb.Policy{}, conditions: map[string]*condition.Condition{}, uses: map[Use]int{}}
 }
 
 // Get returns the policy of a resource; an empty one if it has none.
@@ -118,6 +128,11 @@ func (s *Store) validate(p *iampb.Policy) error {
 		if err := s.Roles.check(b.GetRole()); err != nil {
 			return err
 		}
+		if c := b.GetCondition(); c != nil {
+			if _, err := condition.Compile(c); err != nil {
+				return err
+			}
+		}
 		for _, m := range b.GetMembers() {
 			if err := s.validateMember(m); err != nil {
 				return err
@@ -161,19 +176,59 @@ func (s *Store) Resources() []string {
 }
 
 // Allows reports whether the policy of any of the resources grants a service
-// account the permission. Bindings with a condition grant nothing: conditions
-// are kept but not evaluated.
+// account the permission, and notes that it was asked for. The first resource is the
+// one that something is done with, by which conditions go.
 func (s *Store) Allows(email, permission string, resources ...string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	use, granted := s.decide(email, permission, resources)
+	s.note(use)
+	return granted
+}
+
+// Holds is Allows of what is asked for nothing but to know it.
+func (s *Store) Holds(email, permission string, resources ...string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, granted := s.decide(email, permission, resources)
+	return granted
+}
+
+func (s *Store) decide(email, permission string, resources []string) (use Use, granted bool) {
+	use = Use{Caller: email, Permission: permission}
+	if len(resources) > 0 {
+		use.Resource = resources[0]
+	}
 	for _, r := range resources {
 		for _, b := range s.get(r).GetBindings() {
-			if b.GetCondition() == nil && binds(b, email) && s.Roles.Grants(b.GetRole(), permission) {
-				return true
+			if binds(b, email) && s.Roles.Grants(b.GetRole(), permission) && s.holds(b.GetCondition(), use.Resource) {
+				use.On, use.Role = r, b.GetRole()
+				return use, true
 			}
 		}
 	}
-	return false
+	return use, false
+}
+
+// holds evaluates the condition of a binding, which may have none. It was compiled
+// when it was set.
+func (s *Store) holds(e *expr.Expr, resource string) bool {
+	if e == nil {
+		return true
+	}
+	c, ok := s.conditions[e.GetExpression()]
+	if !ok {
+		c, _ = condition.Compile(e)
+		s.conditions[e.GetExpression()] = c
+	}
+	now, number := time.Now, func(project string) string { return project }
+	if s.Now != nil {
+		now = s.Now
+	}
+	if s.Number != nil {
+		number = s.Number
+	}
+	return c != nil && c.Holds(condition.Of(resource, number), now())
 }
 
 func binds(b *iampb.Binding, email string) bool {

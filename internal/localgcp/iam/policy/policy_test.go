@@ -78,7 +78,7 @@ func TestPredefinedRolesGrant(t *testing.T) {
 func TestPolicyGrantsToItsMembers(t *testing.T) {
 	s := NewStore()
 	conditional := binding("roles/owner", "serviceAccount:"+rot)
-	conditional.Condition = &expr.Expr{Expression: "request.time < timestamp('2020-01-01T00:00:00Z')"}
+	conditional.Condition = &expr.Expr{Title: "once", Expression: "request.time < timestamp('2020-01-01T00:00:00Z')"}
 	for _, c := range []struct {
 		name string
 		b    *iampb.Binding

@@ -120,7 +120,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 		return m.run(s, project, caller, req)
 	}
 	call := access.Call{Method: m.name, Rule: m.rule, Target: access.Project(project, "project"), Req: req}
-	call.Granted = s.allowed(caller, m.rule.Permission, project)
+	call.Granted = caller.IsOwner() || s.cfg.Policies.Allows(caller.Email, m.rule.Permission, access.ProjectPolicy(project))
 	var answer any
 	if call.Err = access.Denied(m.rule.Permission); call.Granted {
 		call.Err = s.cfg.Faults.Do(r.Context(), "/google.cloud.resourcemanager.v1.Projects/"+m.name, req, func() (err error) {
@@ -157,8 +157,8 @@ func callContext(r *http.Request, caller principal.Principal) context.Context {
 	return ctx
 }
 
-func (s *Service) allowed(p principal.Principal, permission, project string) bool {
-	return p.IsOwner() || s.cfg.Policies.Allows(p.Email, permission, access.ProjectPolicy(project))
+func (s *Service) holds(p principal.Principal, permission, project string) bool {
+	return p.IsOwner() || s.cfg.Policies.Holds(p.Email, permission, access.ProjectPolicy(project))
 }
 
 func (s *Service) get(project string, _ principal.Principal, _ proto.Message) (any, error) {
@@ -190,7 +190,7 @@ func (s *Service) setIamPolicy(project string, _ principal.Principal, req proto.
 
 func (s *Service) testIamPermissions(project string, caller principal.Principal, req proto.Message) (any, error) {
 	permissions := req.(*iampb.TestIamPermissionsRequest).GetPermissions()
-	granted, err := policy.Test(permissions, func(permission string) bool { return s.allowed(caller, permission, project) })
+	granted, err := policy.Test(permissions, func(permission string) bool { return s.holds(caller, permission, project) })
 	if err != nil {
 		return nil, err
 	}
