@@ -44,6 +44,7 @@ var layers = []struct {
 	{path: "shared/survey", may: []string{"shared/atomicfile", "shared/gcp", "shared/inventory", "shared/rotation"}},
 	{path: "functions", may: []string{"functions/door", "shared"}},
 	{path: "internal/localgcp", may: []string{"internal/localgcp"}},
+	{path: "internal/granted", may: []string{"internal/localgcp", "shared/deployment"}},
 	{path: "internal/raced", pure: true},
 	{path: "internal/schedule", may: []string{"internal/localgcp/scheduler/cron"}},
 	{path: "cmd", may: []string{"", "cmd", "functions", "shared", "internal"}},

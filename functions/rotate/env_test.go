@@ -17,8 +17,10 @@ import (
 	secretmanager "cloud.google.com/go/secretmanager/apiv1"
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"example.com/keyturn/functions/door"
+	"example.com/keyturn/internal/granted"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/shared/deployment"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/rotation"
@@ -88,7 +90,11 @@ func newEnvOn(t *testing.T, c localgcp.Config, overHTTP http.RoundTripper) *env 
 	g, err := localgcp.Start(c)
 	must(t, err)
 	t.Cleanup(func() { must(t, g.Close()) })
-	cloud, err := gcp.New(gcp.Config{Project: project, Endpoint: g.Addr(), Wire: &gcp.Wire{HTTP: overHTTP, Pause: dontWait}})
+	site := granted.On(project, "us-central1")
+	must(t, granted.Accounts(g, site))
+	must(t, granted.Roles(g, site, "", nil))
+	as := granted.As(g, site.Email(deployment.Rotate))
+	cloud, err := gcp.New(gcp.Config{Project: project, Endpoint: g.Addr(), Wire: &gcp.Wire{GRPC: as.Unary, HTTP: as.Over(overHTTP), Pause: dontWait}})
 	must(t, err)
 	t.Cleanup(func() { must(t, cloud.Close()) })
 	e := &env{T: t, ctx: t.Context(), gcp: g, clock: c.Clock, cloud: cloud, pair: made.pair, policy: policy}

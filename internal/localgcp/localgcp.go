@@ -101,7 +101,7 @@ func (c *Cloud) assemble(cfg Config) {
 	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.PubSub, EventualLag: cfg.EventualLag, Audit: c.Logging, Policies: policies})
 	c.APIKeys = apikeys.New(apikeys.Config{
 		Clock: cfg.Clock, Lag: cfg.KeyLag, ProjectNumber: iam.ProjectNumber, Audit: c.Logging, DataAccess: cfg.DataAccess, Random: ids,
-		AllowBound: c.IAM.BoundAPIKeysAllowed, HasAccount: func(email string) bool { return c.IAM.UniqueID(email) != "" },
+		AllowBound: c.IAM.BoundAPIKeysAllowed, HasAccount: func(email string) bool { return c.IAM.UniqueID(email) != "" }, MayBind: c.IAM.MayBind,
 	})
 	c.Run = run.New(run.Config{Policies: policies})
 	c.Functions = functions.New(cfg.Clock, c.Run)

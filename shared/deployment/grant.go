@@ -92,6 +92,7 @@ var Roles = []Role{
 		{Name: "monitoring.timeSeries.list", Why: "tells whether an old key is still used"},
 		{Name: "logging.logEntries.list", Why: "finds out who still uses an old key"},
 		{Name: "logging.privateLogEntries.list", Why: "finds that in Data Access logs", Optional: true},
+		{Name: "orgpolicy.policy.get", Why: "foresees that the organisation forbids a new key", Optional: true},
 	}},
 	{ID: "keyturnAudit", Title: "keyturn: read audit logs", Permissions: []Permission{
 		{Name: "secretmanager.secrets.list", Why: "reads from the journals which key is whose"},

@@ -95,6 +95,8 @@ func (s *Service) binding(ctx context.Context, project string) (string, error) {
 		return "", s.denyBound(project)
 	case s.cfg.HasAccount != nil && !s.cfg.HasAccount(account):
 		return "", status.Errorf(codes.NotFound, "Service account %s does not exist.", account) // [mem]
+	case s.cfg.MayBind != nil:
+		return account, s.cfg.MayBind(ctx, account)
 	}
 	return account, nil
 }

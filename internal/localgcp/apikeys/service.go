@@ -9,6 +9,7 @@
 package apikeys
 
 import (
+	"context"
 	"hash/fnv"
 	"regexp"
 	"strconv"
@@ -74,6 +75,10 @@ type Config struct {
 	// HasAccount reports whether there is a service account of that e-mail
 	// address. Nil takes any to be there.
 	HasAccount func(email string) bool
+
+	// MayBind refuses a caller who may not bind keys to a service account. Nil lets
+	// everybody.
+	MayBind func(ctx context.Context, account string) error
 
 	// Random is where key strings and ids come from. Nil is crypto/rand.
 	Random *random.Source

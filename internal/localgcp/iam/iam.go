@@ -4,6 +4,7 @@
 package iam
 
 import (
+	"context"
 	"crypto/rsa"
 	"net/http"
 	"strings"
@@ -315,6 +316,20 @@ func (s *Service) Allowed(email, permission string) bool {
 // of any of the resources, such as projects/P.
 func (s *Service) Allows(email, permission string, resources ...string) bool {
 	return s.policies.Allows(email, permission, resources...)
+}
+
+// MayBind refuses a caller who may not bind API keys to the service account of an
+// e-mail address [mem: the text].
+func (s *Service) MayBind(ctx context.Context, email string) error {
+	const permission = "iam.serviceAccountApiKeyBindings.create"
+	a, err := s.directory.Account("projects/-/serviceAccounts/" + email)
+	if err != nil {
+		return err
+	}
+	if p := principal.FromContext(ctx); p.IsOwner() || s.policies.Allows(p.Email, permission, access.ServiceAccount(a).Policies...) {
+		return nil
+	}
+	return access.Denied(permission)
 }
 
 // Caller tells who sends a request over REST, as Unary does over gRPC.

@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"time"
 
-	"example.com/keyturn/internal/localgcp/iam"
+	"example.com/keyturn/internal/granted"
 	"example.com/keyturn/shared/deployment"
 )
 
@@ -94,9 +94,7 @@ func (c Config) variables(gcpAddr string) map[string]string {
 	return all
 }
 
-func siteOf(project string) deployment.Site {
-	return deployment.Site{Project: project, Number: iam.ProjectNumber(project), Region: Region}
-}
+func siteOf(project string) deployment.Site { return granted.On(project, Region) }
 
 // freeAddr is a loopback address that is free now.
 func freeAddr() (string, error) {

@@ -9,6 +9,7 @@ import (
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	keyturn "example.com/keyturn"
+	"example.com/keyturn/internal/granted"
 	"example.com/keyturn/internal/schedule"
 	"example.com/keyturn/shared/deployment"
 	"example.com/keyturn/shared/event"
@@ -39,7 +40,7 @@ func (w *World) provision(ctx context.Context, c Config) error {
 	if err := w.makeSeals(ctx); err != nil {
 		return err
 	}
-	if err := w.makeAccounts(); err != nil {
+	if err := granted.Accounts(w.Cloud, w.site()); err != nil {
 		return err
 	}
 	for _, f := range deployment.Functions {

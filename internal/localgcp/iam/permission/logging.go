@@ -78,9 +78,12 @@ func first(names []string) string {
 // withoutPrivate leaves Data Access entries to those who may read private ones:
 // others are not refused, but shown less.
 func withoutPrivate(resp any, may func(permission string) bool) {
-	if r := resp.(*loggingpb.ListLogEntriesResponse); !may("logging.privateLogEntries.list") {
-		r.Entries = slices.DeleteFunc(r.Entries, func(e *loggingpb.LogEntry) bool {
-			return strings.HasSuffix(e.GetLogName(), "/logs/cloudaudit.googleapis.com%2Fdata_access")
-		})
+	r := resp.(*loggingpb.ListLogEntriesResponse)
+	if slices.ContainsFunc(r.GetEntries(), private) && !may("logging.privateLogEntries.list") {
+		r.Entries = slices.DeleteFunc(r.Entries, private)
 	}
+}
+
+func private(e *loggingpb.LogEntry) bool {
+	return strings.HasSuffix(e.GetLogName(), "/logs/cloudaudit.googleapis.com%2Fdata_access")
 }
