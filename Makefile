@@ -22,8 +22,9 @@ lint:   ## Vet, staticcheck, gofmt, tidiness
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go mod tidy -diff
 check: lint race demo gcloud node  ## All that .ci/run checks
-deploy-check: ## Check cloudbuild.yaml and scheduler.yaml, and say when each job fires
+deploy-check: ## Check what deploys keyturn, and say when each job fires
 	go test -count=1 -v -run '^TestDeploy' .
+	go test -count=1 ./deploy/terraform
 demo:   ## Run the whole job once
 	go run ./cmd/keyturn demo
 local:  ## Run keyturn and an embedded Google Cloud until Ctrl-C

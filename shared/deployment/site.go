@@ -1,7 +1,7 @@
 // Package deployment says what a deployment of keyturn is made of: APIs, service
 // accounts and what each may do and why, topics, subscriptions, functions, jobs and
-// the log sink. It is the one place that says so. What is deployed can be compared
-// with it by Diagnose.
+// the log sink. It is the one place that says so: deploy/terraform/deployment.json is
+// made from it. What is deployed can be compared with it by Diagnose.
 package deployment
 
 import "strings"
