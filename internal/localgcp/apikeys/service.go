@@ -23,8 +23,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
-	"example.com/keyturn/internal/localgcp/apikeys/operation"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/operation"
 	"example.com/keyturn/internal/localgcp/random"
 )
 

@@ -8,19 +8,30 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"example.com/keyturn/internal/localgcp/run/instance"
 )
+
+// process is the functions, served as the cloud serves them: one process that
+// knows nothing but its environment.
+type process interface {
+	Done() <-chan struct{} // closed when it has ended
+	Err() error            // why, by then
+	Stop()                 // ends it, and waits
+	Pid() int
+}
 
 // keeper keeps the functions running, as the cloud does: when their process ends
 // unasked, another one takes its place, at the same address.
 type keeper struct {
 	url    *url.URL
-	launch func(context.Context) (*process, error)
+	launch func(context.Context) (process, error)
 	logs   io.Writer
 	cancel context.CancelFunc
 	done   chan struct{} // closed once no process runs any more
 
 	mu      sync.Mutex
-	process *process      // the latest one
+	process process       // the latest one
 	up      chan struct{} // closed while it listens
 }
 
@@ -34,14 +45,14 @@ const (
 
 // keepFunctions starts the functions, which must work the first time.
 func keepFunctions(ctx context.Context, c Config, gcpAddr string) (*keeper, error) {
-	addr, err := freeAddr()
+	addr, err := instance.FreeAddr()
 	if err != nil {
 		return nil, err
 	}
 	keeping, cancel := context.WithCancel(context.Background())
 	k := &keeper{
 		url: &url.URL{Scheme: "http", Host: addr}, logs: c.FunctionLogs, cancel: cancel, done: make(chan struct{}), up: make(chan struct{}),
-		launch: func(ctx context.Context) (*process, error) { return c.launch(ctx, addr, gcpAddr) },
+		launch: func(ctx context.Context) (process, error) { return c.launch(ctx, addr, gcpAddr) },
 	}
 	p, err := k.launch(ctx)
 	if err != nil {
@@ -54,17 +65,17 @@ func keepFunctions(ctx context.Context, c Config, gcpAddr string) (*keeper, erro
 }
 
 // watch replaces the process whenever it ends, until ctx does.
-func (k *keeper) watch(ctx context.Context, p *process) {
+func (k *keeper) watch(ctx context.Context, p process) {
 	defer close(k.done)
 	for pause, born := firstPause, time.Now(); p != nil; born = time.Now() {
 		select {
 		case <-ctx.Done():
-			p.stop()
+			p.Stop()
 			return
-		case <-p.done:
+		case <-p.Done():
 		}
 		k.leave()
-		fmt.Fprintf(k.logs, "the functions ended by themselves (%v) and are started again\n", p.err)
+		fmt.Fprintf(k.logs, "the functions ended by themselves (%v) and are started again\n", p.Err())
 		if time.Since(born) > soon {
 			pause = firstPause
 		}
@@ -74,7 +85,7 @@ func (k *keeper) watch(ctx context.Context, p *process) {
 
 // relaunch tries to start the functions until that works, and returns nil only
 // if ctx ends before.
-func (k *keeper) relaunch(ctx context.Context, pause time.Duration) (*process, time.Duration) {
+func (k *keeper) relaunch(ctx context.Context, pause time.Duration) (process, time.Duration) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -92,7 +103,7 @@ func (k *keeper) relaunch(ctx context.Context, pause time.Duration) (*process, t
 }
 
 // enter notes that p listens.
-func (k *keeper) enter(p *process) {
+func (k *keeper) enter(p process) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.process = p
@@ -136,5 +147,5 @@ func (k *keeper) stop() {
 func (w *World) Pid() int {
 	w.functions.mu.Lock()
 	defer w.functions.mu.Unlock()
-	return w.functions.process.cmd.Process.Pid
+	return w.functions.process.Pid()
 }

@@ -42,12 +42,19 @@ func kill(t *testing.T, pid int) {
 	}
 }
 
-// ended is a process that has ended by itself.
-func ended(why string) *process {
-	p := &process{done: make(chan struct{}), err: errors.New(why)}
-	close(p.done)
-	return p
+// ended is a process that has ended by itself, and why.
+type ended struct {
+	process
+	why string
 }
+
+func (ended) Done() <-chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+func (e ended) Err() error { return errors.New(e.why) }
 
 // TestPausesBetweenAttemptsGrowAndAreBounded starts functions that die at once,
 // do not start at all, and are given up in the end.
@@ -57,7 +64,7 @@ func TestPausesBetweenAttemptsGrowAndAreBounded(t *testing.T) {
 		var logs bytes.Buffer
 		var at []time.Time
 		k := &keeper{logs: &logs, done: make(chan struct{}), up: make(chan struct{})}
-		k.launch = func(context.Context) (*process, error) {
+		k.launch = func(context.Context) (process, error) {
 			switch at = append(at, time.Now()); len(at) {
 			case 2, 3:
 				return nil, errors.New("no memory")
@@ -65,9 +72,9 @@ func TestPausesBetweenAttemptsGrowAndAreBounded(t *testing.T) {
 				cancel()
 				return nil, errors.New("no more")
 			}
-			return ended("it fell over"), nil
+			return ended{why: "it fell over"}, nil
 		}
-		k.enter(ended("it was killed"))
+		k.enter(ended{why: "it was killed"})
 		k.watch(ctx, k.process)
 		for i := 2; i < len(at); i++ {
 			if before, pause := at[i-1].Sub(at[i-2]), at[i].Sub(at[i-1]); pause != min(2*before, lastPause) {

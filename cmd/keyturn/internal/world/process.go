@@ -4,47 +4,29 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"time"
 
 	"example.com/keyturn/internal/granted"
+	"example.com/keyturn/internal/localgcp/run/instance"
 	"example.com/keyturn/shared/deployment"
 )
-
-// process is the functions, served as the cloud serves them: one process that
-// knows nothing but its environment.
-type process struct {
-	cmd  *exec.Cmd
-	done chan struct{} // closed when the process has ended
-	err  error         // why, once done is closed
-}
 
 // startUp is how long the functions may take until they listen.
 const startUp = 20 * time.Second
 
 // launch starts a process and returns once it listens at addr.
-func (c Config) launch(ctx context.Context, addr, gcpAddr string) (*process, error) {
+func (c Config) launch(ctx context.Context, addr, gcpAddr string) (process, error) {
 	cmd, err := c.command(addr, gcpAddr)
 	if err != nil {
 		return nil, err
 	}
-	// Its standard input stays open as long as this process lives, and no longer.
-	if _, err := cmd.StdinPipe(); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, startUp)
+	defer cancel()
+	p, err := instance.Start(ctx, cmd, addr)
+	if err != nil {
 		return nil, fmt.Errorf("starting the functions: %w", err)
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting the functions: %w", err)
-	}
-	p := &process{cmd: cmd, done: make(chan struct{})}
-	go func() {
-		p.err = cmd.Wait()
-		close(p.done)
-	}()
-	if err := p.listening(ctx, addr); err != nil {
-		p.stop()
-		return nil, err
 	}
 	return p, nil
 }
@@ -95,38 +77,3 @@ func (c Config) variables(gcpAddr string) map[string]string {
 }
 
 func siteOf(project string) deployment.Site { return granted.On(project, Region) }
-
-// freeAddr is a loopback address that is free now.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("finding a port for the functions: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
-// listening waits until the functions accept connections.
-func (p *process) listening(ctx context.Context, addr string) error {
-	ctx, cancel := context.WithTimeout(ctx, startUp)
-	defer cancel()
-	for {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-		if err == nil {
-			return conn.Close()
-		}
-		select {
-		case <-p.done:
-			return fmt.Errorf("the functions ended while starting: %w", p.err)
-		case <-ctx.Done():
-			return fmt.Errorf("the functions did not listen within %v: %w", startUp, err)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
-// stop ends the process, which keeps nothing that needs flushing, and waits.
-func (p *process) stop() {
-	_ = p.cmd.Process.Kill() // it may have ended already
-	<-p.done
-}

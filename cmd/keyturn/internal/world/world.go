@@ -16,9 +16,13 @@ import (
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/internal/localgcp/run/instance"
 	"example.com/keyturn/internal/localgcp/wire"
 	"example.com/keyturn/shared/deployment"
 )
+
+// Service is the name by which all functions log: one process serves them all.
+const Service = "keyturn"
 
 // Region is where the local world's jobs and functions are.
 const Region = "us-central1"
@@ -74,7 +78,7 @@ func Start(ctx context.Context, c Config) (*World, error) {
 }
 
 func (w *World) start(ctx context.Context, c Config) error {
-	c.FunctionLogs = &serviceLog{printed: c.FunctionLogs, entries: w.Cloud.Logging, project: c.Project}
+	c.FunctionLogs = &instance.Log{Printed: c.FunctionLogs, Entries: w.Cloud.Logging, Project: c.Project, Labels: map[string]string{"location": Region, "service_name": Service}}
 	functions, err := keepFunctions(ctx, c, w.Cloud.Addr())
 	if err != nil {
 		return err

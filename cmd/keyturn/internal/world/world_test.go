@@ -18,6 +18,7 @@ import (
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/run/instance"
 	"example.com/keyturn/shared/deployment"
 	"example.com/keyturn/shared/event"
 )
@@ -120,8 +121,8 @@ func TestALogEntryReachesTheFunctions(t *testing.T) {
 
 func TestFunctionsThatDoNotStart(t *testing.T) {
 	for _, tt := range []struct{ project, want string }{
-		{broken, "the functions ended while starting: exit status 3"},
-		{deaf, "the functions did not listen within"},
+		{broken, "starting the functions: the process ended while starting: exit status 3"},
+		{deaf, "starting the functions: the process did not listen within"},
 	} {
 		t.Run(tt.project, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -143,7 +144,7 @@ func TestFunctionsThatDoNotStart(t *testing.T) {
 
 func freeAddrForTest(t *testing.T) string {
 	t.Helper()
-	addr, err := freeAddr()
+	addr, err := instance.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}

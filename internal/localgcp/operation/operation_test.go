@@ -89,3 +89,33 @@ func TestList(t *testing.T) {
 		t.Errorf("past the end: %v, %v", resp, err)
 	}
 }
+
+func TestBegin(t *testing.T) {
+	s := &Store{}
+	for name, failed := range map[string]error{"operations/a": nil, "operations/b": status.Error(codes.InvalidArgument, "on purpose")} {
+		op, end, err := s.Begin(name, wrapperspb.String("metadata"))
+		if err != nil || op.GetDone() || op.GetMetadata() == nil {
+			t.Fatalf("%s begins as %v, %v", name, op, err)
+		}
+		short := &longrunningpb.WaitOperationRequest{Name: name, Timeout: durationpb.New(time.Millisecond)}
+		if op, err := s.WaitOperation(t.Context(), short); err != nil || op.GetDone() {
+			t.Errorf("%s is done before its end: %v, %v", name, op, err)
+		}
+		go end(wrapperspb.String("response"), failed)
+		op, err = s.WaitOperation(t.Context(), &longrunningpb.WaitOperationRequest{Name: name})
+		if err != nil || !op.GetDone() || op.GetMetadata() == nil || (op.GetError() == nil) != (failed == nil) || (op.GetResponse() == nil) != (failed != nil) {
+			t.Errorf("%s ends as %v, %v", name, op, err)
+		}
+	}
+	_, end, err := s.Begin("operations/c", &emptypb.Empty{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end(wrapperspb.String("\xff"), nil)
+	if op, err := s.GetOperation(t.Context(), &longrunningpb.GetOperationRequest{Name: "operations/c"}); err != nil || op.GetError() == nil {
+		t.Errorf("a response that cannot be marshalled: %v, %v", op, err)
+	}
+	if _, _, err := s.Begin("operations/d", wrapperspb.String("\xff")); err == nil {
+		t.Error("metadata that cannot be marshalled was taken")
+	}
+}

@@ -1,6 +1,6 @@
 // Package operation keeps the long-running operations of a Google Cloud API:
 // google.longrunning.Operations over results that are known from the start and
-// shown after a while.
+// shown after a while, and over work that takes its time.
 package operation
 
 import (
@@ -30,11 +30,13 @@ type Store struct {
 	started map[string]entry
 }
 
-// entry is an operation as it is once done.
+// entry is an operation.
 type entry struct {
-	done *longrunningpb.Operation
-	due  time.Time
-	born int
+	pending *longrunningpb.Operation
+	done    *longrunningpb.Operation // nil until it has ended
+	ended   chan struct{}            // closed by then
+	due     time.Time                // when it may be shown that it has
+	born    int
 }
 
 // Start keeps an operation of that name whose response will be the message,
@@ -45,24 +47,57 @@ func (s *Store) Start(name string, response proto.Message) (*longrunningpb.Opera
 	if err != nil {
 		return nil, fmt.Errorf("packing the response of %s: %w", name, err)
 	}
+	e := entry{
+		pending: &longrunningpb.Operation{Name: name},
+		done:    &longrunningpb.Operation{Name: name, Done: true, Result: &longrunningpb.Operation_Response{Response: packed}},
+		due:     time.Now().Add(s.Delay), ended: make(chan struct{}),
+	}
+	close(e.ended)
+	s.put(name, e)
+	return e.now(), nil
+}
+
+// Begin keeps an operation of that name that goes on until end is called, once, with
+// its response or why there is none.
+func (s *Store) Begin(name string, metadata proto.Message) (op *longrunningpb.Operation, end func(proto.Message, error), err error) {
+	packed, err := anypb.New(metadata)
+	if err != nil {
+		return nil, nil, fmt.Errorf("packing the metadata of %s: %w", name, err)
+	}
+	e := entry{pending: &longrunningpb.Operation{Name: name, Metadata: packed}, ended: make(chan struct{})}
+	s.put(name, e)
+	return e.now(), func(response proto.Message, err error) {
+		done := &longrunningpb.Operation{Name: name, Metadata: packed, Done: true}
+		answer, unpacked := anypb.New(response)
+		if err == nil {
+			err = unpacked
+		}
+		if done.Result = (&longrunningpb.Operation_Response{Response: answer}); err != nil {
+			done.Result = &longrunningpb.Operation_Error{Error: status.Convert(err).Proto()}
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		e := s.started[name]
+		e.done = done
+		s.started[name] = e
+		close(e.ended)
+	}, nil
+}
+
+func (s *Store) put(name string, e entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.started == nil {
 		s.started = map[string]entry{}
 	}
-	e := entry{
-		done: &longrunningpb.Operation{Name: name, Done: true, Result: &longrunningpb.Operation_Response{Response: packed}},
-		due:  time.Now().Add(s.Delay),
-		born: len(s.started),
-	}
+	e.born = len(s.started)
 	s.started[name] = e
-	return e.now(), nil
 }
 
 // now is the operation as a client may see it.
 func (e entry) now() *longrunningpb.Operation {
-	if time.Now().Before(e.due) {
-		return &longrunningpb.Operation{Name: e.done.Name}
+	if e.done == nil || time.Now().Before(e.due) {
+		return proto.CloneOf(e.pending)
 	}
 	return proto.CloneOf(e.done)
 }
@@ -99,10 +134,14 @@ func (s *Store) WaitOperation(ctx context.Context, req *longrunningpb.WaitOperat
 		defer cancel()
 	}
 	select {
+	case <-e.ended:
+	case <-ctx.Done():
+	}
+	select {
 	case <-time.After(time.Until(e.due)):
 	case <-ctx.Done():
 	}
-	return e.now(), nil
+	return s.GetOperation(ctx, &longrunningpb.GetOperationRequest{Name: req.GetName()})
 }
 
 // ListOperations lists all operations, oldest first, by pages. Filters are
