@@ -110,19 +110,24 @@ const maxSaid = 1000
 
 // judge says what is wrong with an answer.
 func judge(f deployment.Function, code int, body []byte) error {
-	var said door.Error
+	var said struct {
+		door.Error
+		Warning string `json:"warning"` // of the audit function: it cannot read the secrets
+	}
 	unread := json.Unmarshal(body, &said)
 	switch {
-	case code == http.StatusOK && unread == nil && said.Error == "":
+	case code == http.StatusOK && unread == nil && said.Error.Error+said.Warning == "":
 		return nil
-	case code == http.StatusForbidden && said.Error != "":
+	case code == http.StatusForbidden && said.Error.Error != "":
 		return fmt.Errorf("the function does not let whoever asks do %s (HTTP 403): its KEYTURN_CALLERS has to give him that, and its log says more", f.Check)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("whoever asks may not call it (HTTP %d): he needs roles/run.invoker on %s", code, f.Name)
 	case code == http.StatusOK && unread != nil:
 		return fmt.Errorf("it answers %s with what is no JSON: %w", f.Check, unread)
-	case said.Error != "":
-		return fmt.Errorf("it answers %s with HTTP %d: %s", f.Check, code, notify.Printable(said.Error, maxSaid))
+	case said.Warning != "":
+		return fmt.Errorf("it answers %s with a warning: %s", f.Check, notify.Printable(said.Warning, maxSaid))
+	case said.Error.Error != "":
+		return fmt.Errorf("it answers %s with HTTP %d: %s", f.Check, code, notify.Printable(said.Error.Error, maxSaid))
 	}
 	text, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
 	return fmt.Errorf("it answers %s with HTTP %d: %s", f.Check, code, notify.Printable(text, maxSaid))

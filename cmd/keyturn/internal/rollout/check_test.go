@@ -24,6 +24,7 @@ func TestSelfCheckJudgesTheAnswer(t *testing.T) {
 		"well":          {200, `{"incidents":[]}`, ""},
 		"not json":      {200, "hello", "what is no JSON"},
 		"an error":      {200, `{"error":"no seal"}`, "HTTP 200: no seal"},
+		"a warning":     {200, `{"warning":"no ledger"}`, "with a warning: no ledger"},
 		"no callers":    {403, `{"error":"not allowed"}`, "KEYTURN_CALLERS"},
 		"no invoker":    {403, "<html>", "roles/run.invoker on " + name},
 		"nobody":        {401, "", "roles/run.invoker"},
