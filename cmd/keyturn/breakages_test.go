@@ -11,6 +11,7 @@ import (
 	logging "cloud.google.com/go/logging/apiv2"
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"cloud.google.com/go/run/apiv2/runpb"
 	"cloud.google.com/go/scheduler/apiv1/schedulerpb"
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"cloud.google.com/go/serviceusage/apiv1/serviceusagepb"
@@ -18,6 +19,7 @@ import (
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/internal/localgcp/hierarchy"
 	"example.com/keyturn/internal/localgcp/iam"
+	runlocal "example.com/keyturn/internal/localgcp/run"
 	"example.com/keyturn/shared/gcp"
 	"google.golang.org/genproto/googleapis/type/expr"
 	"google.golang.org/grpc/codes"
@@ -76,6 +78,7 @@ var breakages = []breakage{
 	{name: "a failed function", do: deployed("keyturn-audit", func(f *functionspb.Function) {
 		f.State, f.StateMessages = functionspb.Function_FAILED, []*functionspb.StateMessage{{Message: "Build failed"}}
 	}), check: "function", says: "function keyturn-audit is FAILED: Build failed"},
+	{name: "a canary that failed", do: steppedBack, check: "function", says: "keyturn-alert-http has requests go to another revision than its latest"},
 	{name: "another entry point", do: deployed("keyturn-alert", func(f *functionspb.Function) { f.BuildConfig.EntryPoint = "Audit" }), check: "function", says: `the entry point "Audit", not "Alert"`},
 	{name: "another account", do: deployed("keyturn-alert", func(f *functionspb.Function) {
 		f.ServiceConfig.ServiceAccountEmail = "1-compute@developer.gserviceaccount.com"
@@ -309,6 +312,18 @@ func (p *patient) role(change func(*adminpb.Role)) {
 
 func deleteAccount(p *patient) {
 	p.must(p.Cloud.IAM.RemoveAccount(auditing))
+}
+
+// steppedBack has a function keep to its first revision when it is deployed again.
+func steppedBack(p *patient) {
+	service := here + "/services/keyturn-alert-http"
+	p.must(second(p.Cloud.Run.UpdateService(p.Context(), &runpb.UpdateServiceRequest{
+		Service: &runpb.Service{Name: service, Traffic: []*runpb.TrafficTarget{{
+			Type: runpb.TrafficTargetAllocationType_TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION, Revision: "keyturn-alert-http-00001-abc", Percent: 100,
+		}}},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"traffic"}},
+	})))
+	p.Cloud.Run.Deployed(runlocal.Revision{Service: service, Name: "keyturn-alert-http-00002-abc", URL: "http://127.0.0.1:9"})
 }
 
 func deployed(name string, change func(*functionspb.Function)) func(*patient) {

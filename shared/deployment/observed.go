@@ -71,6 +71,7 @@ type Deployed struct {
 	Refused     string // what the function will say of its environment; empty if it takes it
 	URI         string
 	Revision    string
+	Behind      bool // whether requests go to another revision than the latest
 	Updated     time.Time
 }
 

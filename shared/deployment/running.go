@@ -64,6 +64,10 @@ func (e examination) deployed(f Function, d Deployed) []Problem {
 	if d.Timeout < f.TimeLimit() {
 		differs("the timeout", d.Timeout.String(), f.TimeLimit().String(), "what takes longer is cut off, and begins again")
 	}
+	if d.Behind {
+		all = append(all, wrong(Broken, checkFunction, name, "function "+f.Name+" has requests go to another revision than its latest", "what was deployed last is not in use, or not wholly: its canary is under way, or failed, or somebody stepped back",
+			e.build(), e.gcloud("run", "services", "update-traffic", f.Name, "--region="+e.Region, "--to-latest")))
+	}
 	return all
 }
 

@@ -98,7 +98,7 @@ func (l *look) functionOf(f *functionspb.Function) deployment.Deployed {
 	d := deployment.Deployed{
 		State: f.GetState().String(), Entry: f.GetBuildConfig().GetEntryPoint(), Account: c.GetServiceAccountEmail(), Timeout: time.Duration(c.GetTimeoutSeconds()) * time.Second,
 		Topic: f.GetEventTrigger().GetPubsubTopic(), Retries: f.GetEventTrigger().GetRetryPolicy() == functionspb.EventTrigger_RETRY_POLICY_RETRY,
-		Environment: c.GetEnvironmentVariables(), URI: c.GetUri(), Revision: c.GetRevision(), Updated: f.GetUpdateTime().AsTime(),
+		Environment: c.GetEnvironmentVariables(), URI: c.GetUri(), Revision: c.GetRevision(), Behind: !c.GetAllTrafficOnLatestRevision(), Updated: f.GetUpdateTime().AsTime(),
 	}
 	for _, m := range f.GetStateMessages() {
 		d.Messages = append(d.Messages, oneLine(m.GetMessage()))
