@@ -38,7 +38,9 @@ const (
 // Deployed makes a revision the latest of its service, and the service if there is
 // none. As in the cloud it gets requests only if the service sends them to its latest
 // revision: a service whose traffic is pinned keeps to what it is pinned to, for
-// gcloud functions deploy leaves all_traffic_on_latest_revision alone.
+// gcloud functions deploy leaves all_traffic_on_latest_revision alone, and unless that is
+// true Cloud Functions goes by the traffic that the service has
+// (github.com/GoogleCloudPlatform/magic-modules/pull/16981).
 func (s *Service) Deployed(r Revision) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
