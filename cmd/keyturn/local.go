@@ -267,7 +267,8 @@ func (a *app) localAdvanceCommand(flags *localFlags) *cobra.Command {
 		Use:   "advance DURATION",
 		Short: "Move the local world's policy clock forward, such as by 24h",
 		Long: `advance moves the clock that rotation periods, overlap, quarantine, schedules and
-propagation are read from. Jobs that fall due on the way run.`,
+propagation are read from. Jobs that fall due on the way run; on a way of more than
+six hours those that fall due more often than every ten minutes are held to that.`,
 		Example: "  keyturn local advance 24h",
 		Args:    exactArgs("DURATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -296,21 +297,37 @@ const farthest = 20 * 365 * 24 * time.Hour
 // one sweep started has settled before the next one comes.
 const stride = 10 * time.Minute
 
-func (a *app) advance(ctx context.Context, base string, d time.Duration) (now time.Time, err error) {
+// farAway is what is reached by leaps.
+const farAway = 6 * time.Hour
+
+// moveClock moves the clock of the world at base by strides, and tells how far it is.
+func moveClock(ctx context.Context, base string, d time.Duration, tell func(moved time.Duration)) (now time.Time, err error) {
+	move := localgcp.Advance
+	if d > farAway {
+		move = localgcp.Leap
+	}
+	for moved := time.Duration(0); moved < d; moved += stride {
+		if now, err = move(ctx, base, min(stride, d-moved)); err != nil {
+			return now, err
+		}
+		tell(min(moved+stride, d))
+	}
+	return now, nil
+}
+
+func (a *app) advance(ctx context.Context, base string, d time.Duration) (time.Time, error) {
 	progress := newProgress(a.stderr)
 	defer progress.finish()
 	if d > time.Hour {
 		progress.Stage("hours", int(d/time.Hour))
 	}
-	for moved := time.Duration(0); moved < d; moved += stride {
-		now, err = localgcp.Advance(ctx, base, min(stride, d-moved))
-		if err != nil && ctx.Err() != nil { // the stride that was under way may have been finished
-			return now, fmt.Errorf("interrupted: %v of %v are over, and the clock stands at %s", moved, d, localgcp.RemoteClock(base)().Format(time.RFC3339))
-		}
-		if err != nil {
-			return now, err
-		}
-		progress.Advance(int((moved + stride) / time.Hour))
+	var over time.Duration
+	now, err := moveClock(ctx, base, d, func(moved time.Duration) {
+		over = moved
+		progress.Advance(int(moved / time.Hour))
+	})
+	if err != nil && ctx.Err() != nil { // the stride that was under way may have been finished
+		err = fmt.Errorf("interrupted: %v of %v are over, and the clock stands at %s", over, d, localgcp.RemoteClock(base)().Format(time.RFC3339))
 	}
-	return now, nil
+	return now, err
 }

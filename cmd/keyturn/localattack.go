@@ -11,7 +11,6 @@ import (
 
 	"example.com/keyturn/cmd/keyturn/internal/keyfile"
 	"example.com/keyturn/functions/rotate"
-	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
 	"github.com/spf13/cobra"
@@ -157,12 +156,8 @@ func (r raid) steal(ctx context.Context, file []byte) error {
 
 // wait moves the world's clock.
 func (r raid) wait(ctx context.Context, d time.Duration) error {
-	for moved := time.Duration(0); moved < d; moved += stride {
-		if _, err := localgcp.Advance(ctx, r.base, min(stride, d-moved)); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := moveClock(ctx, r.base, d, func(time.Duration) {})
+	return err
 }
 
 // current is the key file that consumers are given, and its id.

@@ -19,7 +19,6 @@ import (
 
 	"example.com/keyturn/cmd/keyturn/internal/keyfile"
 	"example.com/keyturn/cmd/keyturn/internal/world"
-	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/internal/localgcp/gemini/catalog"
@@ -103,10 +102,8 @@ func (w *incidentWorld) must(err error) {
 // wait moves the world's clock, by sweeps.
 func (w *incidentWorld) wait(d time.Duration) {
 	w.Helper()
-	for moved := time.Duration(0); moved < d; moved += stride {
-		_, err := localgcp.Advance(w.Context(), w.Cloud.URL(), min(stride, d-moved))
-		w.must(err)
-	}
+	_, err := moveClock(w.Context(), w.Cloud.URL(), d, func(time.Duration) {})
+	w.must(err)
 }
 
 // keyturn runs a command that has to succeed, and returns what it printed.

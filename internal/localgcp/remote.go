@@ -25,19 +25,23 @@ type clockAnswer struct {
 	} `json:"error,omitzero"`
 }
 
-// clockHandler answers GET with the policy time and POST ?advance=1h by moving
-// it and waiting until the functions that this started have settled.
+// clockHandler answers GET with the policy time and POST ?advance=1h, or ?leap=1h, by
+// moving it and waiting until the functions that this started have settled.
 func clockHandler(c *clock.Clock, settle func(context.Context)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
 		case http.MethodGet:
 		case http.MethodPost:
-			d, err := time.ParseDuration(r.URL.Query().Get("advance"))
+			move, how := c.Advance, "advance"
+			if r.URL.Query().Has("leap") {
+				move, how = c.Leap, "leap"
+			}
+			d, err := time.ParseDuration(r.URL.Query().Get(how))
 			if err != nil || d < 0 {
-				wire.WriteError(w, 0, codes.InvalidArgument, "advance is not a duration such as 24h, or is negative: the clock only moves forward")
+				wire.WriteError(w, 0, codes.InvalidArgument, how+" is not a duration such as 24h, or is negative: the clock only moves forward")
 				return
 			}
-			c.Advance(d)
+			move(d)
 			settle(r.Context())
 		default:
 			wire.WriteError(w, 0, codes.NotFound, "Method not found.")
@@ -51,6 +55,12 @@ func clockHandler(c *clock.Clock, settle func(context.Context)) http.HandlerFunc
 // http://127.0.0.1:8790, and returns its new time.
 func Advance(ctx context.Context, base string, d time.Duration) (time.Time, error) {
 	return askClock(ctx, http.MethodPost, base+clockPath+"?advance="+url.QueryEscape(d.String()))
+}
+
+// Leap is Advance in which a job that falls due more than once runs once or twice, at
+// the end.
+func Leap(ctx context.Context, base string, d time.Duration) (time.Time, error) {
+	return askClock(ctx, http.MethodPost, base+clockPath+"?leap="+url.QueryEscape(d.String()))
 }
 
 // clockWait is how long a RemoteClock waits for an answer.

@@ -29,6 +29,8 @@ func TestClockEndpoint(t *testing.T) {
 		{"POST " + clockPath + "?advance=-1s", "", 400},
 		{"POST " + clockPath + "?advance=24", "", 400},
 		{"POST " + clockPath + "?advance=tomorrow", "", 400},
+		{"POST " + clockPath + "?leap=0s", "2030-01-02T01:30:00Z", 200},
+		{"POST " + clockPath + "?leap=-1s", "", 400},
 		{"POST " + clockPath, "", 400},
 		{"DELETE " + clockPath, "", 404},
 		{"GET " + clockPath + "?advance=24h", "2030-01-02T01:30:00Z", 200}, // asking does not move it

@@ -51,17 +51,32 @@ func (c *Clock) Advance(d time.Duration) {
 	c.moving.Lock()
 	defer c.moving.Unlock()
 	target := c.Now().Add(d)
-	for {
-		f := c.takeDue(target)
-		if f == nil {
-			break
-		}
+	c.run(target)
+	c.stand(target)
+}
+
+// Leap is Advance for long ways: the clock stands at the end of the way already when
+// the timers that fall due on it run, so that what is set again goes on from there.
+func (c *Clock) Leap(d time.Duration) {
+	c.moving.Lock()
+	defer c.moving.Unlock()
+	target := c.Now().Add(d)
+	c.stand(target)
+	c.run(target)
+}
+
+// run runs the timers that are due by target.
+func (c *Clock) run(target time.Time) {
+	for f := c.takeDue(target); f != nil; f = c.takeDue(target) {
 		f()
 	}
+}
+
+func (c *Clock) stand(at time.Time) {
 	c.mu.Lock()
-	c.moveTo(target)
+	defer c.mu.Unlock()
+	c.moveTo(at)
 	c.arm()
-	c.mu.Unlock()
 }
 
 // At runs f once the clock has reached t, in a goroutine of the clock's own or

@@ -1,11 +1,31 @@
 package clock
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
 
 var t0 = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func TestLeapFiresTimersAtItsEnd(t *testing.T) {
+	c := NewFrozen(t0)
+	var fired []time.Duration
+	note := func() { fired = append(fired, c.Now().Sub(t0)) }
+	var hourly func()
+	hourly = func() { note(); c.At(c.Now().Add(time.Hour), hourly) }
+	c.At(t0.Add(time.Hour), hourly)
+	c.At(t0.Add(4*time.Hour), note)
+
+	c.Leap(3 * time.Hour)
+	if want := []time.Duration{3 * time.Hour}; !slices.Equal(fired, want) {
+		t.Errorf("fired at %v, want %v", fired, want)
+	}
+	c.Advance(time.Hour)
+	if want := []time.Duration{3 * time.Hour, 4 * time.Hour, 4 * time.Hour}; !slices.Equal(fired, want) {
+		t.Errorf("fired at %v, want %v", fired, want)
+	}
+}
 
 func TestAdvanceFiresTimersInOrderAtTheirOwnTime(t *testing.T) {
 	c := NewFrozen(t0)
