@@ -98,11 +98,11 @@ var breakages = []breakage{
 	{name: "no role", do: func(p *patient) { p.unbind(acme, auditRole, "serviceAccount:"+auditing) },
 		check: "permission", says: "keyturn-audit lacks secretmanager.secrets.list", gcloud: true},
 	{name: "a role that lacks something", do: func(p *patient) { p.role(func(r *adminpb.Role) { r.IncludedPermissions = r.IncludedPermissions[:2] }) },
-		check: "permission", says: "keyturn-audit lacks logging.privateLogEntries.list, monitoring.timeSeries.list, iam.serviceAccounts.list and others on project acme", gcloud: true},
-	{name: "a role without posture's", do: func(p *patient) { p.role(func(r *adminpb.Role) { r.IncludedPermissions = r.IncludedPermissions[:4] }) },
-		check: "permission", says: "keyturn-audit lacks iam.serviceAccounts.list, iam.serviceAccountKeys.list, apikeys.keys.list and others", gcloud: true},
+		check: "permission", says: "keyturn-audit lacks logging.privateLogEntries.list, monitoring.timeSeries.list, apikeys.keys.get and others on project acme", gcloud: true},
+	{name: "a role without posture's", do: func(p *patient) { p.role(func(r *adminpb.Role) { r.IncludedPermissions = r.IncludedPermissions[:5] }) },
+		check: "permission", says: "keyturn-audit lacks resourcemanager.projects.get, iam.serviceAccounts.list, iam.serviceAccountKeys.list and others", gcloud: true},
 	{name: "a role without posture's, and no posture", do: func(p *patient) {
-		p.role(func(r *adminpb.Role) { r.IncludedPermissions = r.IncludedPermissions[:4] })
+		p.role(func(r *adminpb.Role) { r.IncludedPermissions = r.IncludedPermissions[:5] })
 		p.must(second(p.Cloud.Scheduler.DeleteJob(p.Context(), &schedulerpb.DeleteJobRequest{Name: here + "/jobs/keyturn-posture"})))
 	}, check: "job", says: "job keyturn-posture does not exist"},
 	{name: "a deleted role", do: func(p *patient) { p.must(second(p.Cloud.Policies.Roles.SetDeleted(auditRole, true, nil))) },

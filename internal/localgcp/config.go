@@ -25,6 +25,10 @@ type Config struct {
 	// they forbid about the accounts' own keys is set by IAM.SetOrgPolicy.
 	AllowBoundAPIKeys bool
 
+	// AgentsNeedGrants has Secret Manager's own account, and those that log sinks
+	// write as, publish only to topics that they may publish to, as at Google.
+	AgentsNeedGrants bool
+
 	// RefusalsUncounted leaves the use of disabled, deleted and expired keys out of
 	// the metrics; see iam.Config.
 	RefusalsUncounted bool

@@ -88,7 +88,7 @@ func (c *Cloud) assemble(cfg Config) {
 	policies.Now, policies.Number = cfg.Clock.Now, iam.ProjectNumber
 	c.Policies = policies
 	c.PubSub = pubsub.New(pubsub.Config{Tokens: lateTokens{c}, Watcher: cfg.Watcher, Policies: policies})
-	c.Logging = logging.New(logging.Config{Clock: cfg.Clock, Publisher: c.PubSub, Random: ids})
+	c.Logging = logging.New(logging.Config{Clock: cfg.Clock, Publisher: c.agent(cfg, logging.UniqueWriter), Random: ids})
 	c.Monitoring = monitoring.New(monitoring.Config{Clock: cfg.Clock, Lag: cfg.MetricLag})
 	c.Activities = policyanalyzer.New(policyanalyzer.Config{Clock: cfg.Clock, Keys: c.keysOf, Number: iam.ProjectNumber})
 	c.Hierarchy = hierarchy.New(cfg.ProjectID, iam.ProjectNumber)
@@ -98,7 +98,7 @@ func (c *Cloud) assemble(cfg Config) {
 		Audit: c.Logging, NoDataAccess: !cfg.DataAccess, Metrics: counters{c.Monitoring, c.Activities}, Faults: &c.Faults,
 		RefusalsUncounted: cfg.RefusalsUncounted, Policies: policies, Pair: cfg.Pair, Random: ids, AllowBoundAPIKeys: cfg.AllowBoundAPIKeys,
 	})
-	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.PubSub, EventualLag: cfg.EventualLag, Audit: c.Logging, Policies: policies})
+	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.agent(cfg, "service-"+iam.ProjectNumber(cfg.ProjectID)+"@gcp-sa-secretmanager.iam.gserviceaccount.com"), EventualLag: cfg.EventualLag, Audit: c.Logging, Policies: policies})
 	c.APIKeys = apikeys.New(apikeys.Config{
 		Clock: cfg.Clock, Lag: cfg.KeyLag, ProjectNumber: iam.ProjectNumber, Audit: c.Logging, DataAccess: cfg.DataAccess, Random: ids,
 		AllowBound: c.IAM.BoundAPIKeysAllowed, HasAccount: func(email string) bool { return c.IAM.UniqueID(email) != "" }, MayBind: c.IAM.MayBind,

@@ -12,6 +12,7 @@ type Permission struct {
 	Why      string
 	Optional bool   // it may be held, and nothing breaks without it unless somebody asks for it
 	Job      string // short id of the job that alone needs it: it may be held without that; empty is none
+	Beyond   string // why the embedded cloud cannot show that it is needed; empty: it can, and a test has it do so
 }
 
 // Role is a custom role of the project.
@@ -99,6 +100,8 @@ var Roles = []Role{
 		{Name: "logging.logEntries.list", Why: "reads what the log sink missed"},
 		{Name: "logging.privateLogEntries.list", Why: "reads that of Data Access logs"},
 		{Name: "monitoring.timeSeries.list", Why: "measures calls that no log has"},
+		{Name: "apikeys.keys.get", Why: "tells which API key such calls are of"},
+		{Name: "resourcemanager.projects.get", Why: judges, Job: posture},
 		{Name: "iam.serviceAccounts.list", Why: judges, Job: posture},
 		{Name: "iam.serviceAccountKeys.list", Why: judges, Job: posture},
 		{Name: "apikeys.keys.list", Why: judges, Job: posture},
@@ -109,7 +112,13 @@ var Roles = []Role{
 		{Name: "iam.roles.get", Why: judges, Job: posture},
 		{Name: "orgpolicy.policy.get", Why: judges, Job: posture},
 	}},
-	{ID: "keyturnDeploy", Title: "keyturn: roll functions out", Permissions: []Permission{
+	{ID: "keyturnDeploy", Title: "keyturn: make jobs and roll functions out", Permissions: []Permission{
+		{Name: "cloudscheduler.jobs.list", Why: "compares the jobs with scheduler.yaml"},
+		{Name: "cloudscheduler.jobs.create", Why: "makes jobs"},
+		{Name: "cloudscheduler.jobs.update", Why: "changes them"},
+		{Name: "cloudscheduler.jobs.get", Why: "sees whether a change that failed has to be made again"},
+		{Name: "cloudscheduler.jobs.pause", Why: "pauses them"},
+		{Name: "cloudscheduler.jobs.enable", Why: "resumes them"},
 		{Name: "run.services.get", Why: "sees which revision of a function gets its requests"},
 		{Name: "run.services.update", Why: "gives a new revision a share of them, and steps back"},
 		{Name: mayInvoke, Why: "asks a new revision whether it works"},
@@ -121,7 +130,7 @@ var Grants = slices.Concat(
 	rotateGrants(), auditGrants(), alertGrants(), invokers(),
 	[]Grant{
 		publisher(secretsAgent, event.TopicRotate, "reminds of a rotation that is due"),
-		publisher(pubsubAgent, event.TopicDead, "keeps what no function took"),
+		beyond("forwards without asking", publisher(pubsubAgent, event.TopicDead, "keeps what no function took")),
 	},
 	deployGrants(),
 )
@@ -173,12 +182,7 @@ func invokers() []Grant {
 func deployGrants() []Grant {
 	all := []Grant{
 		{member(Deploy), "roles/cloudfunctions.developer", project, []Permission{
-			{Name: "cloudfunctions.functions.create", Why: "deploys the functions"}, {Name: "cloudfunctions.functions.update", Why: "deploys them again"},
-		}},
-		{member(Deploy), "roles/cloudscheduler.admin", project, []Permission{
-			{Name: "cloudscheduler.jobs.list", Why: "compares the jobs with scheduler.yaml"}, {Name: "cloudscheduler.jobs.create", Why: "makes jobs"},
-			{Name: "cloudscheduler.jobs.update", Why: "changes them"}, {Name: "cloudscheduler.jobs.get", Why: "sees whether a change that failed has to be made again"},
-			{Name: "cloudscheduler.jobs.pause", Why: "pauses them"}, {Name: "cloudscheduler.jobs.enable", Why: "resumes them"},
+			{Name: "cloudfunctions.functions.create", Why: "deploys the functions", Beyond: noDeploys}, {Name: "cloudfunctions.functions.update", Why: "deploys them again", Beyond: noDeploys},
 		}},
 		// Of the project, since a build that deploys a function for the first time looks
 		// for its service before it is there, and calls it as soon as it is.
@@ -186,12 +190,12 @@ func deployGrants() []Grant {
 		{member(Deploy), "roles/iam.serviceAccountOpenIdTokenCreator", project + "/serviceAccounts/" + email(Deploy), []Permission{
 			{Name: "iam.serviceAccounts.getOpenIdToken", Why: "says who asks a new revision whether it works"},
 		}},
-		{member(Deploy), "roles/logging.logWriter", project, []Permission{{Name: "logging.logEntries.create", Why: "writes the log of the build"}}},
+		{member(Deploy), "roles/logging.logWriter", project, []Permission{{Name: "logging.logEntries.create", Why: "writes the log of the build", Beyond: noBuilds}}},
 	}
 	for _, id := range []string{Rotate, Audit, Alert, Trigger} {
 		all = append(all, Grant{
 			member(Deploy), "roles/iam.serviceAccountUser", project + "/serviceAccounts/" + email(id),
-			[]Permission{{Name: "iam.serviceAccounts.actAs", Why: "has a function run as the account"}},
+			[]Permission{{Name: "iam.serviceAccounts.actAs", Why: "has a function run as the account", Beyond: noDeploys}},
 		})
 	}
 	return all
@@ -206,10 +210,24 @@ func accessor(account, id, why string) Grant {
 }
 
 func documents(account, why string) Grant {
-	return Grant{member(account), "roles/datastore.user", project, []Permission{
+	return beyond("has no Firestore, and Firestore's emulator asks nobody who he is", Grant{member(account), "roles/datastore.user", project, []Permission{
 		{Name: "datastore.entities.get", Why: why}, {Name: "datastore.entities.list", Why: why}, {Name: "datastore.entities.create", Why: why},
 		{Name: "datastore.entities.update", Why: why}, {Name: "datastore.entities.delete", Why: why},
-	}}
+	}})
+}
+
+// What the embedded cloud cannot show.
+const (
+	noDeploys = "takes no deploys by this account"
+	noBuilds  = "builds nothing in the name of an account"
+)
+
+// beyond is a grant of which the embedded cloud cannot show why it is needed.
+func beyond(why string, g Grant) Grant {
+	for i := range g.Permissions {
+		g.Permissions[i].Beyond = why
+	}
+	return g
 }
 
 // Granted are the grants of a site whose log sink writes as a member, or as nobody
@@ -220,7 +238,7 @@ func (s Site) Granted(writer string, subscriptions []string) []Grant {
 		all = append(all, s.expand(g))
 	}
 	for _, name := range subscriptions {
-		all = append(all, Grant{s.Expand(pubsubAgent), roleSubscriber, name, []Permission{{Name: "pubsub.subscriptions.consume", Why: "takes a message off that goes to the dead letters"}}})
+		all = append(all, Grant{s.Expand(pubsubAgent), roleSubscriber, name, []Permission{{Name: "pubsub.subscriptions.consume", Why: "takes a message off that goes to the dead letters", Beyond: "forwards without asking"}}})
 	}
 	if writer != "" {
 		all = append(all, s.expand(publisher(writer, LogTopic, "sends audit log entries")))

@@ -33,6 +33,8 @@ type Config struct {
 	Checkpoint string
 	Parallel   int      // calls at once; zero is 16
 	Progress   Progress // nil tells nobody
+
+	without []inventory.Part // that are not read
 }
 
 // Progress is told how far a survey is.
@@ -58,10 +60,11 @@ func Take(ctx context.Context, c Config) (inventory.Snapshot, error) {
 	return s.state.Snapshot, s.discard()
 }
 
-// Project surveys one project, that of keyturn's secrets, and keeps nothing on the
-// way. now tells policy time.
+// Project surveys one project, that of keyturn's secrets, for what posture judges, and
+// keeps nothing on the way. now tells policy time. OAuth clients are left out: whoever
+// may list their credentials may read the secrets.
 func Project(ctx context.Context, cloud *gcp.Cloud, id string, now func() time.Time) (inventory.Snapshot, error) {
-	return Take(ctx, Config{Cloud: cloud, Scope: "projects/" + id, Home: id, Now: now})
+	return Take(ctx, Config{Cloud: cloud, Scope: "projects/" + id, Home: id, Now: now, without: []inventory.Part{inventory.OAuthClients}})
 }
 
 // survey is one on its way.
@@ -153,7 +156,7 @@ func (s *survey) project(ctx context.Context, p *inventory.Project) error {
 	}
 	read := inventory.Project{ID: p.ID, Number: p.Number, Name: p.Name, Parent: p.Parent, Outside: p.Outside, Gaps: p.Gaps}
 	for _, part := range s.parts(&read) {
-		if read.Outside && part.part != inventory.Secrets {
+		if read.Outside && part.part != inventory.Secrets || slices.Contains(s.without, part.part) {
 			continue
 		}
 		if err := part.read(ctx); stops(ctx, err) {

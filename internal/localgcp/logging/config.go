@@ -158,7 +158,11 @@ func (s *configServer) CreateSink(_ context.Context, req *loggingpb.CreateSinkRe
 	return p, nil
 }
 
-const uniqueWriter = "serviceAccount:service-123456789012@gcp-sa-logging.iam.gserviceaccount.com"
+// UniqueWriter is the e-mail address of the account that sinks with an identity of
+// their own write as.
+const UniqueWriter = "service-123456789012@gcp-sa-logging.iam.gserviceaccount.com"
+
+const uniqueWriter = "serviceAccount:" + UniqueWriter
 
 func writerIdentity(unique bool) string {
 	if unique {

@@ -149,8 +149,11 @@ func (g *Gate) check(ctx context.Context, method string, rule Rule, req any) (ch
 			return checked{}, err
 		}
 		c.Target, c.Rule.Permission, c.located = target, permission, true
+		if target.Open {
+			continue
+		}
 		c.Granted, err = g.allowed(ctx, permission, req, target)
-		if err == nil && !c.Granted && !target.Open {
+		if err == nil && !c.Granted {
 			err = g.refuse(permission, target)
 		}
 		if err != nil {
