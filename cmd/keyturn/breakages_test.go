@@ -100,7 +100,7 @@ var breakages = []breakage{
 	{name: "a role that lacks something", do: func(p *patient) { p.role(func(r *adminpb.Role) { r.IncludedPermissions = r.IncludedPermissions[:2] }) },
 		check: "permission", says: "keyturn-audit lacks logging.privateLogEntries.list, monitoring.timeSeries.list, apikeys.keys.get and others on project acme", gcloud: true},
 	{name: "a role without posture's", do: func(p *patient) { p.role(func(r *adminpb.Role) { r.IncludedPermissions = r.IncludedPermissions[:5] }) },
-		check: "permission", says: "keyturn-audit lacks resourcemanager.projects.get, iam.serviceAccounts.list, iam.serviceAccountKeys.list and others", gcloud: true},
+		check: "permission", says: "keyturn-audit lacks iam.serviceAccounts.list, iam.serviceAccountKeys.list, apikeys.keys.list and others", gcloud: true},
 	{name: "a role without posture's, and no posture", do: func(p *patient) {
 		p.role(func(r *adminpb.Role) { r.IncludedPermissions = r.IncludedPermissions[:5] })
 		p.must(second(p.Cloud.Scheduler.DeleteJob(p.Context(), &schedulerpb.DeleteJobRequest{Name: here + "/jobs/keyturn-posture"})))
