@@ -177,7 +177,7 @@ func TestFunctionsListTheFilesChannels(t *testing.T) {
 	t.Setenv("KEYTURN_PROJECT", "acme")
 	t.Setenv("KEYTURN_ENDPOINT", "127.0.0.1:1")
 	t.Setenv("KEYTURN_ALERTS", write(t, goodAlerts))
-	ask := onRequest(func(s *services) http.HandlerFunc { return s.alert.HandleHTTP })
+	ask := onRequest(func(s *services) http.HandlerFunc { return s.alert().HandleHTTP })
 	w := httptest.NewRecorder()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(`{"command":"test"}`))

@@ -37,21 +37,22 @@ var Clock = time.Now
 var Schedule []byte
 
 func init() {
-	functions.CloudEvent("Rotate", onEvent(func(s *services) eventHandler { return s.rotate.HandleEvent }))
-	functions.CloudEvent("Audit", onEvent(func(s *services) eventHandler { return s.audit.HandleEvent }))
-	functions.CloudEvent("Alert", onEvent(func(s *services) eventHandler { return s.alert.HandleEvent }))
-	functions.HTTP("RotateHTTP", onRequest(func(s *services) http.HandlerFunc { return s.rotate.HandleHTTP }))
-	functions.HTTP("AuditHTTP", onRequest(func(s *services) http.HandlerFunc { return s.audit.HandleHTTP }))
-	functions.HTTP("AlertHTTP", onRequest(func(s *services) http.HandlerFunc { return s.alert.HandleHTTP }))
+	functions.CloudEvent("Rotate", onEvent(func(s *services) eventHandler { return s.rotate().HandleEvent }))
+	functions.CloudEvent("Audit", onEvent(func(s *services) eventHandler { return s.audit().HandleEvent }))
+	functions.CloudEvent("Alert", onEvent(func(s *services) eventHandler { return s.alert().HandleEvent }))
+	functions.HTTP("RotateHTTP", onRequest(func(s *services) http.HandlerFunc { return s.rotate().HandleHTTP }))
+	functions.HTTP("AuditHTTP", onRequest(func(s *services) http.HandlerFunc { return s.audit().HandleHTTP }))
+	functions.HTTP("AlertHTTP", onRequest(func(s *services) http.HandlerFunc { return s.alert().HandleHTTP }))
 }
 
 type eventHandler = func(context.Context, cloudevents.Event) error
 
-// services are the three functions of one instance.
+// services are the three functions of one instance. Each is made when it is first asked
+// for: of what is deployed an instance serves one.
 type services struct {
-	rotate *rotate.Function
-	audit  *audit.Function
-	alert  *alert.Function
+	rotate func() *rotate.Function
+	audit  func() *audit.Function
+	alert  func() *alert.Function
 }
 
 var instance struct {
@@ -109,9 +110,15 @@ func build(ctx context.Context, environ []string) (*services, error) {
 	}
 	entrance := entrance(env, callers, log)
 	return &services{
-		rotate: rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log, Door: entrance, Timeout: env.Timeout}),
-		audit:  audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: shared(env, cloud, "audit", ""), Secrets: cloud, Metrics: cloud, Cloud: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log, Door: entrance}),
-		alert:  alert.New(alert.Config{Publisher: cloud, Seals: cloud, Rules: rules, Channels: channels, Store: shared(env, cloud, "alert", "alert"), Now: Clock, Log: log, Door: entrance}),
+		rotate: sync.OnceValue(func() *rotate.Function {
+			return rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log, Door: entrance, Timeout: env.Timeout})
+		}),
+		audit: sync.OnceValue(func() *audit.Function {
+			return audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: shared(env, cloud, "audit", ""), Secrets: cloud, Metrics: cloud, Cloud: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log, Door: entrance})
+		}),
+		alert: sync.OnceValue(func() *alert.Function {
+			return alert.New(alert.Config{Publisher: cloud, Seals: cloud, Rules: rules, Channels: channels, Store: shared(env, cloud, "alert", "alert"), Now: Clock, Log: log, Door: entrance})
+		}),
 	}, nil
 }
 

@@ -261,8 +261,8 @@ func fresh(t *testing.T) {
 
 func TestEnvironmentIsReadUntilItIsRight(t *testing.T) {
 	fresh(t)
-	ask := onRequest(func(s *services) http.HandlerFunc { return s.alert.HandleHTTP })
-	tell := onEvent(func(s *services) eventHandler { return s.alert.HandleEvent })
+	ask := onRequest(func(s *services) http.HandlerFunc { return s.alert().HandleHTTP })
+	tell := onEvent(func(s *services) eventHandler { return s.alert().HandleEvent })
 	list := func(want int) {
 		t.Helper()
 		w := httptest.NewRecorder()

@@ -11,6 +11,7 @@ import (
 
 	"example.com/keyturn/cmd/keyturn/internal/abuse"
 	"example.com/keyturn/cmd/keyturn/internal/bench"
+	"example.com/keyturn/cmd/keyturn/internal/coldstart"
 	"example.com/keyturn/cmd/keyturn/internal/demo"
 	"example.com/keyturn/cmd/keyturn/internal/inventorybench"
 	"example.com/keyturn/cmd/keyturn/internal/replay"
@@ -44,6 +45,7 @@ var answers = map[string][]reflect.Type{
 	"audit detectors":  {reflect.TypeFor[detectorList]()},
 	"audit ledger":     {reflect.TypeFor[detect.Ledger]()},
 	"audit replay":     {reflect.TypeFor[replay.Result]()},
+	"bench coldstart":  {reflect.TypeFor[coldstart.Result]()},
 	"bench detect":     {reflect.TypeFor[abuse.Result]()},
 	"bench downtime":   {reflect.TypeFor[bench.DowntimeResult]()},
 	"bench inventory":  {reflect.TypeFor[inventorybench.Result]()},

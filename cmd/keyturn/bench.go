@@ -13,6 +13,7 @@ func (a *app) benchCommand() *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(
+		a.benchColdStartCommand(),
 		a.benchDetectCommand(),
 		a.benchDowntimeCommand(),
 		a.benchRotateCommand(),

@@ -105,8 +105,8 @@ func TestWithoutTheStoreAFindingIsHeldBack(t *testing.T) {
 	f.wall.Advance(exchangeEvery)
 	f.mustGive(a, nothing)
 	f.mustGive(f.instance(), denial("s.things20.create", time.Minute))
-	if f.findings(); a.memory.untold != 0 || b.memory.untold != 0 {
-		t.Errorf("%d and %d findings wait", a.memory.untold, b.memory.untold)
+	if f.findings(); a.memory().untold != 0 || b.memory().untold != 0 {
+		t.Errorf("%d and %d findings wait", a.memory().untold, b.memory().untold)
 	}
 }
 
@@ -126,8 +126,8 @@ func TestAFindingIsNotHeldBackForEver(t *testing.T) {
 	f.wall.Advance(claimRetry)
 	f.mustGive(a, nothing)
 	f.mustGive(f.instance(), probe(8)...)
-	if found := f.findings(); len(found) != 0 || a.memory.untold != 0 {
-		t.Errorf("told again: %+v; %d wait", found, a.memory.untold)
+	if found := f.findings(); len(found) != 0 || a.memory().untold != 0 {
+		t.Errorf("told again: %+v; %d wait", found, a.memory().untold)
 	}
 }
 

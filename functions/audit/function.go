@@ -60,7 +60,7 @@ type Function struct {
 	after     func(time.Duration, func())
 	log       *slog.Logger
 	topic     door.Topic
-	memory    *memory
+	memory    func() *memory // made when the first entry comes
 
 	exchanging sync.Mutex            // while shards are exchanged
 	shards     string                // seed of who is in which; "" before it is known; guarded by exchanging
@@ -90,7 +90,7 @@ func New(c Config) *Function {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
-	f.memory = newMemory(c.Subjects, c.Store != nil, f.wall)
+	f.memory = sync.OnceValue(func() *memory { return newMemory(c.Subjects, c.Store != nil, f.wall) })
 	f.topic = door.Topic{Function: "audit", Publisher: c.Publisher, Log: f.log}
 	return f
 }
@@ -128,13 +128,13 @@ func (f *Function) HandleEvent(ctx context.Context, ce cloudevents.Event) error 
 // observe takes one entry in. When publishing fails, the entry delivered again,
 // or whichever comes first, has it tried again.
 func (f *Function) observe(ctx context.Context, e detect.Entry) error {
-	return f.memory.observe(e, f.teller(ctx))
+	return f.memory().observe(e, f.teller(ctx))
 }
 
 // logMissed says what detectors had to leave out. It comes with every sweep and
 // exchange, and says nothing twice.
 func (f *Function) logMissed(ctx context.Context) {
-	if m, more := f.memory.missed(); more {
+	if m, more := f.memory().missed(); more {
 		f.log.ErrorContext(ctx, "detectors leave something out, and what they would find by it is missing: what could not wait for later entries because too much did, and subjects that could not be read back",
 			"unasked", m.unasked, "unread", m.unread)
 	}

@@ -78,7 +78,7 @@ func (f *Function) learn(ctx context.Context) error {
 	if err != nil {
 		return nil
 	}
-	return f.memory.know(l, f.teller(ctx))
+	return f.memory().know(l, f.teller(ctx))
 }
 
 // readLedger is ReadLedger, and has the log say what went wrong.
@@ -95,7 +95,7 @@ func (f *Function) readLedger(ctx context.Context) (detect.Ledger, error) {
 // latest reads the journals for a command, and leaves what the function goes by as
 // it is. When they cannot be read, it is just that, and warning says so.
 func (f *Function) latest(ctx context.Context) (ledger *detect.Ledger, warning string) {
-	known := f.memory.known()
+	known := f.memory().known()
 	if f.config.Secrets == nil {
 		return known, ""
 	}
@@ -112,7 +112,7 @@ func (f *Function) latest(ctx context.Context) (ledger *detect.Ledger, warning s
 // learnIfWanted reads the journals when something is held back until they are
 // newer, or when they were never read.
 func (f *Function) learnIfWanted(ctx context.Context) error {
-	if !f.memory.wants(f.now) {
+	if !f.memory().wants(f.now) {
 		return nil
 	}
 	return f.learn(ctx)

@@ -31,13 +31,13 @@ func (f *Function) measure(ctx context.Context, now time.Time) error {
 	if f.config.Metrics == nil || to.Equal(f.measured) {
 		return nil
 	}
-	samples, err := f.samples(ctx, f.memory.known(), to.Add(-measuredFor), to)
+	samples, err := f.samples(ctx, f.memory().known(), to.Add(-measuredFor), to)
 	if err != nil {
 		f.log.ErrorContext(ctx, "not all refused calls are known", "error", err.Error())
 	} else {
 		f.measured = to
 	}
-	return f.memory.measured(samples, f.teller(ctx))
+	return f.memory().measured(samples, f.teller(ctx))
 }
 
 // samples are what can be read, with what is wrong with the rest.

@@ -43,7 +43,7 @@ func (f *Function) tellPosture(ctx context.Context) error {
 		return err
 	}
 	f.logUnknown(ctx, report)
-	if err := f.memory.bringUp(f.teller(ctx), func() []detect.Finding { return report.Findings(notify.Printable) }); err != nil {
+	if err := f.memory().bringUp(f.teller(ctx), func() []detect.Finding { return report.Findings(notify.Printable) }); err != nil {
 		return err
 	}
 	return f.keepPosture(ctx, next)

@@ -49,12 +49,12 @@ func TestReportTellsTheAgeOfTheLedger(t *testing.T) {
 	if !strings.Contains(e.log.String(), "a credential is not watched") {
 		t.Errorf("the log lacks the secret that is no credential: %s", e.log.String())
 	}
-	known := e.f.memory.known()
+	known := e.f.memory().known()
 	e.clock.Advance(time.Hour)
 	if r := scanned(); !r.Ledger.Equal(e.clock.Now()) || r.Warning != "" {
 		t.Errorf("with one of now: %+v", r)
 	}
-	if e.f.memory.known() != known {
+	if e.f.memory().known() != known {
 		t.Error("a scan changed the ledger that the function goes by")
 	}
 	from.err = errors.New("no way")

@@ -37,12 +37,12 @@ const (
 // it judges anything: it would miss what others saw, or accuse whom they know. After a
 // failure it goes by what it knows, until the next exchange is due.
 func (f *Function) refresh(ctx context.Context) {
-	if f.config.Store == nil || !f.memory.outdated(f.wall()) {
+	if f.config.Store == nil || !f.memory().outdated(f.wall()) {
 		return
 	}
 	f.exchanging.Lock()
 	defer f.exchanging.Unlock()
-	if f.memory.outdated(f.wall()) { // whoever held the lock may have done it
+	if f.memory().outdated(f.wall()) { // whoever held the lock may have done it
 		f.logged(ctx, f.exchange(ctx))
 	}
 }
@@ -54,7 +54,7 @@ func (f *Function) exchangeIfDue(ctx context.Context, denied bool) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx) // the entry is done with
-	if f.memory.exchangeDue(f.wall(), denied) && f.exchanging.TryLock() {
+	if f.memory().exchangeDue(f.wall(), denied) && f.exchanging.TryLock() {
 		f.exchangeNow(ctx)
 		return
 	}
@@ -72,13 +72,13 @@ func (f *Function) exchangeNow(ctx context.Context) {
 
 // exchangeLater sets the timer if something is to be shared and it is not set.
 func (f *Function) exchangeLater(ctx context.Context) {
-	wait, ok := f.memory.exchangeTimed(f.wall())
+	wait, ok := f.memory().exchangeTimed(f.wall())
 	if !ok {
 		return
 	}
 	f.after(wait, func() {
 		f.exchanging.Lock()
-		f.memory.timerFired(f.wall())
+		f.memory().timerFired(f.wall())
 		f.exchangeNow(ctx)
 	})
 }
@@ -100,15 +100,15 @@ var errUntold = errors.New("sharing what detectors know: a finding is to be publ
 // has locked exchanging. What could not be shared is tried again the next time.
 func (f *Function) exchange(ctx context.Context) error {
 	began := f.wall()
-	failed := f.memory.retell(f.teller(ctx))
+	failed := f.memory().retell(f.teller(ctx))
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
 	seed, err := f.shardSeed(ctx)
 	if err != nil {
-		f.memory.exchanged(began, detect.Shards)
+		f.memory().exchanged(began, detect.Shards)
 		return errors.Join(failed, err)
 	}
-	shards, ok := f.memory.share(seed, began)
+	shards, ok := f.memory().share(seed, began)
 	if !ok {
 		failed = errors.Join(errUntold, failed)
 	}
@@ -119,7 +119,7 @@ func (f *Function) exchange(ctx context.Context) error {
 		group.Go(func() error { return f.exchangeShard(ctx, i, mine, now) })
 	}
 	failed = errors.Join(failed, group.Wait())
-	f.memory.exchanged(began, len(shards))
+	f.memory().exchanged(began, len(shards))
 	return failed
 }
 
@@ -162,13 +162,13 @@ func (f *Function) exchangeShard(ctx context.Context, i int, mine *detect.Shard,
 	})
 	if err != nil {
 		f.learnt[i] = 0
-		f.memory.reshare(mine)
+		f.memory().reshare(mine)
 		return fmt.Errorf("sharing what detectors know: %w", err)
 	}
 	if known == nil {
 		return nil
 	}
-	return f.memory.learn(known, f.teller(ctx))
+	return f.memory().learn(known, f.teller(ctx))
 }
 
 // decodeShard reads a shard. What of it cannot be read is made anew.

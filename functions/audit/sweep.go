@@ -57,7 +57,7 @@ func (f *Function) sweepSpan(ctx context.Context, since, until time.Time) (entri
 	if err != nil {
 		return entries, err
 	}
-	return entries, f.memory.advance(until, f.teller(ctx))
+	return entries, f.memory().advance(until, f.teller(ctx))
 }
 
 // shareSweep shares what a sweep found, and only then that it need not be done

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
-	iamrest "google.golang.org/api/iam/v1"
 )
 
 // DisableAccount keeps a service account from authenticating. Unlike disabling a
@@ -80,20 +79,21 @@ func (c *Cloud) AccountKeyStates(ctx context.Context, account string) ([]KeyStat
 	return states, nil
 }
 
-// listAccountKeys lists over REST, which alone has the state.
-func (c *Cloud) listAccountKeys(ctx context.Context, account string) ([]*iamrest.ServiceAccountKey, error) {
-	client, err := c.iamOverREST(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r, err := overREST(ctx, c, "/google.iam.admin.v1.IAM/ListServiceAccountKeys", account,
-		func(ctx context.Context) (*iamrest.ListServiceAccountKeysResponse, error) {
-			return client.Projects.ServiceAccounts.Keys.List(account).KeyTypes("USER_MANAGED").Context(ctx).Do()
-		})
-	if err != nil {
-		return nil, err
-	}
-	return r.Keys, nil
+// listedKey is a key as REST, which alone has the state, lists it.
+type listedKey struct {
+	Name, KeyOrigin, ValidAfterTime, ValidBeforeTime, DisableReason string
+	Disabled                                                        bool
+	ExtendedStatus                                                  []extendedStatus
+}
+
+type extendedStatus struct{ Key string }
+
+func (c *Cloud) listAccountKeys(ctx context.Context, account string) ([]listedKey, error) {
+	r, err := overREST[struct{ Keys []listedKey }](ctx, c, restCall{
+		method: "/google.iam.admin.v1.IAM/ListServiceAccountKeys", resource: account,
+		api: iamREST, path: "v1/" + account + "/keys", args: []string{"keyTypes", "USER_MANAGED"},
+	})
+	return r.Keys, err
 }
 
 // disableReason is Google's constant without what all of them have in common.
@@ -105,7 +105,7 @@ func disableReason(constantName string) string {
 	return reason
 }
 
-func exposed(s *iamrest.ExtendedStatus) bool {
+func exposed(s extendedStatus) bool {
 	const key = "SERVICE_ACCOUNT_KEY_EXTENDED_STATUS_KEY_"
-	return s != nil && (s.Key == key+"EXPOSED" || s.Key == key+"COMPROMISE_DETECTED")
+	return s.Key == key+"EXPOSED" || s.Key == key+"COMPROMISE_DETECTED"
 }

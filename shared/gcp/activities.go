@@ -9,22 +9,21 @@ import (
 	"time"
 
 	"example.com/keyturn/shared/inventory"
-	"google.golang.org/api/policyanalyzer/v1"
 )
 
 // KeyActivities tells, by the id of the key, what Policy Analyzer knows of the use of
 // the service-account keys of a project. Disabled keys, and those made in the last
 // days, it leaves out (cloud.google.com/policy-intelligence/docs/activity-analyzer-service-account-authentication).
 func (c *Cloud) KeyActivities(ctx context.Context, project string) (map[string]inventory.Activity, error) {
-	client, err := c.policyAnalyzer(ctx)
-	if err != nil {
-		return nil, err
-	}
 	parent := "projects/" + project + "/locations/global/activityTypes/serviceAccountKeyLastAuthentication"
 	known := map[string]inventory.Activity{}
-	err = pages(func(token string) (string, error) {
-		r, err := overREST(ctx, c, "/google.cloud.policyanalyzer.v1.PolicyAnalyzer/QueryActivity", "projects/"+project, func(ctx context.Context) (*policyanalyzer.GoogleCloudPolicyanalyzerV1QueryActivityResponse, error) {
-			return client.Projects.Locations.ActivityTypes.Activities.Query(parent).PageSize(1000).PageToken(token).Context(ctx).Do()
+	err := pages(func(token string) (string, error) {
+		r, err := overREST[struct {
+			Activities    []keyActivity
+			NextPageToken string
+		}](ctx, c, restCall{
+			method: "/google.cloud.policyanalyzer.v1.PolicyAnalyzer/QueryActivity", resource: "projects/" + project,
+			api: policyAnalyzer, path: "v1/" + parent + "/activities:query", args: []string{"pageSize", "1000", "pageToken", token},
 		})
 		if err != nil {
 			return "", err
@@ -43,8 +42,15 @@ func (c *Cloud) KeyActivities(ctx context.Context, project string) (map[string]i
 	return known, nil
 }
 
+// keyActivity is one as Policy Analyzer tells it.
+type keyActivity struct {
+	FullResourceName  string
+	Activity          json.RawMessage
+	ObservationPeriod *struct{ StartTime, EndTime string }
+}
+
 // activityOf takes the last day of use to its end, as far as it was observed.
-func activityOf(a *policyanalyzer.GoogleCloudPolicyanalyzerV1Activity) (inventory.Activity, error) {
+func activityOf(a keyActivity) (inventory.Activity, error) {
 	var seen struct {
 		Last string `json:"lastAuthenticatedTime"`
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"example.com/keyturn/internal/localgcp/fault"
-	"google.golang.org/api/policyanalyzer/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -36,7 +35,7 @@ func TestActivitiesThatCannotBeRead(t *testing.T) {
 	if _, err := w.KeyActivities(t.Context(), testProject); !IsPermissionDenied(err) || !strings.Contains(err.Error(), "asking when the keys of acme were last used") {
 		t.Error(err)
 	}
-	odd := &policyanalyzer.GoogleCloudPolicyanalyzerV1Activity{FullResourceName: "//n"}
+	odd := keyActivity{FullResourceName: "//n"}
 	for _, text := range []string{"1", `{"lastAuthenticatedTime":1}`, ""} {
 		odd.Activity = []byte(text)
 		if got, err := activityOf(odd); err == nil {

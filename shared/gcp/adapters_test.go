@@ -165,10 +165,6 @@ func otherAdapters() map[string]adapter {
 			"Secret Manager", []string{"GetIamPolicy"}, someSecret},
 		"RolePermissions": {func(ctx context.Context, c *Cloud) error { _, err := c.RolePermissions(ctx, "roles/owner"); return err },
 			"IAM", []string{"GetRole"}, "role roles/owner"},
-		"EffectivePolicy": {func(ctx context.Context, c *Cloud) error {
-			_, err := c.EffectivePolicy(ctx, testProject, "iam.disableServiceAccountKeyUpload")
-			return err
-		}, "Organization Policy", []string{"GetEffectivePolicy"}, "iam.disableServiceAccountKeyUpload"},
 		"AccountKeyUses": {func(ctx context.Context, c *Cloud) error {
 			_, err := c.AccountKeyUses(ctx, someAccount, []string{"k"}, time.Unix(0, 0), time.Unix(600, 0))
 			return err
@@ -233,19 +229,20 @@ func TestFailedDialIsTriedAgain(t *testing.T) {
 	_, topics := cloud.topics(t.Context())
 	_, logging := cloud.cloudLogging(t.Context())
 	_, metrics := cloud.cloudMonitoring(t.Context())
-	_, iamREST := cloud.iamOverREST(t.Context())
-	_, keysREST := cloud.apiKeysOverREST(t.Context())
-	must(t, errors.Join(secrets, iam, keys, topics, logging, metrics, iamREST, keysREST))
+	_, rest := connect(t.Context(), cloud, &cloud.clients.rest, "REST", cloud.restClient)
+	must(t, errors.Join(secrets, iam, keys, topics, logging, metrics, rest))
 }
 
 // TestFailedDialOverREST has the gRPC client of the same API dialled already.
 func TestFailedDialOverREST(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "missing.json"))
 	cloud := newCloud(t, "")
-	client, err := apikeys.NewClient(t.Context(), newWorld(t, 0).options()...)
+	w := newWorld(t, 0)
+	name := w.apiKey("some", nil)
+	client, err := apikeys.NewClient(t.Context(), w.options()...)
 	must(t, err)
 	cloud.clients.keys.client, cloud.clients.keys.dialed = client, true
-	_, err = cloud.CloneAPIKey(t.Context(), someAPIKey, "clone")
+	_, _, err = cloud.boundKey(t.Context(), client, name)
 	says(t, err, "connecting to API Keys over REST: ")
 	says(t, cloud.DeleteUnusedAPIKey(t.Context(), someAPIKey), "connecting to API Keys over REST: ")
 }

@@ -1,16 +1,16 @@
 package gcp
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"path"
 
 	apikeys "cloud.google.com/go/apikeys/apiv2"
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
-	apikeysrest "google.golang.org/api/apikeys/v2"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 )
@@ -20,11 +20,11 @@ import (
 // is bound to it, too. A key of that id that exists already is the answer to an
 // earlier try whose reply was lost.
 func (c *Cloud) CloneAPIKey(ctx context.Context, from, id string) (string, error) {
-	client, rest, err := c.apiKeysBothWays(ctx)
+	client, err := c.apiKeys(ctx)
 	if err != nil {
 		return "", err
 	}
-	original, account, err := c.boundKey(ctx, client, rest, from)
+	original, account, err := c.boundKey(ctx, client, from)
 	if err != nil {
 		return "", fmt.Errorf("reading API key %s to clone it: %w", from, err)
 	}
@@ -36,7 +36,7 @@ func (c *Cloud) CloneAPIKey(ctx context.Context, from, id string) (string, error
 	if account == "" {
 		err = createKey(ctx, client, name, clone)
 	} else {
-		err = c.createBoundKey(ctx, client, rest, name, clone, account)
+		err = c.createBoundKey(ctx, client, name, clone, account)
 	}
 	if err != nil && !IsAlreadyExists(err) {
 		return "", fmt.Errorf("creating API key %s: %w", name, err)
@@ -97,14 +97,12 @@ func cloneOf(k *apikeyspb.Key) (*apikeyspb.Key, error) {
 
 // boundKey reads a key and the e-mail address of the service account that it is
 // bound to, empty if there is none. The gRPC API lacks the address.
-func (c *Cloud) boundKey(ctx context.Context, client *apikeys.Client, rest *apikeysrest.Service, name string) (*apikeyspb.Key, string, error) {
+func (c *Cloud) boundKey(ctx context.Context, client *apikeys.Client, name string) (*apikeyspb.Key, string, error) {
 	k, err := client.GetKey(ctx, &apikeyspb.GetKeyRequest{Name: name})
 	if err != nil {
 		return nil, "", err
 	}
-	bound, err := overREST(ctx, c, "/google.api.apikeys.v2.ApiKeys/GetKey", name, func(ctx context.Context) (*apikeysrest.V2Key, error) {
-		return rest.Projects.Locations.Keys.Get(name).Context(ctx).Do()
-	})
+	bound, err := overREST[struct{ ServiceAccountEmail string }](ctx, c, restCall{method: "/google.api.apikeys.v2.ApiKeys/GetKey", resource: name, api: apiKeysREST, path: "v2/" + name})
 	if err != nil {
 		return nil, "", err
 	}
@@ -121,14 +119,14 @@ func createKey(ctx context.Context, client *apikeys.Client, name string, k *apik
 
 // createBoundKey makes a key that acts as a service account. It is bound when it
 // is made or never.
-func (c *Cloud) createBoundKey(ctx context.Context, client *apikeys.Client, rest *apikeysrest.Service, name string, k *apikeyspb.Key, account string) error {
-	bound, err := restKey(k)
+func (c *Cloud) createBoundKey(ctx context.Context, client *apikeys.Client, name string, k *apikeyspb.Key, account string) error {
+	bound, err := boundTo(k, account)
 	if err != nil {
 		return err
 	}
-	bound.ServiceAccountEmail = account
-	op, err := overREST(ctx, c, "/google.api.apikeys.v2.ApiKeys/CreateKey", name, func(ctx context.Context) (*apikeysrest.Operation, error) {
-		return rest.Projects.Locations.Keys.Create(path.Dir(path.Dir(name)), bound).KeyId(path.Base(name)).Context(ctx).Do()
+	op, err := overREST[operation](ctx, c, restCall{
+		method: "/google.api.apikeys.v2.ApiKeys/CreateKey", resource: name,
+		api: apiKeysREST, verb: http.MethodPost, path: "v2/" + path.Dir(name), args: []string{"keyId", path.Base(name)}, body: bound,
 	})
 	if err == nil {
 		_, err = client.CreateKeyOperation(op.Name).Wait(ctx)
@@ -136,15 +134,18 @@ func (c *Cloud) createBoundKey(ctx context.Context, client *apikeys.Client, rest
 	return err
 }
 
-// restKey is a key of the gRPC API as the REST API has it: in JSON they are the
-// same. A restriction that the REST client does not know must not get lost.
-func restKey(k *apikeyspb.Key) (*apikeysrest.V2Key, error) {
+// operation is one that goes on at Google's.
+type operation struct{ Name string }
+
+// boundTo is a key of the gRPC API as the REST API has it, with the account that it is
+// bound to: in JSON they are the same otherwise.
+func boundTo(k *apikeyspb.Key, account string) (map[string]json.RawMessage, error) {
 	text, err := protojson.Marshal(k)
-	if err != nil {
-		return nil, err
+	fields := map[string]json.RawMessage{}
+	email, _ := json.Marshal(account) // a string always encodes
+	if err = errors.Join(err, json.Unmarshal(text, &fields)); err != nil {
+		return nil, fmt.Errorf("encoding API key %s: %w", k.GetName(), err)
 	}
-	rest := new(apikeysrest.V2Key)
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	return rest, decoder.Decode(rest)
+	fields["serviceAccountEmail"] = email
+	return fields, nil
 }

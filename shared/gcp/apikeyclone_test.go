@@ -188,8 +188,12 @@ func TestKeyOfBothAPIs(t *testing.T) {
 			AllowedApplications: []*apikeyspb.AndroidApplication{{Sha1Fingerprint: "DA:39", PackageName: "p"}}}}},
 	} {
 		k := &apikeyspb.Key{DisplayName: name, Annotations: map[string]string{"a": "b"}, Restrictions: restrictions}
-		over, err := restKey(k)
+		over, err := boundTo(k, "bot@x")
 		must(t, err)
+		if string(over["serviceAccountEmail"]) != `"bot@x"` {
+			t.Errorf("%s is bound to %s", name, over["serviceAccountEmail"])
+		}
+		delete(over, "serviceAccountEmail") // which the gRPC API lacks
 		text, err := json.Marshal(over)
 		must(t, err)
 		back := new(apikeyspb.Key)

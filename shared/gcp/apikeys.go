@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	apikeys "cloud.google.com/go/apikeys/apiv2"
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
-	apikeysrest "google.golang.org/api/apikeys/v2"
 )
 
 // APIKeyString reads the secret string of a key. Unlike a service-account
@@ -87,13 +87,14 @@ var ErrInUse = errors.New("the API key was used in the last 7 days")
 // DeleteUnusedAPIKey deletes a key as DeleteAPIKey does, unless it was used in the
 // last 7 days: Google itself refuses that, and the error is ErrInUse.
 func (c *Cloud) DeleteUnusedAPIKey(ctx context.Context, name string) error {
-	client, rest, err := c.apiKeysBothWays(ctx)
+	client, err := c.apiKeys(ctx)
 	if err != nil {
 		return err
 	}
 	// The gRPC API cannot ask for the check.
-	op, err := overREST(ctx, c, "/google.api.apikeys.v2.ApiKeys/DeleteKey", name, func(ctx context.Context) (*apikeysrest.Operation, error) {
-		return rest.Projects.Locations.Keys.Delete(name).CheckExistingUsage("CHECK").Context(ctx).Do()
+	op, err := overREST[operation](ctx, c, restCall{
+		method: "/google.api.apikeys.v2.ApiKeys/DeleteKey", resource: name,
+		api: apiKeysREST, verb: http.MethodDelete, path: "v2/" + name, args: []string{"checkExistingUsage", "CHECK"},
 	})
 	if err == nil {
 		_, err = client.DeleteKeyOperation(op.Name).Wait(ctx)

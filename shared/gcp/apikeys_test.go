@@ -115,7 +115,7 @@ func TestRestrictionsThatCannotBeKept(t *testing.T) {
 	k := &apikeyspb.Key{Restrictions: &apikeyspb.Restrictions{ApiTargets: []*apikeyspb.ApiTarget{{Service: "\xff"}}}}
 	says(t, block(t.Context(), nil, k), "keeping its restrictions")
 	cloud := newCloud(t, "127.0.0.1:1")
-	says(t, cloud.createBoundKey(t.Context(), nil, nil, someAPIKey, k, "e"), "UTF-8")
+	says(t, cloud.createBoundKey(t.Context(), nil, someAPIKey, k, "e"), "UTF-8")
 }
 
 // TestBlockThatCannotBeTakenBack was made by somebody else, or its annotation was

@@ -10,10 +10,7 @@ import (
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"example.com/keyturn/shared/inventory"
-	apikeysrest "google.golang.org/api/apikeys/v2"
-	iamrest "google.golang.org/api/iam/v1"
 	"google.golang.org/api/iterator"
-	"google.golang.org/api/storage/v1"
 )
 
 // Accounts lists the service accounts of a project, without their keys.
@@ -69,15 +66,15 @@ func restTime(text string) time.Time {
 // APIKeyInventory lists the API keys of a project, the deleted ones that Google
 // still keeps included.
 func (c *Cloud) APIKeyInventory(ctx context.Context, project string) ([]inventory.APIKey, error) {
-	client, err := c.apiKeysOverREST(ctx)
-	if err != nil {
-		return nil, err
-	}
 	parent := "projects/" + project + "/locations/global"
 	var keys []inventory.APIKey
-	err = pages(func(token string) (string, error) {
-		r, err := overREST(ctx, c, "/google.api.apikeys.v2.ApiKeys/ListKeys", parent, func(ctx context.Context) (*apikeysrest.V2ListKeysResponse, error) {
-			return client.Projects.Locations.Keys.List(parent).ShowDeleted(true).PageSize(300).PageToken(token).Context(ctx).Do()
+	err := pages(func(token string) (string, error) {
+		r, err := overREST[struct {
+			Keys          []listedAPIKey
+			NextPageToken string
+		}](ctx, c, restCall{
+			method: "/google.api.apikeys.v2.ApiKeys/ListKeys", resource: parent,
+			api: apiKeysREST, path: "v2/" + parent + "/keys", args: []string{"showDeleted", "true", "pageSize", "300", "pageToken", token},
 		})
 		if err != nil {
 			return "", err
@@ -93,34 +90,38 @@ func (c *Cloud) APIKeyInventory(ctx context.Context, project string) ([]inventor
 	return keys, nil
 }
 
-func apiKeyOf(k *apikeysrest.V2Key) inventory.APIKey {
+// listedAPIKey is an API key as REST, which alone has its account, lists it.
+type listedAPIKey struct {
+	Name, UID, DisplayName, CreateTime, DeleteTime, ServiceAccountEmail string
+	Annotations                                                         map[string]string
+	Restrictions                                                        listedRestrictions
+}
+
+type listedRestrictions struct {
+	BrowserKeyRestrictions struct{ AllowedReferrers []string }
+	ServerKeyRestrictions  struct{ AllowedIps []string }
+	AndroidKeyRestrictions struct {
+		AllowedApplications []struct{ PackageName string }
+	}
+	IosKeyRestrictions struct{ AllowedBundleIds []string }
+	APITargets         []inventory.APITarget
+}
+
+func apiKeyOf(k listedAPIKey) inventory.APIKey {
 	_, blocked := k.Annotations[RestrictedBefore]
 	return inventory.APIKey{
-		Name: k.Name, UID: k.Uid, DisplayName: k.DisplayName, Created: restTime(k.CreateTime), Deleted: restTime(k.DeleteTime),
+		Name: k.Name, UID: k.UID, DisplayName: k.DisplayName, Created: restTime(k.CreateTime), Deleted: restTime(k.DeleteTime),
 		Account: k.ServiceAccountEmail, Blocked: blocked, Restrictions: restrictionsOf(k.Restrictions),
 	}
 }
 
-func restrictionsOf(r *apikeysrest.V2Restrictions) (out inventory.Restrictions) {
-	if r == nil {
-		return out
+func restrictionsOf(r listedRestrictions) inventory.Restrictions {
+	out := inventory.Restrictions{
+		Referrers: r.BrowserKeyRestrictions.AllowedReferrers, Addresses: r.ServerKeyRestrictions.AllowedIps,
+		IOSApps: r.IosKeyRestrictions.AllowedBundleIds, Targets: r.APITargets,
 	}
-	if b := r.BrowserKeyRestrictions; b != nil {
-		out.Referrers = b.AllowedReferrers
-	}
-	if s := r.ServerKeyRestrictions; s != nil {
-		out.Addresses = s.AllowedIps
-	}
-	if a := r.AndroidKeyRestrictions; a != nil {
-		for _, app := range a.AllowedApplications {
-			out.AndroidApps = append(out.AndroidApps, app.PackageName)
-		}
-	}
-	if i := r.IosKeyRestrictions; i != nil {
-		out.IOSApps = i.AllowedBundleIds
-	}
-	for _, t := range r.ApiTargets {
-		out.Targets = append(out.Targets, inventory.APITarget{Service: t.Service, Methods: t.Methods})
+	for _, app := range r.AndroidKeyRestrictions.AllowedApplications {
+		out.AndroidApps = append(out.AndroidApps, app.PackageName)
 	}
 	return out
 }
@@ -128,20 +129,20 @@ func restrictionsOf(r *apikeysrest.V2Restrictions) (out inventory.Restrictions) 
 // HMACKeys lists the HMAC keys of a project's service accounts, the deleted ones
 // that Google still keeps included.
 func (c *Cloud) HMACKeys(ctx context.Context, project string) ([]inventory.HMACKey, error) {
-	client, err := c.cloudStorage(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var keys []inventory.HMACKey
-	err = pages(func(token string) (string, error) {
-		r, err := overREST(ctx, c, "/google.storage.v1.HmacKeys/ListHmacKeys", "projects/"+project, func(ctx context.Context) (*storage.HmacKeysMetadata, error) {
-			return client.Projects.HmacKeys.List(project).ShowDeletedKeys(true).MaxResults(250).PageToken(token).Context(ctx).Do()
+	err := pages(func(token string) (string, error) {
+		r, err := overREST[struct {
+			Items         []struct{ AccessID, ServiceAccountEmail, State, TimeCreated string }
+			NextPageToken string
+		}](ctx, c, restCall{
+			method: "/google.storage.v1.HmacKeys/ListHmacKeys", resource: "projects/" + project,
+			api: cloudStorage, path: "storage/v1/projects/" + project + "/hmacKeys", args: []string{"showDeletedKeys", "true", "maxResults", "250", "pageToken", token},
 		})
 		if err != nil {
 			return "", err
 		}
 		for _, k := range r.Items {
-			keys = append(keys, inventory.HMACKey{AccessID: k.AccessId, Account: k.ServiceAccountEmail, State: k.State, Created: restTime(k.TimeCreated)})
+			keys = append(keys, inventory.HMACKey{AccessID: k.AccessID, Account: k.ServiceAccountEmail, State: k.State, Created: restTime(k.TimeCreated)})
 		}
 		return r.NextPageToken, nil
 	})
@@ -154,26 +155,29 @@ func (c *Cloud) HMACKeys(ctx context.Context, project string) ([]inventory.HMACK
 // OAuthClients lists the OAuth clients of a project's workforce identity federation
 // with their credentials. The secrets, which Google's list holds, are not asked for.
 func (c *Cloud) OAuthClients(ctx context.Context, project string) ([]inventory.OAuthClient, error) {
-	client, err := c.iamOverREST(ctx)
-	if err != nil {
-		return nil, err
-	}
 	parent := "projects/" + project + "/locations/global"
 	var clients []inventory.OAuthClient
-	err = pages(func(token string) (string, error) {
-		r, err := overREST(ctx, c, "/google.iam.v1.OauthClients/ListOauthClients", parent, func(ctx context.Context) (*iamrest.ListOauthClientsResponse, error) {
-			return client.Projects.Locations.OauthClients.List(parent).PageSize(100).PageToken(token).Context(ctx).Do()
+	err := pages(func(token string) (string, error) {
+		r, err := overREST[struct {
+			OauthClients []struct {
+				Name, ClientID, DisplayName, State string
+				Disabled                           bool
+			}
+			NextPageToken string
+		}](ctx, c, restCall{
+			method: "/google.iam.v1.OauthClients/ListOauthClients", resource: parent,
+			api: iamREST, path: "v1/" + parent + "/oauthClients", args: []string{"pageSize", "100", "pageToken", token},
 		})
 		if err != nil {
 			return "", err
 		}
 		for _, o := range r.OauthClients {
-			clients = append(clients, inventory.OAuthClient{Name: o.Name, ClientID: o.ClientId, DisplayName: o.DisplayName, Disabled: o.Disabled, Deleted: o.State == "DELETED"})
+			clients = append(clients, inventory.OAuthClient{Name: o.Name, ClientID: o.ClientID, DisplayName: o.DisplayName, Disabled: o.Disabled, Deleted: o.State == "DELETED"})
 		}
 		return r.NextPageToken, nil
 	})
 	for i := 0; err == nil && i < len(clients); i++ {
-		clients[i].Credentials, err = c.oauthCredentials(ctx, client, clients[i].Name)
+		clients[i].Credentials, err = c.oauthCredentials(ctx, clients[i].Name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listing the OAuth clients of %s: %w", project, err)
@@ -181,18 +185,21 @@ func (c *Cloud) OAuthClients(ctx context.Context, project string) ([]inventory.O
 	return clients, nil
 }
 
-func (c *Cloud) oauthCredentials(ctx context.Context, client *iamrest.Service, name string) ([]inventory.OAuthCredential, error) {
-	r, err := overREST(ctx, c, "/google.iam.v1.OauthClients/ListOauthClientCredentials", name, func(ctx context.Context) (*iamrest.ListOauthClientCredentialsResponse, error) {
-		return client.Projects.Locations.OauthClients.Credentials.List(name).Fields("oauthClientCredentials(name,displayName,disabled)").Context(ctx).Do()
+func (c *Cloud) oauthCredentials(ctx context.Context, name string) ([]inventory.OAuthCredential, error) {
+	r, err := overREST[struct {
+		OauthClientCredentials []struct {
+			Name, DisplayName string
+			Disabled          bool
+		}
+	}](ctx, c, restCall{
+		method: "/google.iam.v1.OauthClients/ListOauthClientCredentials", resource: name,
+		api: iamREST, path: "v1/" + name + "/credentials", args: []string{"fields", "oauthClientCredentials(name,displayName,disabled)"},
 	})
-	if err != nil {
-		return nil, err
-	}
 	var credentials []inventory.OAuthCredential
 	for _, k := range r.OauthClientCredentials {
 		credentials = append(credentials, inventory.OAuthCredential{Name: k.Name, DisplayName: k.DisplayName, Disabled: k.Disabled})
 	}
-	return credentials, nil
+	return credentials, err
 }
 
 // SecretInventory lists the secrets of a project, with what they are to keyturn.

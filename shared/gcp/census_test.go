@@ -3,6 +3,7 @@ package gcp
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"example.com/keyturn/shared/inventory"
 	"example.com/keyturn/shared/rotation"
 	iamrest "google.golang.org/api/iam/v1"
+	"google.golang.org/api/option"
+	"google.golang.org/api/storage/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -124,7 +127,7 @@ func TestHMACKeysAndOAuthClientsAreInventoried(t *testing.T) {
 	w := newWorld(t, 0)
 	ctx := t.Context()
 	account := rotation.ShortID(w.account("bot"))
-	hmac, err := w.cloudStorage(ctx)
+	hmac, err := storage.NewService(ctx, option.WithHTTPClient(http.DefaultClient), option.WithEndpoint("http://"+w.gcp.Addr()+"/storage/v1/"))
 	must(t, err)
 	made, err := hmac.Projects.HmacKeys.Create(testProject, account).Do()
 	must(t, err)
@@ -133,7 +136,7 @@ func TestHMACKeysAndOAuthClientsAreInventoried(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(keys, want) {
 		t.Errorf("%+v, %v, want %+v", keys, err, want)
 	}
-	rest, err := w.iamOverREST(ctx)
+	rest, err := iamrest.NewService(ctx, w.restOptions()...)
 	must(t, err)
 	clients := rest.Projects.Locations.OauthClients
 	for i := range 120 {
@@ -256,7 +259,7 @@ func TestListsThatAreRefused(t *testing.T) {
 		},
 	} {
 		if method == "ListOauthClientCredentials" {
-			rest, err := w.iamOverREST(t.Context())
+			rest, err := iamrest.NewService(t.Context(), w.restOptions()...)
 			must(t, err)
 			_, err = rest.Projects.Locations.OauthClients.Create("projects/acme/locations/global", &iamrest.OauthClient{}).OauthClientId("some-client").Do()
 			must(t, err)

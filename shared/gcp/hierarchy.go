@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"path"
 	"strings"
-
-	"google.golang.org/api/cloudasset/v1"
-	resourcemanager "google.golang.org/api/cloudresourcemanager/v3"
 )
 
 // Project is a project as Resource Manager tells of it.
@@ -29,17 +26,11 @@ const (
 )
 
 // pageSize is how much a page holds: most APIs give less if they want to.
-const pageSize = 500
+const pageSize = "500"
 
 // ProjectNamed reads a project by its id or number.
 func (c *Cloud) ProjectNamed(ctx context.Context, id string) (Project, error) {
-	client, err := c.resourceHierarchy(ctx)
-	if err != nil {
-		return Project{}, err
-	}
-	p, err := overREST(ctx, c, getProject, "projects/"+id, func(ctx context.Context) (*resourcemanager.Project, error) {
-		return client.Projects.Get("projects/" + id).Context(ctx).Do()
-	})
+	p, err := overREST[listedProject](ctx, c, restCall{method: getProject, resource: "projects/" + id, api: resourceManager, path: "v3/projects/" + id})
 	if err != nil {
 		return Project{}, fmt.Errorf("reading project %s: %w", id, err)
 	}
@@ -48,15 +39,12 @@ func (c *Cloud) ProjectNamed(ctx context.Context, id string) (Project, error) {
 
 // ProjectsIn lists the active projects directly below a folder or an organisation.
 func (c *Cloud) ProjectsIn(ctx context.Context, parent string) ([]Project, error) {
-	client, err := c.resourceHierarchy(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var projects []Project
-	err = pages(func(token string) (string, error) {
-		r, err := overREST(ctx, c, listProjects, parent, func(ctx context.Context) (*resourcemanager.ListProjectsResponse, error) {
-			return client.Projects.List().Parent(parent).PageSize(pageSize).PageToken(token).Context(ctx).Do()
-		})
+	err := pages(func(token string) (string, error) {
+		r, err := overREST[struct {
+			Projects      []listedProject
+			NextPageToken string
+		}](ctx, c, restCall{method: listProjects, resource: parent, api: resourceManager, path: "v3/projects", args: []string{"parent", parent, "pageSize", pageSize, "pageToken", token}})
 		if err != nil {
 			return "", err
 		}
@@ -74,15 +62,12 @@ func (c *Cloud) ProjectsIn(ctx context.Context, parent string) ([]Project, error
 // FoldersIn lists the names (folders/N) of the folders directly below a folder or
 // an organisation.
 func (c *Cloud) FoldersIn(ctx context.Context, parent string) ([]string, error) {
-	client, err := c.resourceHierarchy(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var names []string
-	err = pages(func(token string) (string, error) {
-		r, err := overREST(ctx, c, listFolders, parent, func(ctx context.Context) (*resourcemanager.ListFoldersResponse, error) {
-			return client.Folders.List().Parent(parent).PageSize(pageSize).PageToken(token).Context(ctx).Do()
-		})
+	err := pages(func(token string) (string, error) {
+		r, err := overREST[struct {
+			Folders       []struct{ Name string }
+			NextPageToken string
+		}](ctx, c, restCall{method: listFolders, resource: parent, api: resourceManager, path: "v3/folders", args: []string{"parent", parent, "pageSize", pageSize, "pageToken", token}})
 		if err != nil {
 			return "", err
 		}
@@ -101,15 +86,14 @@ func (c *Cloud) FoldersIn(ctx context.Context, parent string) ([]string, error) 
 // folder or an organisation. What it tells is some minutes old, and it takes other
 // permissions than ProjectsIn and FoldersIn.
 func (c *Cloud) ProjectsBelow(ctx context.Context, scope string) ([]Project, error) {
-	client, err := c.cloudAsset(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var projects []Project
-	err = pages(func(token string) (string, error) {
-		r, err := overREST(ctx, c, searchAssets, scope, func(ctx context.Context) (*cloudasset.SearchAllResourcesResponse, error) {
-			return client.V1.SearchAllResources(scope).AssetTypes("cloudresourcemanager.googleapis.com/Project").
-				PageSize(pageSize).PageToken(token).Context(ctx).Do()
+	err := pages(func(token string) (string, error) {
+		r, err := overREST[struct {
+			Results       []foundResource
+			NextPageToken string
+		}](ctx, c, restCall{
+			method: searchAssets, resource: scope, api: cloudAsset, path: "v1/" + scope + ":searchAllResources",
+			args: []string{"assetTypes", "cloudresourcemanager.googleapis.com/Project", "pageSize", pageSize, "pageToken", token},
 		})
 		if err != nil {
 			return "", err
@@ -127,12 +111,21 @@ func (c *Cloud) ProjectsBelow(ctx context.Context, scope string) ([]Project, err
 	return projects, nil
 }
 
-func projectOf(p *resourcemanager.Project) Project {
-	return Project{ID: p.ProjectId, Number: path.Base(p.Name), Name: p.DisplayName, Parent: p.Parent}
+// listedProject is a project as Resource Manager has it.
+type listedProject struct{ ProjectID, Name, DisplayName, Parent string }
+
+func projectOf(p listedProject) Project {
+	return Project{ID: p.ProjectID, Number: path.Base(p.Name), Name: p.DisplayName, Parent: p.Parent}
+}
+
+// foundResource is what Cloud Asset finds.
+type foundResource struct {
+	Name, Project, DisplayName, ParentFullResourceName, State string
+	AdditionalAttributes                                      json.RawMessage
 }
 
 // foundProject reads the id where it is sure to be one: the name may have a number.
-func foundProject(r *cloudasset.ResourceSearchResult) Project {
+func foundProject(r foundResource) Project {
 	var more struct {
 		ID string `json:"projectId"`
 	}

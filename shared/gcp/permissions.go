@@ -3,10 +3,10 @@ package gcp
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"cloud.google.com/go/iam/apiv1/iampb"
-	cloudresourcemanager "google.golang.org/api/cloudresourcemanager/v1"
 )
 
 // MissingOnSecret returns those of the permissions that the caller does not hold on a
@@ -34,19 +34,11 @@ func (c *Cloud) MissingOnAccount(ctx context.Context, account string, permission
 // MissingOnProject returns those of the permissions that the caller does not hold on a
 // project.
 func (c *Cloud) MissingOnProject(ctx context.Context, project string, permissions []string) ([]string, error) {
-	client, err := c.resourceManager(ctx)
-	if err != nil {
-		return nil, err
-	}
-	request := &cloudresourcemanager.TestIamPermissionsRequest{Permissions: permissions}
-	r, err := overREST(ctx, c, "/google.cloud.resourcemanager.v1.Projects/TestIamPermissions", "projects/"+project, func(ctx context.Context) (*cloudresourcemanager.TestIamPermissionsResponse, error) {
-		return client.Projects.TestIamPermissions(project, request).Context(ctx).Do()
+	r, err := overREST[struct{ Permissions []string }](ctx, c, restCall{
+		method: "/google.cloud.resourcemanager.v1.Projects/TestIamPermissions", resource: "projects/" + project,
+		api: resourceManager, verb: http.MethodPost, path: "v1/projects/" + project + ":testIamPermissions", body: map[string]any{"permissions": permissions},
 	})
-	var granted []string
-	if r != nil {
-		granted = r.Permissions
-	}
-	return missing("projects/"+project, permissions, granted, err)
+	return missing("projects/"+project, permissions, r.Permissions, err)
 }
 
 func missing(resource string, asked, granted []string, err error) ([]string, error) {

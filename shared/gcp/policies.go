@@ -3,13 +3,12 @@ package gcp
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"cloud.google.com/go/iam/admin/apiv1/adminpb"
 	"cloud.google.com/go/iam/apiv1/iampb"
-	"cloud.google.com/go/orgpolicy/apiv2/orgpolicypb"
 	"example.com/keyturn/shared/posture"
-	cloudresourcemanager "google.golang.org/api/cloudresourcemanager/v1"
 )
 
 // withConditions has bindings be read with their conditions.
@@ -18,23 +17,23 @@ const withConditions = 3
 // ProjectPolicy reads a project's own allow policy, without what its folders and
 // its organisation grant.
 func (c *Cloud) ProjectPolicy(ctx context.Context, project string) ([]posture.Binding, error) {
-	client, err := c.resourceManager(ctx)
-	if err != nil {
-		return nil, err
-	}
-	request := &cloudresourcemanager.GetIamPolicyRequest{Options: &cloudresourcemanager.GetPolicyOptions{RequestedPolicyVersion: withConditions}}
-	p, err := overREST(ctx, c, "/google.cloud.resourcemanager.v1.Projects/GetIamPolicy", "projects/"+project, func(ctx context.Context) (*cloudresourcemanager.Policy, error) {
-		return client.Projects.GetIamPolicy(project, request).Context(ctx).Do()
+	p, err := overREST[struct {
+		Bindings []struct {
+			Role      string
+			Members   []string
+			Condition struct{ Expression string }
+		}
+	}](ctx, c, restCall{
+		method: "/google.cloud.resourcemanager.v1.Projects/GetIamPolicy", resource: "projects/" + project,
+		api: resourceManager, verb: http.MethodPost, path: "v1/projects/" + project + ":getIamPolicy",
+		body: map[string]any{"options": map[string]any{"requestedPolicyVersion": withConditions}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the allow policy of project %s: %w", project, err)
 	}
 	bindings := make([]posture.Binding, len(p.Bindings))
 	for i, b := range p.Bindings {
-		bindings[i] = posture.Binding{Role: b.Role, Members: b.Members}
-		if b.Condition != nil {
-			bindings[i].Condition = b.Condition.Expression
-		}
+		bindings[i] = posture.Binding{Role: b.Role, Members: b.Members, Condition: b.Condition.Expression}
 	}
 	return bindings, nil
 }
@@ -78,24 +77,29 @@ func (c *Cloud) RolePermissions(ctx context.Context, name string) ([]string, err
 // EffectivePolicy tells what an organisation policy comes to for a project, such as
 // iam.disableServiceAccountKeyCreation.
 func (c *Cloud) EffectivePolicy(ctx context.Context, project, constraint string) (posture.Constraint, error) {
-	client, err := c.orgPolicies(ctx)
-	if err != nil {
-		return posture.Constraint{}, err
-	}
-	p, err := client.GetEffectivePolicy(ctx, &orgpolicypb.GetEffectivePolicyRequest{Name: "projects/" + project + "/policies/" + constraint})
+	name := "projects/" + project + "/policies/" + constraint
+	p, err := overREST[struct{ Spec struct{ Rules []policyRule } }](ctx, c, restCall{
+		method: "/google.cloud.orgpolicy.v2.OrgPolicy/GetEffectivePolicy", resource: name, api: orgPolicy, path: "v2/" + name + ":getEffectivePolicy",
+	})
 	if err != nil {
 		return posture.Constraint{}, fmt.Errorf("reading the organisation policy %s of project %s: %w", constraint, project, err)
 	}
-	return constraintFrom(p.GetSpec().GetRules()), nil
+	return constraintFrom(p.Spec.Rules), nil
+}
+
+// policyRule is a rule of an organisation policy.
+type policyRule struct {
+	Enforce, DenyAll bool
+	Values           struct{ AllowedValues []string }
 }
 
 // constraintFrom sums rules up. An effective policy has no conditions, and no rules
 // where nobody has set any.
-func constraintFrom(rules []*orgpolicypb.PolicySpec_PolicyRule) (c posture.Constraint) {
+func constraintFrom(rules []policyRule) (c posture.Constraint) {
 	for _, r := range rules {
-		c.Enforced = c.Enforced || r.GetEnforce()
-		c.DenyAll = c.DenyAll || r.GetDenyAll()
-		for _, v := range r.GetValues().GetAllowedValues() {
+		c.Enforced = c.Enforced || r.Enforce
+		c.DenyAll = c.DenyAll || r.DenyAll
+		for _, v := range r.Values.AllowedValues {
 			c.Allowed = append(c.Allowed, strings.TrimPrefix(v, "is:"))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	iamadmin "cloud.google.com/go/iam/admin/apiv1/adminpb"
 	"cloud.google.com/go/iam/apiv1/iampb"
+	orgpolicy "cloud.google.com/go/orgpolicy/apiv2"
 	"cloud.google.com/go/orgpolicy/apiv2/orgpolicypb"
 	"example.com/keyturn/internal/localgcp/fault"
 	"example.com/keyturn/shared/inventory"
@@ -31,7 +32,7 @@ func (w *world) grantOnSecret(name string, bindings ...*iampb.Binding) {
 // grantOnProject adds a binding to the project's allow policy.
 func (w *world) grantOnProject(b *cloudresourcemanager.Binding) {
 	w.Helper()
-	client, err := w.resourceManager(w.Context())
+	client, err := cloudresourcemanager.NewService(w.Context(), w.restOptions()...)
 	must(w.T, err)
 	p, err := client.Projects.GetIamPolicy(testProject, &cloudresourcemanager.GetIamPolicyRequest{}).Do()
 	must(w.T, err)
@@ -43,7 +44,7 @@ func (w *world) grantOnProject(b *cloudresourcemanager.Binding) {
 
 func (w *world) setOrgPolicy(constraint string, rule *orgpolicypb.PolicySpec_PolicyRule) {
 	w.Helper()
-	client, err := w.orgPolicies(w.Context())
+	client, err := orgpolicy.NewClient(w.Context(), w.options()...)
 	must(w.T, err)
 	_, err = client.CreatePolicy(w.Context(), &orgpolicypb.CreatePolicyRequest{Parent: "projects/" + testProject, Policy: &orgpolicypb.Policy{
 		Name: "projects/" + testProject + "/policies/" + constraint, Spec: &orgpolicypb.PolicySpec{Rules: []*orgpolicypb.PolicySpec_PolicyRule{rule}},

@@ -17,17 +17,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// overREST makes a call over REST with the manners of its gRPC method: quotas,
-// retries and errors are the same.
-func overREST[Answer any](ctx context.Context, c *Cloud, method, resource string, attempt func(context.Context) (Answer, error)) (Answer, error) {
-	var answer Answer
-	err := c.calls.do(ctx, method, resource, func(ctx context.Context) (err error) {
-		answer, err = attempt(ctx)
-		return RESTError(err)
-	})
-	return answer, err
-}
-
 // RESTError gives the error of a REST client the status that gRPC would have
 // answered. An answer that did not come is UNAVAILABLE.
 func RESTError(err error) error {

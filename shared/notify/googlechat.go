@@ -8,7 +8,6 @@ import (
 	"net/url"
 
 	"example.com/keyturn/shared/alerting"
-	"google.golang.org/api/chat/v1"
 )
 
 // GoogleChat posts alerts to an incoming webhook, as cards. All alerts of an
@@ -51,7 +50,7 @@ func threaded(raw, id string) string {
 }
 
 // chatFitting renders an alert, with as many facts as fit.
-func chatFitting(a alerting.Alert, m message) *chat.Message {
+func chatFitting(a alerting.Alert, m message) chatPost {
 	for {
 		rendered := chatMessageOf(m, a.Incident)
 		body, err := json.Marshal(rendered)
@@ -62,8 +61,8 @@ func chatFitting(a alerting.Alert, m message) *chat.Message {
 	}
 }
 
-func chatMessageOf(m message, incident string) *chat.Message {
-	widgets := []*chat.GoogleAppsCardV1Widget{chatParagraph("", m.Sentence)}
+func chatMessageOf(m message, incident string) chatPost {
+	widgets := []chatWidget{chatParagraph("", m.Sentence)}
 	if m.Why != "" {
 		widgets = append(widgets, chatParagraph("Why", m.Why))
 	}
@@ -71,7 +70,7 @@ func chatMessageOf(m message, incident string) *chat.Message {
 		widgets = append(widgets, chatParagraph("Now", m.Progress))
 	}
 	for _, f := range m.Facts {
-		widgets = append(widgets, &chat.GoogleAppsCardV1Widget{DecoratedText: &chat.GoogleAppsCardV1DecoratedText{
+		widgets = append(widgets, chatWidget{DecoratedText: &chatDecorated{
 			TopLabel: bounded(f.Name, chatText, entity), Text: bounded(f.Value, chatText, entity), WrapText: true,
 		}})
 	}
@@ -82,30 +81,30 @@ func chatMessageOf(m message, incident string) *chat.Message {
 		widgets = append(widgets, chatParagraph("Runbook", m.Runbook))
 	}
 	if buttons := chatButtons(m); len(buttons) > 0 {
-		widgets = append(widgets, &chat.GoogleAppsCardV1Widget{ButtonList: &chat.GoogleAppsCardV1ButtonList{Buttons: buttons}})
+		widgets = append(widgets, chatWidget{ButtonList: &chatButtonList{Buttons: buttons}})
 	}
-	return &chat.Message{
+	return chatPost{
 		FallbackText: bounded(headline(m)+": "+m.Title, chatLine, chatPlainRune),
-		Thread:       &chat.Thread{ThreadKey: Printable(incident, maxName)},
-		CardsV2: []*chat.CardWithId{{CardId: "alert", Card: &chat.GoogleAppsCardV1Card{
-			Header:   &chat.GoogleAppsCardV1CardHeader{Title: headline(m), Subtitle: bounded(m.Title, chatLine, chatPlainRune)},
-			Sections: []*chat.GoogleAppsCardV1Section{{Widgets: widgets}},
+		Thread:       chatThread{ThreadKey: Printable(incident, maxName)},
+		CardsV2: []chatCardWithID{{CardID: "alert", Card: chatCard{
+			Header:   chatHeader{Title: headline(m), Subtitle: bounded(m.Title, chatLine, chatPlainRune)},
+			Sections: []chatSection{{Widgets: widgets}},
 		}}},
 	}
 }
 
-func chatParagraph(label, text string) *chat.GoogleAppsCardV1Widget {
+func chatParagraph(label, text string) chatWidget {
 	text = bounded(text, chatText, entity)
 	if label != "" {
 		text = fmt.Sprintf("<b>%s</b><br>%s", label, text)
 	}
-	return &chat.GoogleAppsCardV1Widget{TextParagraph: &chat.GoogleAppsCardV1TextParagraph{Text: text, TextSyntax: "HTML"}}
+	return chatWidget{TextParagraph: &chatRichText{Text: text, TextSyntax: "HTML"}}
 }
 
-func chatButtons(m message) []*chat.GoogleAppsCardV1Button {
-	var buttons []*chat.GoogleAppsCardV1Button
+func chatButtons(m message) []chatButton {
+	var buttons []chatButton
 	for _, l := range m.links() {
-		buttons = append(buttons, &chat.GoogleAppsCardV1Button{Text: l.Name, OnClick: &chat.GoogleAppsCardV1OnClick{OpenLink: &chat.GoogleAppsCardV1OpenLink{Url: l.Value}}})
+		buttons = append(buttons, chatButton{Text: l.Name, OnClick: chatOnClick{chatLink{l.Value}}})
 	}
 	return buttons
 }
