@@ -134,3 +134,19 @@ func within(path, layer string) bool {
 }
 
 func below(pkg string) string { return strings.TrimPrefix(strings.TrimPrefix(pkg, module), "/") }
+
+// TestDeployedCodeIsFreeOf looks for what only programs that are never deployed need.
+func TestDeployedCodeIsFreeOf(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatalf("listing dependencies: %v", err)
+	}
+	for _, path := range []string{"cel.dev/", module + "/internal/", module + "/cmd/"} {
+		if strings.Contains(string(out), "\n"+path) {
+			t.Errorf("a package of %s is deployed", path)
+		}
+	}
+	if !strings.Contains(string(out), "\n"+module+"/shared/gcp\n") {
+		t.Error("the list lacks what is deployed")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"net/http"
 	"path"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,13 @@ func newEnvOn(t *testing.T, c localgcp.Config, overHTTP http.RoundTripper) *env 
 	site := granted.On(project, "us-central1")
 	must(t, granted.Accounts(g, site))
 	must(t, granted.Roles(g, site, "", nil))
+	t.Cleanup(func() {
+		for _, u := range g.Policies.Uses() {
+			if u.Caller == site.Email(deployment.Rotate) && !u.Granted() && strings.HasPrefix(u.Resource+"/", site.Resource()+"/") {
+				t.Errorf("the function lacks %s on %s", u.Permission, u.Resource)
+			}
+		}
+	})
 	as := granted.As(g, site.Email(deployment.Rotate))
 	cloud, err := gcp.New(gcp.Config{Project: project, Endpoint: g.Addr(), Wire: &gcp.Wire{GRPC: as.Unary, HTTP: as.Over(overHTTP), Pause: dontWait}})
 	must(t, err)

@@ -1,14 +1,13 @@
 package rotate
 
 import (
-	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"example.com/keyturn/shared/event"
 	"example.com/keyturn/shared/gcp"
@@ -18,10 +17,10 @@ import (
 // ownedBy gives an account all rights, as whoever runs keyturn on a key has them.
 func (e *env) ownedBy(account string) {
 	e.Helper()
-	body := fmt.Sprintf(`{"policy":{"bindings":[{"role":"roles/owner","members":["serviceAccount:%s"]}]}}`, filepath.Base(account))
-	resp, err := http.Post("http://"+e.gcp.Addr()+"/v1/projects/"+project+":setIamPolicy", "application/json", strings.NewReader(body))
+	p := e.gcp.Policies.Get("projects/" + project)
+	p.Bindings = append(p.Bindings, &iampb.Binding{Role: "roles/owner", Members: []string{"serviceAccount:" + filepath.Base(account)}})
+	_, err := e.gcp.Policies.Set("projects/"+project, p)
 	must(e.T, err)
-	must(e.T, resp.Body.Close())
 }
 
 // byKeyOf is the function as it runs on the key that a version of a secret holds.
