@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/iam/admin/apiv1/adminpb"
 	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"example.com/keyturn/shared/event"
@@ -21,6 +22,19 @@ func (e *env) ownedBy(account string) {
 	p.Bindings = append(p.Bindings, &iampb.Binding{Role: "roles/owner", Members: []string{"serviceAccount:" + filepath.Base(account)}})
 	_, err := e.gcp.Policies.Set("projects/"+project, p)
 	must(e.T, err)
+}
+
+func newAccount(id string) *adminpb.CreateServiceAccountRequest {
+	return &adminpb.CreateServiceAccountRequest{Name: "projects/" + project, AccountId: id}
+}
+
+// keyFileOf writes a new key of an account.
+func (e *env) keyFileOf(account string) string {
+	e.Helper()
+	name := filepath.Join(e.TempDir(), "key.json")
+	must(e.T, os.WriteFile(name, e.newKey(account).GetPrivateKeyData(), 0o600))
+	e.clock.Advance(10 * time.Minute)
+	return name
 }
 
 // byKeyOf is the function as it runs on the key that a version of a secret holds.
