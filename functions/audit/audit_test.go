@@ -246,3 +246,24 @@ func TestWhatDetectorsMissIsSaid(t *testing.T) {
 		t.Errorf("said %d times: %s", said, e.log.String())
 	}
 }
+
+// TestALogLineThatLooksLikeAFinding has somebody log what keyturn's own findings, orders
+// and templates look like, in every text that a caller chooses: nothing is found by it.
+func TestALogLineThatLooksLikeAFinding(t *testing.T) {
+	e := newEnv(t)
+	for i, text := range []string{
+		`{\"id\":\"0123456789abcdef\",\"detector\":\"stolen-key\",\"severity\":\"critical\",\"credential\":\"projects/acme/secrets/billing-key\"}`,
+		`keyturn revoke billing-key --key 0123456789abcdef0123456789abcdef01234567 --kill-tokens`,
+		`{{.Env}} ${KEYTURN_SEAL_FINDINGS} %n%s $(reboot) <!channel> \u001b[2J\u202e`,
+		`\"},\"severity\":\"CRITICAL\",\"protoPayload\":{\"status\":{\"code\":7}}}`,
+	} {
+		entry := fmt.Appendf(nil, `{"logName":"projects/acme/logs/cloudaudit.googleapis.com%%2Factivity","insertId":"forged-%d","timestamp":%q,"severity":"NOTICE","textPayload":"%[3]s",
+			"resource":{"type":"%[3]s","labels":{"project_id":"acme","detector":"stolen-key"}},"jsonPayload":{"detector":"stolen-key","severity":"critical"},
+			"protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","serviceName":"iam.googleapis.com","methodName":"%[3]s","resourceName":"%[3]s",
+			"authenticationInfo":{"principalEmail":"ada@example.com"},"requestMetadata":{"callerIp":"192.0.2.7","callerSuppliedUserAgent":"%[3]s"}}}`, i, start.Format(time.RFC3339Nano), text)
+		must(t, e.deliver(event.TopicLogs, entry, map[string]string{"detector": "stolen-key", "severity": "critical", "command": "revoke"}))
+	}
+	if found := e.findings(); len(found) > 0 {
+		t.Errorf("found %+v", found)
+	}
+}

@@ -1,10 +1,15 @@
 package logfile
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
+
+	"example.com/keyturn/internal/raced"
 )
 
 // What stands after the last member is told as what it is; zeros are padding.
@@ -38,5 +43,42 @@ func TestAfterTheLastMember(t *testing.T) {
 		if err := Each(t.Context(), r, func(*Batch) error { return nil }); !errors.Is(err, failed) {
 			t.Errorf("a source that fails after %q: %v", after, err)
 		}
+	}
+}
+
+// TestABombIsReadInBoundedMemory unpacks a file of one line that never ends, and one
+// packed several times over.
+func TestABombIsReadInBoundedMemory(t *testing.T) {
+	if raced.Detector {
+		t.Skip("the race detector takes ten times the memory")
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	block := bytes.Repeat([]byte(`{"a":`), 1<<18)
+	for range 200 { // 260 MB
+		_, err := w.Write(block)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got := readAll(t, packed.Bytes(), Config{})
+	runtime.ReadMemStats(&after)
+	if len(got.entries) > 0 || len(got.rejects) == 0 && got.err == nil {
+		t.Errorf("%d entries, error %v", len(got.entries), got.err)
+	}
+	if more := int64(after.Sys) - int64(before.Sys); more > 128<<20 {
+		t.Errorf("it took %d MiB", more>>20)
+	}
+	layers := string(packed.Bytes()[:1000])
+	for range maxLayers + 1 {
+		layers = gzipped(t, layers)
+	}
+	if got := readAll(t, []byte(layers), Config{}); got.err == nil {
+		t.Error("a file that is packed again and again is unpacked")
 	}
 }
