@@ -26,7 +26,7 @@ import (
 // localFlags say where the world is.
 type localFlags struct {
 	gcpAddr, functionsAddr, webhook, alerts string
-	verbose                                 bool
+	verbose, bare                           bool
 }
 
 func (a *app) localCommand() *cobra.Command {
@@ -57,6 +57,7 @@ every alert is printed, and posted to --webhook.`,
 	c.Flags().StringVar(&flags.webhook, "webhook", "", "URL that alerts are posted to, too")
 	c.Flags().StringVar(&flags.alerts, "alerts", "", "alerts.yaml to go by")
 	c.Flags().BoolVar(&flags.verbose, "verbose", false, "print sweeps that found nothing, too")
+	c.Flags().BoolVar(&flags.bare, "bare", false, "run the embedded Google Cloud alone, as an empty project to set up and deploy to")
 	c.AddCommand(a.localEnvCommand(&flags), a.localAdvanceCommand(&flags), a.localAttackCommand(&flags))
 	return c
 }
@@ -99,7 +100,7 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	defer forget()
 	w, err := world.Start(ctx, world.Config{
 		Project: a.localProject(), GCPAddr: flags.gcpAddr, FunctionsAddr: flags.functionsAddr, WebhookURL: flags.webhook, Alerts: alerts,
-		Clock: clock.New(), KeyLag: 5 * time.Second, FunctionLogs: logs, State: state, Firestore: env.Firestore,
+		Clock: clock.New(), KeyLag: 5 * time.Second, FunctionLogs: logs, State: state, Firestore: env.Firestore, Bare: flags.bare,
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w; is 'keyturn local' running already? --gcp-addr and --functions-addr choose other ports", err)
@@ -110,6 +111,8 @@ func (a *app) local(ctx context.Context, flags localFlags) error {
 	defer w.Close()
 	if a.json {
 		err = a.printJSON(localWorld{w.Cloud.Addr(), w.FunctionsURL, w.Project})
+	} else if flags.bare {
+		_, err = fmt.Fprintf(a.stdout, "Google Cloud at %s, with nothing in project %s.\nIn another shell: eval \"$(keyturn local env --gcp-addr %s --project %s)\"\nCtrl-C ends it.\n", w.Cloud.Addr(), w.Project, w.Cloud.Addr(), w.Project)
 	} else {
 		_, err = fmt.Fprintf(a.stdout, "Google Cloud at %s, functions at %s, project %s.\nIn another shell: eval \"$(keyturn local env --gcp-addr %s --functions-addr %s --project %s)\"\nCtrl-C ends it.\n",
 			w.Cloud.Addr(), w.FunctionsURL, w.Project, w.Cloud.Addr(), strings.TrimPrefix(w.FunctionsURL, "http://"), w.Project)
@@ -227,7 +230,7 @@ func (a *app) localEnvCommand(flags *localFlags) *cobra.Command {
 }
 
 // overridden are the APIs that gcloud is pointed at the embedded cloud for.
-var overridden = []string{"SECRETMANAGER", "IAM", "IAMCREDENTIALS", "APIKEYS", "LOGGING", "PUBSUB", "CLOUDSCHEDULER", "CLOUDRESOURCEMANAGER", "ORGPOLICY", "MONITORING", "CLOUDFUNCTIONS", "RUN", "SERVICEUSAGE", "CLOUDASSET", "STORAGE", "POLICYANALYZER"}
+var overridden = []string{"SECRETMANAGER", "IAM", "IAMCREDENTIALS", "APIKEYS", "LOGGING", "PUBSUB", "CLOUDSCHEDULER", "CLOUDRESOURCEMANAGER", "ORGPOLICY", "MONITORING", "CLOUDFUNCTIONS", "RUN", "SERVICEUSAGE", "CLOUDASSET", "STORAGE", "POLICYANALYZER", "CLOUDBUILD", "EVENTARC", "ARTIFACTREGISTRY"}
 
 // environment points gcloud (with a configuration directory of its own, so that
 // the user's accounts stay out of it), Google's clients and keyturn at addr.

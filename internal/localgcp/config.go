@@ -40,6 +40,13 @@ type Config struct {
 	// machine's. Nil is time.Now.
 	Wall func() time.Time
 
+	// Programs is the directory in which functions that are deployed are built and run,
+	// and which has to be there. Empty refuses deployments.
+	Programs string
+	// Printed gets what they print, besides Cloud Logging, from several at once. Nil is
+	// nobody.
+	Printed io.Writer
+
 	// Watcher is told what becomes of the messages of Pub/Sub. Nil: nobody is.
 	Watcher pubsub.Watcher
 

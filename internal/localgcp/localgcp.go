@@ -25,6 +25,7 @@ import (
 	"example.com/keyturn/internal/localgcp/location"
 	"example.com/keyturn/internal/localgcp/logging"
 	"example.com/keyturn/internal/localgcp/monitoring"
+	"example.com/keyturn/internal/localgcp/operation"
 	"example.com/keyturn/internal/localgcp/policyanalyzer"
 	"example.com/keyturn/internal/localgcp/pubsub"
 	"example.com/keyturn/internal/localgcp/quota"
@@ -99,12 +100,13 @@ func (c *Cloud) assemble(cfg Config) {
 		RefusalsUncounted: cfg.RefusalsUncounted, Policies: policies, Pair: cfg.Pair, Random: ids, AllowBoundAPIKeys: cfg.AllowBoundAPIKeys,
 	})
 	c.Secrets = secretmanager.New(secretmanager.Config{Clock: cfg.Clock, Publisher: c.agent(cfg, "service-"+iam.ProjectNumber(cfg.ProjectID)+"@gcp-sa-secretmanager.iam.gserviceaccount.com"), EventualLag: cfg.EventualLag, Audit: c.Logging, Policies: policies})
+	operations := new(operation.Store)
 	c.APIKeys = apikeys.New(apikeys.Config{
-		Clock: cfg.Clock, Lag: cfg.KeyLag, ProjectNumber: iam.ProjectNumber, Audit: c.Logging, DataAccess: cfg.DataAccess, Random: ids,
+		Operations: operations,
+		Clock:      cfg.Clock, Lag: cfg.KeyLag, ProjectNumber: iam.ProjectNumber, Audit: c.Logging, DataAccess: cfg.DataAccess, Random: ids,
 		AllowBound: c.IAM.BoundAPIKeysAllowed, HasAccount: func(email string) bool { return c.IAM.UniqueID(email) != "" }, MayBind: c.IAM.MayBind,
 	})
-	c.Run = run.New(run.Config{Policies: policies})
-	c.Functions = functions.New(cfg.Clock, c.Run)
+	c.deployments(cfg, ids, operations)
 	c.Usage = serviceusage.New(serviceusage.Config{ProjectID: cfg.ProjectID, Number: iam.ProjectNumber, Random: ids})
 	c.rest(cfg.Clock, ids)
 	c.Scheduler = scheduler.New(scheduler.Config{Clock: cfg.Clock, Publisher: c.PubSub, Tokens: c.IAM, Random: ids})
@@ -136,7 +138,7 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 		c.Run.Register(r)
 		c.Usage.Register(r)
 		c.resources.Register(r)
-	}, slices.Concat(apikeys.Rules(), run.Rules(), pubsub.PolicyRules()), opts...)
+	}, slices.Concat(operation.Rules(), run.Rules(), pubsub.PolicyRules()), opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -153,19 +155,26 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 			Clock: cfg.Clock, ProjectID: cfg.ProjectID, Auth: c.IAM, Keys: c.APIKeys,
 			Audit: c.Logging, Metrics: c.Monitoring, Faults: &c.Faults, DataAccess: cfg.DataAccess,
 		}),
-		clock: clockHandler(cfg.Clock, c.settle),
-		apis:  c.apis,
+		clock:   clockHandler(cfg.Clock, c.settle),
+		uploads: c.Functions,
+		run:     c.Run,
+		apis:    c.apis,
 	}), nil
 }
 
 // routes are the handlers behind the one port.
 type routes struct {
-	main, credentials, oauth, projects, gemini, clock http.Handler
-	apis                                              []*wire.API
+	main, credentials, oauth, projects, gemini, clock, uploads, run http.Handler
+
+	apis []*wire.API
 }
 
 func route(to routes) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if run.Serves(r.URL.Path) {
+			to.run.ServeHTTP(w, r) // whatever comes after the service's own path
+			return
+		}
 		if i := slices.IndexFunc(to.apis, func(a *wire.API) bool { return a.Serves(r.URL.Path) }); i >= 0 {
 			to.apis[i].ServeHTTP(w, r)
 			return
@@ -173,6 +182,8 @@ func route(to routes) http.Handler {
 		switch path := r.URL.Path; {
 		case path == clockPath:
 			to.clock.ServeHTTP(w, r)
+		case functions.ServesUploads(path):
+			to.uploads.ServeHTTP(w, r)
 		case iam.ServesCredentials(path):
 			to.credentials.ServeHTTP(w, r)
 		case iam.ServesProjects(path):
@@ -220,5 +231,5 @@ func (c *Cloud) settle(ctx context.Context) {
 func (c *Cloud) Close() error { return errors.Join(c.server.Close(), c.stopServices()) }
 
 func (c *Cloud) stopServices() error {
-	return errors.Join(c.Scheduler.Close(), c.PubSub.Close())
+	return errors.Join(c.Functions.Close(), c.Scheduler.Close(), c.PubSub.Close(), c.Run.Close())
 }

@@ -25,6 +25,7 @@ func (c *Cloud) rest(policy *clock.Clock, ids *random.Source) {
 		{Methods: c.Hierarchy.AssetMethods(), Guard: c.guard},
 		{Methods: clients.Methods(), Guard: c.guard},
 		{Methods: c.Activities.Methods(), Guard: c.guard},
+		{Methods: buildMethods(), Guard: c.guard},
 		{Methods: hmacKeys.Methods(), Guard: c.guard, Refuse: storage.Refuse},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"example.com/keyturn/internal/localgcp/apikeys"
+	"example.com/keyturn/internal/localgcp/operation"
 )
 
 func TestLifeOfAKeyOverBothProtocols(t *testing.T) {
@@ -222,7 +223,7 @@ func TestProjectsByNumberAndID(t *testing.T) {
 }
 
 func TestOperationTakesTime(t *testing.T) {
-	w := serve(t, apikeys.Config{OperationDelay: 50 * time.Millisecond})
+	w := serve(t, apikeys.Config{Operations: &operation.Store{Delay: 50 * time.Millisecond}})
 	op, err := w.grpc.CreateKey(t.Context(), &apikeyspb.CreateKeyRequest{Parent: parent, KeyId: "k"})
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"example.com/keyturn/internal/localgcp/apikeys"
+	"example.com/keyturn/internal/localgcp/operation"
 )
 
 const account = "bot@local.iam.gserviceaccount.com"
@@ -60,7 +61,7 @@ func wantRefusal(t *testing.T, err error, code int, part string) {
 }
 
 func TestKeyThatIsBoundToAnAccount(t *testing.T) {
-	w := serve(t, apikeys.Config{AllowBound: func(string) bool { return true }, OperationDelay: 10 * time.Millisecond, HasAccount: func(email string) bool { return email == account }})
+	w := serve(t, apikeys.Config{AllowBound: func(string) bool { return true }, Operations: &operation.Store{Delay: 10 * time.Millisecond}, HasAccount: func(email string) bool { return email == account }})
 	c := w.keys(t)
 	keys := c.Projects.Locations.Keys
 	want := func(how string, k *restapikeys.V2Key) {
@@ -123,7 +124,7 @@ func TestBoundKeysAreForbiddenByDefault(t *testing.T) {
 
 // REST clients poll operations of every kind by the same name.
 func TestOperationsOverREST(t *testing.T) {
-	w := serve(t, apikeys.Config{OperationDelay: 20 * time.Millisecond})
+	w := serve(t, apikeys.Config{Operations: &operation.Store{Delay: 20 * time.Millisecond}})
 	c := w.keys(t)
 	keys := c.Projects.Locations.Keys
 	op, err := keys.Create(parent, &restapikeys.V2Key{}).KeyId("k").Do()

@@ -273,5 +273,5 @@ func (s *Service) change(ctx context.Context, method, project string, req proto.
 	}
 	e.operation = "operations/akmf.p7-" + project + "-" + s.cfg.Random.UUID()
 	s.record(ctx, e)
-	return s.operations.Start(e.operation, changed)
+	return s.cfg.Operations.Start(e.operation, changed)
 }

@@ -22,6 +22,7 @@ import (
 
 	"example.com/keyturn/internal/localgcp/apikeys"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/operation"
 	"example.com/keyturn/internal/localgcp/wire"
 )
 
@@ -55,7 +56,7 @@ func serve(t *testing.T, cfg apikeys.Config) *world {
 	w := &world{clock: clock.NewFrozen(start), audit: &auditSink{}}
 	cfg.Clock, cfg.Audit = w.clock, w.audit
 	w.Service = apikeys.New(cfg)
-	h, err := wire.NewHandler(w.Register, apikeys.Rules())
+	h, err := wire.NewHandler(w.Register, operation.Rules())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,6 @@ import (
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
-	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
@@ -43,9 +42,9 @@ type Config struct {
 	// deletion, undeletion or changed restrictions. Zero means at once.
 	Lag time.Duration
 
-	// OperationDelay is how long, in wall time, an operation stays not done. Its
-	// effect is there at once all the same. Zero means done at once.
-	OperationDelay time.Duration
+	// Operations keeps the service's, whose effects are there at once all the same. Nil
+	// is a store of its own, in which they are done at once.
+	Operations *operation.Store
 
 	// UsageWindow is how far back, on the clock, a use counts for
 	// checkExistingUsage. Zero means Google's 7 days.
@@ -89,8 +88,7 @@ type Config struct {
 type Service struct {
 	apikeyspb.UnimplementedApiKeysServer
 
-	cfg        Config
-	operations *operation.Store
+	cfg Config
 
 	mu       sync.Mutex
 	keys     map[string]*key   // by name; purged ones stay until their id is used again
@@ -111,29 +109,22 @@ func New(cfg Config) *Service {
 	if cfg.ProjectNumber == nil {
 		cfg.ProjectNumber = derivedNumber
 	}
+	if cfg.Operations == nil {
+		cfg.Operations = &operation.Store{}
+	}
 	return &Service{
-		cfg:        cfg,
-		operations: &operation.Store{Delay: cfg.OperationDelay},
-		keys:       map[string]*key{},
-		strings:    map[string]*key{},
-		accounts:   map[string]string{},
-		projects:   map[string]string{},
+		cfg:      cfg,
+		keys:     map[string]*key{},
+		strings:  map[string]*key{},
+		accounts: map[string]string{},
+		projects: map[string]string{},
 	}
 }
 
 // Register adds the service and google.longrunning.Operations to r.
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	apikeyspb.RegisterApiKeysServer(r, s)
-	longrunningpb.RegisterOperationsServer(r, s.operations)
-}
-
-// Rules returns the REST bindings of the service's operations, whose own
-// annotations are those of a /v1 API.
-func Rules() []*annotations.HttpRule {
-	return []*annotations.HttpRule{{
-		Selector: "google.longrunning.Operations.GetOperation",
-		Pattern:  &annotations.HttpRule_Get{Get: "/v2/{name=operations/*}"},
-	}}
+	longrunningpb.RegisterOperationsServer(r, s.cfg.Operations)
 }
 
 // Lookup returns the key of that string as the APIs it is used on see it now.

@@ -118,39 +118,32 @@ func (b *Builder) build(ctx context.Context, dir string, s Source) (p Program, e
 	if err != nil {
 		return p, err
 	}
-	if err := b.require(ctx, dir, mod); err != nil {
-		return p, err
-	}
 	if err := writeMain(dir, root, mod, s.Target); err != nil {
 		return p, err
 	}
-	if !mod.vendored {
-		if p.Changed, err = b.tidy(ctx, dir); err != nil {
-			return p, err
-		}
+	if p.Changed, err = b.tidy(ctx, dir, mod); err != nil {
+		return p, err
 	}
 	p.Path = filepath.Join(filepath.Dir(dir), "main")
 	_, err = b.run(ctx, dir, "go", "build", "-o", p.Path, "./"+appDir)
 	return p, err
 }
 
-// require adds the functions framework to a module that does not name it.
-func (b *Builder) require(ctx context.Context, dir string, mod module) error {
-	if mod.framework || mod.vendored {
-		return nil
+// tidy does what Google's buildpack does before each build, unless the module is
+// vendored, and tells whether that changed anything. A module that does not name the
+// functions framework gets it.
+func (b *Builder) tidy(ctx context.Context, dir string, mod module) (changed bool, err error) {
+	if mod.vendored {
+		return false, nil
 	}
-	_, err := b.run(ctx, dir, "go", "mod", "edit", "-require="+framework+"@"+frameworkVersion)
-	return err
-}
-
-// tidy does what Google's buildpack does before each build, and tells whether that
-// changed anything.
-func (b *Builder) tidy(ctx context.Context, dir string) (changed bool, err error) {
 	before := modules(dir)
-	if _, err := b.run(ctx, dir, "go", "mod", "tidy"); err != nil {
-		return false, err
+	if !mod.framework {
+		if _, err := b.run(ctx, dir, "go", "mod", "edit", "-require="+framework+"@"+frameworkVersion); err != nil {
+			return false, err
+		}
 	}
-	return !bytes.Equal(before, modules(dir)), nil
+	_, err = b.run(ctx, dir, "go", "mod", "tidy")
+	return !bytes.Equal(before, modules(dir)), err
 }
 
 func modules(dir string) []byte {

@@ -1,6 +1,8 @@
 // Package functions is the Cloud Functions v2 of the embedded Google Cloud, as far
 // as it is asked: which functions there are, where they are served, and by what
-// environment and account. It deploys nothing; who runs functions registers them.
+// environment and account. It takes deployments: what was uploaded is built by the rules
+// of Google's buildpack and run as a revision of a Cloud Run service. Who runs functions
+// otherwise registers them.
 package functions
 
 import (
@@ -17,25 +19,63 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"example.com/keyturn/internal/localgcp/buildpack"
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/operation"
+	"example.com/keyturn/internal/localgcp/pubsub"
+	"example.com/keyturn/internal/localgcp/random"
 	"example.com/keyturn/internal/localgcp/run"
 )
+
+// Config is what a Service needs.
+type Config struct {
+	Clock *clock.Clock // of the functions' times
+	Run   *run.Service // which serves them
+
+	// What follows is what deployments need.
+	Builder        *buildpack.Builder // nil refuses them
+	Dir            string             // where uploads are kept
+	Operations     *operation.Store
+	PubSub         *pubsub.Service
+	URL            func() string                                   // of the embedded cloud
+	Env            func() map[string]string                        // what every function is told
+	DefaultAccount func(project string) string                     // that functions run as which name none
+	MayActAs       func(ctx context.Context, account string) error // refuses a caller who may not have anything run as an account
+	Random         *random.Source
+}
 
 // Service serves google.cloud.functions.v2.FunctionService. It is safe for
 // concurrent use.
 type Service struct {
 	functionspb.UnimplementedFunctionServiceServer
-	clock *clock.Clock
-	run   *run.Service
+	cfg     Config
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	workers sync.WaitGroup // deployments
 
 	mu        sync.Mutex
 	functions map[string]*functionspb.Function // by full name; replaced, never changed
+	deployed  map[string]deployment            // of those that were deployed
+	triggers  map[string]bound
+	busy      map[string]bool
+	uploads   map[string]bool // objects, and whether they were uploaded
 }
 
-// New returns a service without functions, whose times are of the clock. The functions
-// are served by Cloud Run's services.
-func New(c *clock.Clock, r *run.Service) *Service {
-	return &Service{clock: c, run: r, functions: map[string]*functionspb.Function{}}
+// New returns a service without functions. Close it after use.
+func New(c Config) *Service {
+	s := &Service{
+		cfg: c, functions: map[string]*functionspb.Function{}, deployed: map[string]deployment{},
+		triggers: map[string]bound{}, busy: map[string]bool{}, uploads: map[string]bool{},
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Close ends the deployments that are under way.
+func (s *Service) Close() error {
+	s.cancel()
+	s.workers.Wait()
+	return nil
 }
 
 // Register adds google.cloud.functions.v2.FunctionService.
@@ -49,12 +89,12 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 // been told of it before.
 func (s *Service) Put(f *functionspb.Function) {
 	f = proto.CloneOf(f)
-	if c := f.GetServiceConfig(); c.GetService() != "" && !s.run.Has(c.GetService(), c.GetRevision()) {
-		s.run.Deployed(run.Revision{Service: c.GetService(), Name: c.GetRevision(), URL: c.GetUri()})
+	if c := f.GetServiceConfig(); c.GetService() != "" && !s.cfg.Run.Has(c.GetService(), c.GetRevision()) {
+		s.cfg.Run.Deployed(run.Revision{Service: c.GetService(), Name: c.GetRevision(), URL: c.GetUri()})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := timestamppb.New(s.clock.Now())
+	now := timestamppb.New(s.cfg.Clock.Now())
 	f.UpdateTime, f.CreateTime = now, now
 	if before := s.functions[f.GetName()]; before != nil {
 		f.CreateTime = before.GetCreateTime()
@@ -72,9 +112,17 @@ func (s *Service) Put(f *functionspb.Function) {
 // Remove forgets the function of that full name, and its service.
 func (s *Service) Remove(name string) {
 	s.mu.Lock()
+	f := s.functions[name]
+	s.mu.Unlock()
+	s.forget(f)
+}
+
+func (s *Service) forget(f *functionspb.Function) {
+	s.cfg.Run.Remove(f.GetServiceConfig().GetService())
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.run.Remove(s.functions[name].GetServiceConfig().GetService())
-	delete(s.functions, name)
+	delete(s.functions, f.GetName())
+	delete(s.deployed, f.GetName())
 }
 
 var (
@@ -100,7 +148,7 @@ func (s *Service) GetFunction(_ context.Context, req *functionspb.GetFunctionReq
 func (s *Service) told(f *functionspb.Function) *functionspb.Function {
 	f = proto.CloneOf(f)
 	if c := f.GetServiceConfig(); c != nil {
-		c.AllTrafficOnLatestRevision = s.run.AllOnLatest(c.GetService())
+		c.AllTrafficOnLatestRevision = s.cfg.Run.AllOnLatest(c.GetService())
 	}
 	return f
 }
@@ -109,14 +157,15 @@ func (s *Service) told(f *functionspb.Function) *functionspb.Function {
 const maxPage = 1000
 
 // ListFunctions lists the functions of a location, or of all for the location "-",
-// by name. Filters and orders are refused as INVALID_ARGUMENT.
+// by name. Orders are refused as INVALID_ARGUMENT, and so are filters but gcloud's, which
+// all functions here pass.
 func (s *Service) ListFunctions(_ context.Context, req *functionspb.ListFunctionsRequest) (*functionspb.ListFunctionsResponse, error) {
 	switch {
 	case !parentName.MatchString(req.GetParent()):
 		return nil, status.Errorf(codes.InvalidArgument, "Invalid resource name: %q", req.GetParent())
 	case req.GetPageSize() < 0:
 		return nil, status.Error(codes.InvalidArgument, "page_size must not be negative")
-	case req.GetFilter() != "" || req.GetOrderBy() != "":
+	case req.GetFilter() != "" && req.GetFilter() != `environment="GEN_2"` || req.GetOrderBy() != "":
 		return nil, status.Error(codes.InvalidArgument, "filter and order_by are not supported")
 	}
 	size := int(req.GetPageSize())

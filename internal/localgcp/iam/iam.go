@@ -306,6 +306,12 @@ func (s *Service) IdentityToken(email, audience string) (string, error) {
 	return s.tokens.IdentityToken(email, audience)
 }
 
+// Identify tells whose identity token it is, if the audience that it was made for is
+// accepted; anything else is UNAUTHENTICATED.
+func (s *Service) Identify(token string, accepted func(audience string) bool) (email string, err error) {
+	return s.tokens.Identify(token, accepted)
+}
+
 // Allowed reports whether the project's policy grants a service account the
 // permission.
 func (s *Service) Allowed(email, permission string) bool {

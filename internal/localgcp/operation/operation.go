@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -28,6 +29,16 @@ type Store struct {
 
 	mu      sync.Mutex
 	started map[string]entry
+}
+
+// Rules returns the REST bindings of operations, whose own annotations are those of a
+// /v1 API: of API Keys and of Cloud Functions.
+func Rules() []*annotations.HttpRule {
+	return []*annotations.HttpRule{{
+		Selector:           "google.longrunning.Operations.GetOperation",
+		Pattern:            &annotations.HttpRule_Get{Get: "/v2/{name=operations/*}"},
+		AdditionalBindings: []*annotations.HttpRule{{Pattern: &annotations.HttpRule_Get{Get: "/v2/{name=projects/*/locations/*/operations/*}"}}},
+	}}
 }
 
 // entry is an operation.

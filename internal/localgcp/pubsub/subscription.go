@@ -64,6 +64,13 @@ func (s *Service) GetSubscription(_ context.Context, req *pubsubpb.GetSubscripti
 	return sub.pb, nil
 }
 
+// Has reports whether there is a subscription of that full name.
+func (s *Service) Has(subscription string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.subs[subscription] != nil
+}
+
 // UpdateSubscription changes the settings that update_mask names.
 func (s *Service) UpdateSubscription(_ context.Context, req *pubsubpb.UpdateSubscriptionRequest) (*pubsubpb.Subscription, error) {
 	s.mu.Lock()

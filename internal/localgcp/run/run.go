@@ -1,6 +1,6 @@
-// Package run is as much of Cloud Run as says who may call a function, and which of
-// its revisions answers: the allow policies of its services, by the API's versions 1
-// (gcloud) and 2, and where their traffic goes to. It serves no function itself.
+// Package run is as much of Cloud Run as functions need: the allow policies of its
+// services, by the API's versions 1 (gcloud) and 2, where their traffic goes to, and the
+// programs of the revisions that were built here, each of which runs as one process.
 package run
 
 import (
@@ -23,6 +23,7 @@ import (
 // Config is what a Service needs.
 type Config struct {
 	Policies *policy.Store // holds the services' allow policies, by full name; required
+	Programs Programs      // what programs need; the zero Programs runs none
 }
 
 // Service serves google.cloud.run.v2.Services, as far as that. It is safe for
@@ -36,7 +37,9 @@ type Service struct {
 }
 
 // New returns a service over the policies.
-func New(c Config) *Service { return &Service{cfg: c, services: map[string]*service{}} }
+func New(c Config) *Service {
+	return &Service{cfg: c, services: map[string]*service{}}
+}
 
 // Register adds google.cloud.run.v2.Services.
 func (s *Service) Register(r grpc.ServiceRegistrar) { runpb.RegisterServicesServer(r, s) }

@@ -1,11 +1,13 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"path"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"cloud.google.com/go/run/apiv2/runpb"
@@ -21,12 +23,19 @@ type Revision struct {
 	Name    string // short, such as keyturn-rotate-http-00002-abc
 	URL     string // of the service
 	Address string // URL at which this revision alone is served; empty is URL
+
 }
 
 // service is one, as it is.
 type service struct {
 	pb        *runpb.Service
-	addresses map[string]string // of its revisions, by their short names
+	revisions map[string]*revision // by their short names
+}
+
+// revision is one of a service's.
+type revision struct {
+	address  string    // where it alone is served
+	instance *instance // that serves it; nil is served by somebody else
 }
 
 const (
@@ -41,17 +50,20 @@ const (
 // gcloud functions deploy leaves all_traffic_on_latest_revision alone, and unless that is
 // true Cloud Functions goes by the traffic that the service has
 // (github.com/GoogleCloudPlatform/magic-modules/pull/16981).
-func (s *Service) Deployed(r Revision) {
+func (s *Service) Deployed(r Revision) { s.deployed(r, nil) }
+
+func (s *Service) deployed(r Revision, i *instance) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one := s.services[r.Service]
 	if one == nil {
-		one = &service{pb: &runpb.Service{Name: r.Service, Traffic: []*runpb.TrafficTarget{{Type: latest, Percent: wholeness}}}, addresses: map[string]string{}}
+		one = &service{pb: &runpb.Service{Name: r.Service, Traffic: []*runpb.TrafficTarget{{Type: latest, Percent: wholeness}}}, revisions: map[string]*revision{}}
 		s.services[r.Service] = one
 	}
-	if one.addresses[r.Name] = r.Address; r.Address == "" {
-		one.addresses[r.Name] = r.URL
+	if former := one.revisions[r.Name]; former != nil && former.instance != nil {
+		former.instance.stop()
 	}
+	one.revisions[r.Name] = &revision{cmp.Or(r.Address, r.URL), i}
 	one.pb.Uri, one.pb.Urls = r.URL, []string{r.URL}
 	full := r.Service + "/revisions/" + r.Name
 	one.pb.LatestReadyRevision, one.pb.LatestCreatedRevision = full, full
@@ -66,15 +78,28 @@ func (s *Service) Has(name, revision string) bool {
 	if one == nil {
 		return false
 	}
-	_, has := one.addresses[revision]
+	_, has := one.revisions[revision]
 	return has
 }
 
-// Remove forgets a service, by its full name.
+// Remove forgets a service, by its full name, and ends what runs for it.
 func (s *Service) Remove(name string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	one := s.services[name]
 	delete(s.services, name)
+	s.mu.Unlock()
+	one.stop()
+}
+
+func (one *service) stop() {
+	if one == nil {
+		return
+	}
+	for _, r := range one.revisions {
+		if r.instance != nil {
+			r.instance.stop()
+		}
+	}
 }
 
 // Route is the address of the revision that one request to a service goes to, of which
@@ -82,13 +107,27 @@ func (s *Service) Remove(name string) {
 func (s *Service) Route(name string, dice int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	one := s.services[name]
-	if one == nil {
-		return ""
+	if one := s.services[name]; one != nil {
+		return one.address(one.chosen(dice))
 	}
+	return ""
+}
+
+// chosen is the revision that one request goes to.
+func (one *service) chosen(dice int) string {
 	for _, t := range one.pb.GetTraffic() {
 		if dice -= int(t.GetPercent()); dice < 0 {
-			return one.addresses[one.revisionOf(t)]
+			return one.revisionOf(t)
+		}
+	}
+	return ""
+}
+
+// tagged is the revision of a tag.
+func (one *service) tagged(tag string) string {
+	for _, t := range one.pb.GetTraffic() {
+		if t.GetTag() == tag {
+			return one.revisionOf(t)
 		}
 	}
 	return ""
@@ -105,6 +144,15 @@ func (s *Service) AllOnLatest(name string) bool {
 	})
 }
 
+// address is where a revision alone is served.
+func (one *service) address(revision string) string {
+	r := one.revisions[revision]
+	if r == nil {
+		return ""
+	}
+	return r.address
+}
+
 func (one *service) revisionOf(t *runpb.TrafficTarget) string {
 	if t.GetType() == latest {
 		return path.Base(one.pb.GetLatestReadyRevision())
@@ -118,13 +166,23 @@ func (one *service) changed() {
 	for _, t := range one.pb.GetTraffic() {
 		told := &runpb.TrafficTargetStatus{Type: t.GetType(), Revision: t.GetRevision(), Percent: t.GetPercent(), Tag: t.GetTag()}
 		if t.GetTag() != "" {
-			told.Uri = one.addresses[one.revisionOf(t)] // Google's has the tag before the service's host [mem]
+			told.Uri = one.taggedURL(t)
 		}
 		one.pb.TrafficStatuses = append(one.pb.TrafficStatuses, told)
 	}
 	one.pb.Generation++
 	one.pb.ObservedGeneration = one.pb.GetGeneration()
 	one.pb.Etag = strconv.Quote(strconv.FormatInt(one.pb.GetGeneration(), 10))
+}
+
+// taggedURL is where what is tagged is called alone: the tag before the service's host
+// [mem], or an address of its own.
+func (one *service) taggedURL(t *runpb.TrafficTarget) string {
+	if r := one.revisions[one.revisionOf(t)]; r == nil || r.instance == nil {
+		return one.address(one.revisionOf(t))
+	}
+	base, host, _ := strings.Cut(one.pb.GetUri(), frontPath)
+	return base + frontPath + t.GetTag() + tagMark + host
 }
 
 // GetService returns a service: its traffic and its revisions, as far as they are known
@@ -174,7 +232,7 @@ var tag = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`) // [mem]
 func (one *service) takes(traffic []*runpb.TrafficTarget) error {
 	sum, tags := 0, map[string]bool{"": true}
 	for _, t := range traffic {
-		_, known := one.addresses[t.GetRevision()]
+		_, known := one.revisions[t.GetRevision()]
 		switch {
 		case t.GetType() == latest && t.GetRevision() != "":
 			return status.Error(codes.InvalidArgument, "a target of the latest revision must not name a revision")

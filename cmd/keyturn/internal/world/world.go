@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -47,6 +48,9 @@ type Config struct {
 	// 100 ms to a minute, and 10 times.
 	Retry    *pubsubpb.RetryPolicy
 	Attempts int32
+	// Bare leaves all but the cloud out: whoever wants functions sets the project up and
+	// deploys them.
+	Bare bool
 	// Watcher is told what becomes of the messages of Pub/Sub; nil is nobody.
 	Watcher pubsub.Watcher
 }
@@ -58,19 +62,29 @@ type World struct {
 	Project      string
 	functions    *keeper
 	front        *wire.Server
+	programs     string // directory of the functions that are deployed to it
 	closing      sync.Once
 	closed       error // what Close answers
 }
 
 // Start boots a world and returns once all of it answers.
 func Start(ctx context.Context, c Config) (*World, error) {
+	programs, err := os.MkdirTemp("", "keyturn-programs-")
+	if err != nil {
+		return nil, fmt.Errorf("making a place for functions that are deployed: %w", err)
+	}
+	c.FunctionLogs = instance.Locked(c.FunctionLogs)
 	cloud, err := localgcp.Start(localgcp.Config{
 		Addr: c.GCPAddr, ProjectID: c.Project, Clock: c.Clock, KeyLag: c.KeyLag, DataAccess: true, Watcher: c.Watcher, Pair: c.Pair,
+		Programs: programs, Printed: c.FunctionLogs,
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, os.RemoveAll(programs))
 	}
-	w := &World{Cloud: cloud, Project: c.Project}
+	w := &World{Cloud: cloud, Project: c.Project, programs: programs}
+	if c.Bare {
+		return w, nil
+	}
 	if err := w.start(ctx, c); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -111,5 +125,5 @@ func (w *World) close() error {
 	if w.front != nil {
 		err = w.front.Close()
 	}
-	return errors.Join(err, w.Cloud.Close())
+	return errors.Join(err, w.Cloud.Close(), os.RemoveAll(w.programs))
 }

@@ -158,3 +158,21 @@ func (s *Server) Caller(authorization string) (principal.Principal, error) {
 func isForeign(bearer string) bool {
 	return !strings.HasPrefix(bearer, accessTokenPrefix) && strings.Count(bearer, ".") != 2
 }
+
+// Identify tells whose identity token it is that this server signed for one of the
+// audiences that are accepted. UNAUTHENTICATED for any other, and for one that expired.
+func (s *Server) Identify(token string, accepted func(audience string) bool) (email string, err error) {
+	t, err := jwt.Parse(token)
+	if err != nil {
+		return "", unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
+	}
+	key, err := s.signing()
+	if err != nil {
+		return "", err
+	}
+	c := t.Claims
+	if !t.VerifiedBy(&key.private.PublicKey) || !c.EmailVerified || !accepted(string(c.Audience)) || !s.now().Before(c.Expires.Time()) {
+		return "", unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED")
+	}
+	return c.Email, nil
+}

@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 
+	"cloud.google.com/go/functions/apiv2/functionspb"
 	"cloud.google.com/go/run/apiv2/runpb"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -14,11 +15,16 @@ import (
 
 // functions, cloudRun and serviceUsage are what a deployment consists of.
 var functions = service{
-	api: "cloudfunctions.googleapis.com", audited: "google.cloud.functions.v2.FunctionService.", resource: named, refuse: orMayNotExist,
+	api: "cloudfunctions.googleapis.com", audited: "google.cloud.functions.v2.FunctionService.", resource: ofFunction, refuse: orMayNotExist,
 	rules: map[string]access.Rule{
 		"GetFunction":   read("cloudfunctions.functions.get"),
 		"ListFunctions": read("cloudfunctions.functions.list"),
 		"ListRuntimes":  read("cloudfunctions.runtimes.list"),
+
+		"CreateFunction":    write("cloudfunctions.functions.create"),
+		"UpdateFunction":    write("cloudfunctions.functions.update"),
+		"DeleteFunction":    write("cloudfunctions.functions.delete"),
+		"GenerateUploadUrl": write("cloudfunctions.functions.sourceCodeSet"), // [mem]
 	},
 }
 
@@ -31,6 +37,14 @@ var cloudRun = service{
 		"GetService":    read("run.services.get"),
 		"UpdateService": write("run.services.update"),
 	},
+}
+
+// ofFunction is named, for an update, too, which names its function within.
+func ofFunction(req any, permission string) string {
+	if r, ok := req.(*functionspb.UpdateFunctionRequest); ok {
+		return r.GetFunction().GetName()
+	}
+	return named(req, permission)
 }
 
 // ofService is named, for an update, too, which names its service within.

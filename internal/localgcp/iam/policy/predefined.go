@@ -141,6 +141,7 @@ var predefined = map[string][]string{
 	"roles/cloudfunctions.developer": join(inProject, []string{
 		"cloudfunctions.functions.call", "cloudfunctions.functions.create", "cloudfunctions.functions.delete", "cloudfunctions.functions.get", "cloudfunctions.functions.list",
 		"cloudfunctions.functions.update", "cloudfunctions.operations.get", "cloudfunctions.operations.list",
+		"cloudfunctions.functions.sourceCodeGet", "cloudfunctions.functions.sourceCodeSet", "cloudfunctions.runtimes.list", // [mem]
 	}),
 
 	"roles/run.invoker":            {"run.routes.invoke"},

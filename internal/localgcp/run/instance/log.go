@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"strings"
+	"sync"
 
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 	"google.golang.org/genproto/googleapis/api/monitoredres"
@@ -70,4 +71,24 @@ func (l *Log) enter() {
 		return
 	}
 	l.Entries.WriteEntry(entry)
+}
+
+// Locked lets several write to one that takes no two at once; nil is nobody.
+func Locked(out io.Writer) io.Writer {
+	if out == nil {
+		return nil
+	}
+	return &locked{out: out}
+}
+
+type locked struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+// Write implements io.Writer.
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
 }
