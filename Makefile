@@ -25,6 +25,10 @@ check: lint race demo gcloud node  ## All that .ci/run checks
 deploy-check: ## Check what deploys keyturn, and say when each job fires
 	go test -count=1 -v -run '^TestDeploy' .
 	go test -count=1 ./deploy/terraform
+licences: ## List what the functions are made of, with licences, in docs/licences.md
+	go test -count=1 -run '^TestLicences$$' . -update
+reproducible: ## Build the functions in two directories and compare them
+	go test -count=1 -v -run '^TestTheBuildIsReproducible$$' .
 demo:   ## Run the whole job once
 	go run ./cmd/keyturn demo
 local:  ## Run keyturn and an embedded Google Cloud until Ctrl-C
@@ -34,4 +38,4 @@ gcloud: build ## Have Google's own command line judge the embedded cloud and a r
 node: build ## Have Google's Node clients judge the embedded cloud
 	judges/node.sh
 
-.PHONY: help build test race fuzz lint check deploy-check demo local gcloud node
+.PHONY: help build test race fuzz lint check deploy-check licences reproducible demo local gcloud node
