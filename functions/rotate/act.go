@@ -38,6 +38,8 @@ type keys interface {
 	disable(ctx context.Context, id string) error
 	enable(ctx context.Context, k rotation.Key) error
 	remove(ctx context.Context, k rotation.Key) error
+	// forget wipes the private halves that were used: the turn has ended.
+	forget()
 }
 
 // trace is what an earlier attempt to publish a key has left.
@@ -257,7 +259,10 @@ func (t *turn) newer(ctx context.Context, visit visitor) error {
 	if cur := t.cred.Journal.Current; cur != nil {
 		after = cur.Version
 	}
-	return newerVersions(ctx, t.cloud, t.cred.Secret, after, visit)
+	return newerVersions(ctx, t.cloud, t.cred.Secret, after, func(number string, payload []byte) (bool, error) {
+		defer wipe(payload)
+		return visit(number, payload)
+	})
 }
 
 // visitor looks at a version of a secret and says whether it has seen enough.

@@ -20,6 +20,9 @@ type apiKeys struct {
 	cred  *rotation.Credential
 }
 
+// forget has nothing to do: an API key is a string, which Go does not let be wiped.
+func (a apiKeys) forget() {}
+
 func (a apiKeys) stage(context.Context, bool) (rotation.Outcome, error) {
 	return rotation.Outcome{}, fmt.Errorf("staging %s: API keys have no private half to stage", a.cred.Secret)
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/url"
+	"slices"
 	"time"
 
 	"example.com/keyturn/shared/gcp"
@@ -44,10 +45,12 @@ func newKeyFile(private *rsa.PrivateKey, project, email, tokenURL string) ([]byt
 	if err != nil {
 		return nil, fmt.Errorf("encoding an RSA key: %w", err)
 	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	defer wipe(der, text)
 	return marshalKeyFile(keyFile{
 		Type:          "service_account",
 		ProjectID:     project,
-		PrivateKey:    string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+		PrivateKey:    string(text),
 		ClientEmail:   email,
 		AuthURI:       "https://accounts.google.com/o/oauth2/auth",
 		TokenURI:      tokenURL,
@@ -62,7 +65,8 @@ func marshalKeyFile(f keyFile) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding a key file: %w", err)
 	}
-	return append(b, '\n'), nil
+	defer wipe(b)
+	return append(slices.Clip(b), '\n'), nil // in memory of its own
 }
 
 var errKeyFile = errors.New("the staged payload is not a key file that keyturn made") // the cause may quote the key
@@ -75,6 +79,14 @@ func withKeyID(file []byte, id string) ([]byte, error) {
 	}
 	f.PrivateKeyID = id
 	return marshalKeyFile(f)
+}
+
+// wipe overwrites private halves that are not needed any more, as far as Go allows: see
+// docs/threats.md.
+func wipe(secrets ...[]byte) {
+	for _, s := range secrets {
+		clear(s[:cap(s)])
+	}
 }
 
 // stagedFile is the key file in the staging secret.
@@ -102,10 +114,13 @@ func (a *accountKeys) stagedKey(ctx context.Context, k rotation.Key) (*rsa.Priva
 	if json.Unmarshal(file, &f) != nil {
 		return nil, errKeyFile
 	}
-	block, _ := pem.Decode([]byte(f.PrivateKey))
+	text := []byte(f.PrivateKey)
+	defer wipe(text)
+	block, _ := pem.Decode(text)
 	if block == nil {
 		return nil, errKeyFile
 	}
+	defer wipe(block.Bytes)
 	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
 		return nil, errKeyFile

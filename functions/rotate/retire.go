@@ -203,6 +203,7 @@ func (t *turn) tryCurrent(ctx context.Context) error {
 	payload, err := t.cloud.AccessVersion(ctx, t.cred.Secret, cur.Version)
 	if err == nil {
 		err = t.keys.probe(ctx, payload)
+		wipe(payload)
 	}
 	t.tried, t.trouble = true, err
 	return err
@@ -289,7 +290,8 @@ func (t *turn) strangers(ctx context.Context, visit visitor) error {
 		if err != nil {
 			return err
 		}
-		if done, err := visit(number, payload); done || err != nil {
+		done, err := visit(number, payload)
+		if wipe(payload); done || err != nil {
 			return err
 		}
 	}

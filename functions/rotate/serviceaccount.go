@@ -24,6 +24,7 @@ type accountKeys struct {
 
 	staged string // version of the staging secret that file is
 	file   []byte
+	held   [][]byte // private halves, to be wiped when the turn ends
 }
 
 // keyLimit is how many user-managed keys Google lets an account have.
@@ -62,10 +63,19 @@ func (a *accountKeys) leftStaged(ctx context.Context) (version, id string, err e
 }
 
 // remember spares reading again what was written or read a moment ago.
-func (a *accountKeys) remember(version string, file []byte) { a.staged, a.file = version, file }
+func (a *accountKeys) remember(version string, file []byte) {
+	a.staged, a.file, a.held = version, file, append(a.held, file)
+}
+
+// forget wipes what was remembered and made of it.
+func (a *accountKeys) forget() {
+	wipe(a.held...)
+	a.staged, a.file, a.held = "", nil, nil
+}
 
 // store puts a key file into the staging secret, making that at first use.
 func (a *accountKeys) store(ctx context.Context, keyFile []byte) (string, error) {
+	a.held = append(a.held, keyFile)
 	staged, err := addVersion(ctx, a.cloud, a.now, a.cred.StagingSecret(), keyFile)
 	if gcp.IsNotFound(err) {
 		labels := map[string]string{rotation.Label: rotation.Staging}
@@ -235,7 +245,9 @@ func (a *accountKeys) payload(ctx context.Context, k rotation.Key) ([]byte, erro
 	if k.Mode == rotation.Create {
 		return file, nil // as Google wrote it
 	}
-	return withKeyID(file, k.ID)
+	file, err = withKeyID(file, k.ID)
+	a.held = append(a.held, file)
+	return file, err
 }
 
 // refresh has nothing to do: what a key may do is its account's.

@@ -82,6 +82,7 @@ func (f *Function) turn(ctx context.Context, c event.Command) (Report, error) {
 	if err != nil || t.report.Repeated != nil {
 		return t.answer(), err
 	}
+	defer t.keys.forget()
 	if t.cred.Journal.IsLost() {
 		if err := t.see(ctx); err != nil {
 			return t.answer(), err
