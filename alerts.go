@@ -67,13 +67,13 @@ func readAlerts(ctx context.Context, name string, cloud *gcp.Cloud) (*alertfile.
 		return &alertfile.File{}, nil
 	}
 	if filepath.IsAbs(name) {
-		return alertfile.Load(name, Clock())
+		return alertfile.Load(name, cloud.Clock()())
 	}
 	data, err := payload(ctx, cloud, name)
 	if err != nil {
 		return nil, err
 	}
-	return alertfile.Parse(name, data, Clock())
+	return alertfile.Parse(name, data, cloud.Clock()())
 }
 
 // payload is that of a secret version by its full name.

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"example.com/keyturn/functions/alert"
 	"example.com/keyturn/functions/audit"
@@ -26,10 +25,6 @@ import (
 	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 )
-
-// Clock tells policy time. In the cloud it is the machine's; the local runner
-// puts its own here before it serves.
-var Clock = time.Now
 
 // Schedule is scheduler.yaml, so that the local runner fires the same jobs.
 //
@@ -108,16 +103,16 @@ func build(ctx context.Context, environ []string) (*services, error) {
 	if err != nil {
 		return nil, err
 	}
-	entrance := entrance(env, callers, log)
+	entrance, now := entrance(env, callers, log), cloud.Clock()
 	return &services{
 		rotate: sync.OnceValue(func() *rotate.Function {
-			return rotate.New(rotate.Config{Cloud: cloud, Now: Clock, Log: log, Door: entrance, Timeout: env.Timeout})
+			return rotate.New(rotate.Config{Cloud: cloud, Now: now, Log: log, Door: entrance, Timeout: env.Timeout})
 		}),
 		audit: sync.OnceValue(func() *audit.Function {
-			return audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: shared(env, cloud, "audit", ""), Secrets: cloud, Metrics: cloud, Cloud: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: Clock, Log: log, Door: entrance})
+			return audit.New(audit.Config{Publisher: cloud, Logs: cloud, Store: shared(env, cloud, "audit", ""), Secrets: cloud, Metrics: cloud, Cloud: cloud, Project: env.Project, Rotators: audit.Rotators(env.Project), Now: now, Log: log, Door: entrance})
 		}),
 		alert: sync.OnceValue(func() *alert.Function {
-			return alert.New(alert.Config{Publisher: cloud, Seals: cloud, Rules: rules, Channels: channels, Store: shared(env, cloud, "alert", "alert"), Now: Clock, Log: log, Door: entrance})
+			return alert.New(alert.Config{Publisher: cloud, Seals: cloud, Rules: rules, Channels: channels, Store: shared(env, cloud, "alert", "alert"), Now: now, Log: log, Door: entrance})
 		}),
 	}, nil
 }

@@ -23,7 +23,7 @@ func (a *app) impersonated() ([]string, error) {
 // user-managed key of Google's own is refused, or warned of once.
 func (a *app) connection() (gcp.Config, error) {
 	chain, err := a.impersonated()
-	c := gcp.Config{Project: a.project, Endpoint: a.endpoint, Impersonate: chain, AllowKeyFile: a.allowKeyFile, QuotaProject: os.Getenv("GOOGLE_CLOUD_QUOTA_PROJECT")}
+	c := gcp.Config{Project: a.project, Endpoint: a.endpoint, Impersonate: chain, AllowKeyFile: a.allowKeyFile, QuotaProject: os.Getenv("GOOGLE_CLOUD_QUOTA_PROJECT"), Attached: os.Getenv("GCE_METADATA_HOST") != ""}
 	if file := os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"); a.endpoint != "" && gcp.KeyFileOf(a.endpoint, file) {
 		c.KeyFile = file // a key of another cloud is none of this one's
 	}

@@ -9,8 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	keyturn "example.com/keyturn"
-	"example.com/keyturn/internal/localgcp"
+	_ "example.com/keyturn" // registers them
 	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
 	"github.com/spf13/cobra"
 )
@@ -20,7 +19,7 @@ import (
 // does, so that it never outlives the program that started it, and on SIGTERM. An
 // interrupt is for the program that started it: a terminal sends it to both.
 func (a *app) functionsCommand() *cobra.Command {
-	var addr, clock string
+	var addr string
 	c := &cobra.Command{
 		Use:     "functions",
 		Short:   "Serve the six functions, each at /<Name>, until standard input ends or SIGTERM",
@@ -29,14 +28,10 @@ func (a *app) functionsCommand() *cobra.Command {
 		Hidden:  true,
 	}
 	c.Flags().StringVar(&addr, "addr", "127.0.0.1:8791", "loopback host:port to listen on")
-	c.Flags().StringVar(&clock, "clock", "", "URL of the embedded cloud whose policy time counts")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		host, port, err := net.SplitHostPort(addr)
 		if err != nil {
 			return fmt.Errorf("%w: address %q: %w", errUsage, addr, err)
-		}
-		if clock != "" {
-			keyturn.Clock = localgcp.RemoteClock(clock)
 		}
 		terminated, stop := signal.NotifyContext(context.WithoutCancel(cmd.Context()), syscall.SIGTERM)
 		defer stop()

@@ -330,7 +330,7 @@ func (a *app) advance(ctx context.Context, base string, d time.Duration) (time.T
 		progress.Advance(int(moved / time.Hour))
 	})
 	if err != nil && ctx.Err() != nil { // the stride that was under way may have been finished
-		err = fmt.Errorf("interrupted: %v of %v are over, and the clock stands at %s", over, d, localgcp.RemoteClock(base)().Format(time.RFC3339))
+		err = fmt.Errorf("interrupted: %v of %v are over, and the clock stands at %s", over, d, gcp.Clock(strings.TrimPrefix(base, "http://"))().Format(time.RFC3339))
 	}
 	return now, err
 }

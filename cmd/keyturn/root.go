@@ -18,7 +18,6 @@ import (
 	"unicode/utf8"
 
 	"example.com/keyturn/functions/rotate"
-	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/shared/gcp"
 	"example.com/keyturn/shared/notify"
 	"github.com/spf13/cobra"
@@ -239,12 +238,7 @@ func (a *app) rotator() (*rotate.Function, *gcp.Cloud, error) {
 }
 
 // clock is the embedded cloud's when there is one: its policy time can be moved.
-func (a *app) clock() func() time.Time {
-	if a.endpoint == "" {
-		return time.Now
-	}
-	return localgcp.RemoteClock("http://" + a.endpoint)
-}
+func (a *app) clock() func() time.Time { return gcp.Clock(a.endpoint) }
 
 // secretName completes a secret's short id.
 func (a *app) secretName(arg string) string {

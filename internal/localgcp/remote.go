@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"example.com/keyturn/internal/localgcp/clock"
@@ -54,43 +53,18 @@ func clockHandler(c *clock.Clock, settle func(context.Context)) http.HandlerFunc
 // Advance moves the policy clock of the embedded cloud at base, such as
 // http://127.0.0.1:8790, and returns its new time.
 func Advance(ctx context.Context, base string, d time.Duration) (time.Time, error) {
-	return askClock(ctx, http.MethodPost, base+clockPath+"?advance="+url.QueryEscape(d.String()))
+	return moveClock(ctx, base+clockPath+"?advance="+url.QueryEscape(d.String()))
 }
 
 // Leap is Advance in which a job that falls due more than once runs once or twice, at
 // the end.
 func Leap(ctx context.Context, base string, d time.Duration) (time.Time, error) {
-	return askClock(ctx, http.MethodPost, base+clockPath+"?leap="+url.QueryEscape(d.String()))
+	return moveClock(ctx, base+clockPath+"?leap="+url.QueryEscape(d.String()))
 }
 
-// clockWait is how long a RemoteClock waits for an answer.
-const clockWait = 5 * time.Second
-
-// RemoteClock tells the policy time of the embedded cloud at base. While that
-// does not answer it tells the last time heard, so that policy time never runs
-// backwards, or before there was any answer the machine's.
-func RemoteClock(base string) func() time.Time {
-	var mu sync.Mutex
-	var last time.Time
-	return func() time.Time {
-		ctx, cancel := context.WithTimeout(context.Background(), clockWait)
-		defer cancel()
-		now, err := askClock(ctx, http.MethodGet, base+clockPath)
-		mu.Lock()
-		defer mu.Unlock()
-		if err == nil && now.After(last) {
-			last = now
-		}
-		if last.IsZero() {
-			return time.Now().UTC()
-		}
-		return last
-	}
-}
-
-func askClock(ctx context.Context, method, url string) (time.Time, error) {
+func moveClock(ctx context.Context, url string) (time.Time, error) {
 	const asking = "asking the embedded Google Cloud for its clock"
-	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%s: %w", asking, err)
 	}

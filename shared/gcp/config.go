@@ -38,6 +38,9 @@ type Config struct {
 	// KeyFile is the path of a service-account key file to call Endpoint with; empty
 	// calls as its owner. To Google's own, Application Default Credentials name it.
 	KeyFile string
+	// Attached calls Endpoint as the account that the metadata server of
+	// GCE_METADATA_HOST has, as Google's clients call Google's own by themselves.
+	Attached bool
 	// AllowKeyFile lets Google's own be called with a user-managed key, which is refused
 	// otherwise.
 	AllowKeyFile bool

@@ -58,7 +58,9 @@ const prefix = "KEYTURN_"
 //	KEYTURN_EGRESS       hosts that alerts and policies' probes may go to, separated by spaces, such as "hooks.slack.com *.example.com"; empty is any on the internet
 //	KEYTURN_CHECKED_BY   "cloud-run" where the service was deployed with --no-allow-unauthenticated
 //
-// checks are what else of the environment is to be right. As Google's clients do, it goes by FIRESTORE_EMULATOR_HOST, too.
+// checks are what else of the environment is to be right. As Google's clients do, it
+// goes by FIRESTORE_EMULATOR_HOST, too, and an embedded Google Cloud is called as the
+// account of the metadata server at GCE_METADATA_HOST, if there is one.
 func ReadEnvironment(environ []string, checks ...func(Environment) error) (Environment, error) {
 	var e Environment
 	var timeout, service, keyFile, hosts string
@@ -94,6 +96,8 @@ func ReadEnvironment(environ []string, checks ...func(Environment) error) (Envir
 			platform = value + "s"
 		case name == "FIRESTORE_EMULATOR_HOST":
 			e.Firestore = value
+		case name == "GCE_METADATA_HOST":
+			e.Attached = value != ""
 		case name == "K_SERVICE": // Cloud Run sets it (docs.cloud.google.com/run/docs/container-contract)
 			service = value
 		case strings.HasPrefix(name, prefix):

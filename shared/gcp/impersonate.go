@@ -58,7 +58,7 @@ type actor struct {
 // newActor returns nil where calls are made as Application Default Credentials have
 // it, or, to the embedded cloud, as its owner.
 func newActor(c Config, http *http.Client) *actor {
-	if len(c.Impersonate) == 0 && (c.Endpoint == "" || c.KeyFile == "") {
+	if len(c.Impersonate) == 0 && (c.Endpoint == "" || c.KeyFile == "" && !c.Attached) {
 		return nil
 	}
 	return &actor{config: c, http: http}
@@ -105,10 +105,13 @@ func (a *actor) dial(ctx context.Context, own oauth2.TokenSource) (oauth2.TokenS
 	}, options...)
 }
 
-// ownKey makes tokens with the key file, or nil where there is none. It goes to the
-// embedded cloud whatever the file says.
+// ownKey makes tokens with the key file, or of the account that is attached, or nil
+// where there is neither. It goes to the embedded cloud whatever the file says.
 func (a *actor) ownKey(ctx context.Context) (oauth2.TokenSource, error) {
-	if a.config.KeyFile == "" {
+	switch {
+	case a.config.KeyFile == "" && a.config.Attached && a.config.Endpoint != "":
+		return google.ComputeTokenSource("", cloudPlatform), nil
+	case a.config.KeyFile == "":
 		return nil, nil
 	}
 	file, err := os.ReadFile(a.config.KeyFile)

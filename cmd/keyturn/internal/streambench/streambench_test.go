@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
-	keyturn "example.com/keyturn"
+	_ "example.com/keyturn" // registers the functions
 	"example.com/keyturn/cmd/keyturn/internal/world"
 	"example.com/keyturn/internal/localgcp"
 	"example.com/keyturn/internal/localgcp/clock"
@@ -21,10 +21,9 @@ import (
 )
 
 // TestMain serves the functions when the world starts this very binary for it,
-// as keyturn's program does: functions --addr ADDR --clock URL.
+// as keyturn's program does: functions --addr ADDR.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 6 && os.Args[1] == "functions" {
-		keyturn.Clock = localgcp.RemoteClock(os.Args[5])
+	if len(os.Args) == 4 && os.Args[1] == "functions" {
 		host, port, err := net.SplitHostPort(os.Args[3])
 		fmt.Fprintln(os.Stderr, errors.Join(err, funcframework.StartHostPort(host, port)))
 		os.Exit(1)

@@ -129,7 +129,7 @@ func TestFunctionsAreToldNothingButTheirEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(cmd.Args, " "); got != "/bin/keyturn functions --addr 127.0.0.1:1 --clock http://127.0.0.1:2" {
+	if got := strings.Join(cmd.Args, " "); got != "/bin/keyturn functions --addr 127.0.0.1:1" {
 		t.Errorf("command %s", got)
 	}
 	for _, want := range []string{"KEYTURN_PROJECT=acme", "KEYTURN_REGION=" + Region, "KEYTURN_ENDPOINT=127.0.0.1:2", "KEYTURN_TIMEOUT=3s", "KEYTURN_STATE=/state", "FIRESTORE_EMULATOR_HOST=127.0.0.1:3", "KEYTURN_ALERTS=/alerts.yaml", "SSL_CERT_FILE=/ca.pem"} {

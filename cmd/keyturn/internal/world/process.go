@@ -55,7 +55,7 @@ func (c Config) command(addr, gcpAddr string) (*exec.Cmd, error) {
 		}
 	}
 	return &exec.Cmd{
-		Path: program, Args: []string{name, "functions", "--addr", addr, "--clock", "http://" + gcpAddr},
+		Path: program, Args: []string{name, "functions", "--addr", addr},
 		Env: env, Stdout: c.FunctionLogs, Stderr: c.FunctionLogs,
 	}, nil
 }
