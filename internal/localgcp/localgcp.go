@@ -17,6 +17,7 @@ import (
 
 	"example.com/keyturn/internal/localgcp/apikeys"
 	"example.com/keyturn/internal/localgcp/fault"
+	"example.com/keyturn/internal/localgcp/firestore"
 	"example.com/keyturn/internal/localgcp/functions"
 	"example.com/keyturn/internal/localgcp/gemini"
 	"example.com/keyturn/internal/localgcp/hierarchy"
@@ -57,6 +58,7 @@ type Cloud struct {
 	Policies   *policy.Store   // who may do what, and the roles, of all services
 
 	resources *hierarchy.Service
+	documents *firestore.Service
 	apis      []*wire.API // that have no gRPC form
 	server    *wire.Server
 }
@@ -107,6 +109,7 @@ func (c *Cloud) assemble(cfg Config) {
 		AllowBound: c.IAM.BoundAPIKeysAllowed, HasAccount: func(email string) bool { return c.IAM.UniqueID(email) != "" }, MayBind: c.IAM.MayBind,
 	})
 	c.deployments(cfg, ids, operations)
+	c.documents = firestore.New()
 	c.Usage = serviceusage.New(serviceusage.Config{ProjectID: cfg.ProjectID, Number: iam.ProjectNumber, Random: ids})
 	c.rest(cfg.Clock, ids)
 	c.Scheduler = scheduler.New(scheduler.Config{Clock: cfg.Clock, Publisher: c.PubSub, Tokens: c.IAM, Random: ids})
@@ -146,6 +149,11 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Firestore is apart, and over gRPC alone: nothing here transcodes its REST paths.
+	documents, err := wire.NewHandler(func(r grpc.ServiceRegistrar) { c.documents.Register(c.IAM.Guard(r)) }, nil, opts...)
+	if err != nil {
+		return nil, err
+	}
 	return route(routes{
 		main:        c.Logging.Middleware(c.APIKeys.Middleware(c.IAM.Middleware(main))),
 		credentials: credentials,
@@ -156,15 +164,15 @@ func (c *Cloud) handler(cfg Config) (http.Handler, error) {
 			Audit: c.Logging, Metrics: c.Monitoring, Faults: &c.Faults, DataAccess: cfg.DataAccess,
 		}),
 		clock:   clockHandler(cfg.Clock, c.settle),
-		uploads: c.Functions,
-		run:     c.Run,
-		apis:    c.apis,
+		uploads: c.Functions, documents: documents,
+		run:  c.Run,
+		apis: c.apis,
 	}), nil
 }
 
 // routes are the handlers behind the one port.
 type routes struct {
-	main, credentials, oauth, projects, gemini, clock, uploads, run http.Handler
+	main, credentials, oauth, projects, gemini, clock, uploads, run, documents http.Handler
 
 	apis []*wire.API
 }
@@ -182,6 +190,8 @@ func route(to routes) http.Handler {
 		switch path := r.URL.Path; {
 		case path == clockPath:
 			to.clock.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/google.firestore.v1.Firestore/"):
+			to.documents.ServeHTTP(w, r)
 		case functions.ServesUploads(path):
 			to.uploads.ServeHTTP(w, r)
 		case iam.ServesCredentials(path):

@@ -75,8 +75,12 @@ func documentsAt(t *testing.T, addr, collection string, wire grpc.UnaryClientInt
 	return cloud.Documents(collection)
 }
 
-func TestFirestoreOnGooglesEmulator(t *testing.T) {
-	addr := startFirestore(t)
+func TestFirestoreOnGooglesEmulator(t *testing.T) { keepDocuments(t, startFirestore(t)) }
+
+func TestFirestoreOnTheEmbeddedCloud(t *testing.T) { keepDocuments(t, newWorld(t, 0).gcp.Addr()) }
+
+// keepDocuments is what any Firestore has to do.
+func keepDocuments(t *testing.T, addr string) {
 	collections := 0
 	clean := func(t *testing.T) func() statetest.Store {
 		collections++

@@ -55,6 +55,7 @@ var services = map[string]service{
 	"google.cloud.functions.v2.FunctionService":          functions,
 	"google.cloud.run.v2.Services":                       cloudRun,
 	"google.api.serviceusage.v1.ServiceUsage":            serviceUsage,
+	"google.firestore.v1.Firestore":                      documents,
 }
 
 // Guard returns r with the services that are registered there guarded. A service

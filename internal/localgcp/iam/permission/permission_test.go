@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
+	"cloud.google.com/go/firestore/apiv1/firestorepb"
 	"cloud.google.com/go/functions/apiv2/functionspb"
 	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/logging/apiv2/loggingpb"
@@ -37,6 +38,7 @@ var open = map[string][]string{
 	},
 	"google.cloud.scheduler.v1.CloudScheduler":  {"UpdateCmekConfig", "GetCmekConfig"},
 	"google.cloud.functions.v2.FunctionService": {"GenerateDownloadUrl"},
+	"google.firestore.v1.Firestore":             {"ListDocuments", "UpdateDocument", "DeleteDocument", "BatchGetDocuments", "BeginTransaction", "Rollback", "RunAggregationQuery", "PartitionQuery", "Write", "Listen", "ListCollectionIds", "BatchWrite", "CreateDocument", "ExecutePipeline"},
 	"google.cloud.run.v2.Services":              {"TestIamPermissions", "CreateService", "ListServices", "DeleteService"},
 }
 
@@ -47,7 +49,7 @@ func TestEveryMethodHasItsRule(t *testing.T) {
 		secretmanagerpb.SecretManagerService_ServiceDesc, apikeyspb.ApiKeys_ServiceDesc, pubsubpb.Publisher_ServiceDesc, pubsubpb.Subscriber_ServiceDesc,
 		iampb.IAMPolicy_ServiceDesc, loggingpb.LoggingServiceV2_ServiceDesc, loggingpb.ConfigServiceV2_ServiceDesc, loggingpb.MetricsServiceV2_ServiceDesc,
 		monitoringpb.MetricService_ServiceDesc, schedulerpb.CloudScheduler_ServiceDesc,
-		functionspb.FunctionService_ServiceDesc, runpb.Services_ServiceDesc, serviceusagepb.ServiceUsage_ServiceDesc,
+		functionspb.FunctionService_ServiceDesc, runpb.Services_ServiceDesc, serviceusagepb.ServiceUsage_ServiceDesc, firestorepb.Firestore_ServiceDesc,
 	}
 	if len(descs) != len(services) {
 		t.Errorf("%d services are looked at, and %d guarded", len(descs), len(services))
