@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Google's own command line judges the embedded Google Cloud: every command that
 # keyturn's users need of it, then two rotations from the outside. Needs gcloud
-# and a built ./keyturn. Takes about two minutes.
+# and a built ./keyturn. Takes about three minutes.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -230,7 +230,33 @@ functions() {
   fails '400 Client Error' gcloud functions call keyturn-alert-http --gen2 $at --data='{"command":"nosuch"}'
 }
 
-for g in secrets iam orgpolicies apikeys inventory logs pubsub scheduler functions; do group "$g"; done
+# setup: all that a deployment needs, in a project that has nothing yet; then nothing more,
+# and then none of it. The doctor misses nothing but what a deployment makes.
+setup() {
+  local it=(./keyturn setup --project fresh --wif github:acme/keyturn) found
+  ok "${it[@]}" --apply; says 'not yet: function keyturn-rotate is not deployed'; says '+ topic keyturn-dead'
+  ok "${it[@]}" --apply; says 'nothing to do: all is as it should be'
+  ok gcloud iam workload-identity-pools providers describe github --project=fresh --location=global --workload-identity-pool=keyturn --format='value(attributeCondition)'
+  says "assertion.repository=='acme/keyturn' && assertion.ref=='refs/heads/main'"
+  found=$(./keyturn doctor --project fresh | grep -E '^ *[0-9]+\. ')
+  ok grep -c 'is not deployed' <<<"$found"
+  fails '' grep -vE 'function keyturn-[a-z-]+ is not deployed|job keyturn-[a-z-]+ does not exist' <<<"$found"
+  echo fresh >"$work/yes"
+  ok "${it[@]}" --undo --apply <"$work/yes"; says '- service account keyturn-rotate'; says 'What stays:'
+  fails '' grep keyturn- <(gcloud projects get-iam-policy fresh; gcloud pubsub topics list --project=fresh; gcloud iam service-accounts list --project=fresh)
+  ok gcloud iam roles undelete keyturnRotate --project=fresh
+  ok gcloud iam workload-identity-pools undelete keyturn --project=fresh --location=global
+}
+
+# deployed: what starts functions that are deployed is mended, here by the printed script.
+deployed() {
+  ./keyturn setup | sed -n '/^set -eu\|^has()\|^project_number=/p; /^# what starts functions/,$p' >"$work/setup.sh"
+  ok sh "$work/setup.sh"
+  ok gcloud pubsub subscriptions describe eventarc-keyturn-rotate; says 'minimumBackoff: 10s'
+  fails '' grep -E 'subscription|lacks|more than' <(./keyturn doctor)
+}
+
+for g in setup deployed secrets iam orgpolicies apikeys inventory logs pubsub scheduler functions; do group "$g"; done
 bad=0
 for g in "${groups[@]}"; do wait "${g#*:}" || bad=1; cat "$work/${g%%:*}.log"; done
 

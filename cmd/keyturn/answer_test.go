@@ -76,6 +76,7 @@ var answers = map[string][]reflect.Type{
 	"schedule apply":   {reflect.TypeFor[scheduleReport]()},
 	"schedule diff":    {reflect.TypeFor[scheduleReport]()},
 	"schedule prune":   {reflect.TypeFor[scheduleReport]()},
+	"setup":            {reflect.TypeFor[setupReport]()},
 	"status":           {reflect.TypeFor[statusList](), reflect.TypeFor[rotate.Report]()},
 	"version":          {reflect.TypeFor[build]()},
 }

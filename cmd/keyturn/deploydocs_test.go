@@ -28,7 +28,7 @@ func TestDeployDocs(t *testing.T) {
 	docs := topFile(t, "docs", "deploy.md")
 	lines := regexp.MustCompile(`(?m)^keyturn .*$`).FindAllString(docs, -1)
 	steps := regexp.MustCompile(`args: \[run, \./cmd/keyturn, (.*)\]`).FindAllStringSubmatch(topFile(t, "cloudbuild.yaml"), -1)
-	if len(lines) != 3 || len(steps) != 3 {
+	if len(lines) != 7 || len(steps) != 3 {
 		t.Fatalf("there are %d commands, and those of cloudbuild.yaml are %q", len(lines), steps)
 	}
 	for _, step := range steps {

@@ -230,7 +230,7 @@ func (a *app) localEnvCommand(flags *localFlags) *cobra.Command {
 }
 
 // overridden are the APIs that gcloud is pointed at the embedded cloud for.
-var overridden = []string{"SECRETMANAGER", "IAM", "IAMCREDENTIALS", "APIKEYS", "LOGGING", "PUBSUB", "CLOUDSCHEDULER", "CLOUDRESOURCEMANAGER", "ORGPOLICY", "MONITORING", "CLOUDFUNCTIONS", "RUN", "SERVICEUSAGE", "CLOUDASSET", "STORAGE", "POLICYANALYZER", "CLOUDBUILD", "EVENTARC", "ARTIFACTREGISTRY"}
+var overridden = []string{"SECRETMANAGER", "IAM", "IAMCREDENTIALS", "APIKEYS", "LOGGING", "PUBSUB", "CLOUDSCHEDULER", "CLOUDRESOURCEMANAGER", "ORGPOLICY", "MONITORING", "CLOUDFUNCTIONS", "RUN", "SERVICEUSAGE", "CLOUDASSET", "STORAGE", "POLICYANALYZER", "CLOUDBUILD", "EVENTARC", "ARTIFACTREGISTRY", "FIRESTORE"}
 
 // environment points gcloud (with a configuration directory of its own, so that
 // the user's accounts stay out of it), Google's clients and keyturn at addr.

@@ -96,7 +96,7 @@ diff': 0 nothing found, 2 findings, 1 anything else.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see '%s --help'", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.rollbackCommand(), a.statusCommand(), a.doctorCommand(), a.postureCommand(), a.auditCommand(), a.alertsCommand(), a.benchCommand(), a.functionsCommand(), a.explainCommand(), a.completionCommand(), a.versionCommand(), a.historyCommand(), a.inventoryCommand(), a.planCommand(), a.pauseCommand(), a.resumeCommand(), a.releaseCommand(), a.applyCommand(), a.scheduleCommand(), a.rolloutCommand())
+	root.AddCommand(a.demoCommand(), a.localCommand(), a.adoptCommand(), a.rotateCommand(), a.revokeCommand(), a.rollbackCommand(), a.statusCommand(), a.doctorCommand(), a.postureCommand(), a.auditCommand(), a.alertsCommand(), a.benchCommand(), a.functionsCommand(), a.explainCommand(), a.completionCommand(), a.versionCommand(), a.historyCommand(), a.inventoryCommand(), a.planCommand(), a.pauseCommand(), a.resumeCommand(), a.releaseCommand(), a.applyCommand(), a.scheduleCommand(), a.rolloutCommand(), a.setupCommand())
 	a.completeSecrets(root)
 	return root
 }

@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"example.com/keyturn/shared/lazyregexp"
 )
 
 // gcloud is a command line for a shell.
@@ -22,8 +24,14 @@ func (s Site) line(program string, words []string) string {
 	return strings.Join(line, " ")
 }
 
-// quoted is a word as a shell reads it.
+// variable is one of a shell's, which has what was read before (see Reading).
+var variable = lazyregexp.New(`\$\{[a-z_]+\}`)
+
+// quoted is a word as a shell reads it. Variables stay variables.
 func quoted(word string) string {
+	if variable.MatchString(word) {
+		return `"` + strings.NewReplacer(`"`, `\"`, `\`, `\\`, "`", "\\`").Replace(word) + `"`
+	}
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=./:@,+%", r)
 	}
@@ -66,15 +74,24 @@ func (s Site) binding(verb, who, role, on, condition string) string {
 		return strings.Join(line, " ")
 	case "services":
 		rest = append(rest, "--region="+s.Region)
+	case "buckets":
+		id = "gs://" + id
+	case "cryptoKeys":
+		id = on
 	}
-	if condition != "" {
+	switch {
+	case condition != "":
 		rest = append(rest, "--all")
+	case kind != "topics" && kind != "subscriptions": // whose policies have no conditions
+		rest = append(rest, "--condition=None")
 	}
-	words := map[string][]string{
-		"topics": {"pubsub", "topics"}, "subscriptions": {"pubsub", "subscriptions"}, "secrets": {"secrets"},
-		"services": {"run", "services"}, "serviceAccounts": {"iam", "service-accounts"},
-	}[kind]
-	return s.gcloud(slices.Concat(words, []string{change, id}, rest)...)
+	return s.gcloud(slices.Concat(commandsOf[kind], []string{change, id}, rest)...)
+}
+
+// commandsOf are gcloud's for what has a policy of its own, by its collection.
+var commandsOf = map[string][]string{
+	"projects": {"projects"}, "topics": {"pubsub", "topics"}, "subscriptions": {"pubsub", "subscriptions"}, "secrets": {"secrets"},
+	"services": {"run", "services"}, "serviceAccounts": {"iam", "service-accounts"}, "buckets": {"storage", "buckets"}, "cryptoKeys": {"kms", "keys"},
 }
 
 // build deploys everything again. What it deploys is where it is carried out.
@@ -85,10 +102,17 @@ func (s Site) build() string {
 // subscribe delivers a function's topic to it, as Eventarc does when the function is
 // deployed.
 func (s Site) subscribe(f Function, uri string) []string {
-	create := s.gcloud("pubsub", "subscriptions", "create", f.Name, "--topic="+f.Topic, "--push-endpoint="+uri, "--push-auth-service-account="+s.Email(Trigger),
+	words := []string{"pubsub", "subscriptions", "create", f.Name, "--topic=" + f.Topic, "--push-endpoint=" + uri, "--push-auth-service-account=" + s.Email(Trigger)}
+	consumer := s.consumer(s.Resource() + "/subscriptions/" + f.Name)
+	return []string{s.gcloud(append(words, deliveryFlags(s)...)...), s.bind(consumer.Member, consumer.Role, consumer.On)}
+}
+
+// deliveryFlags are those of a subscription that starts a function.
+func deliveryFlags(s Site) []string {
+	return []string{
 		fmt.Sprintf("--ack-deadline=%d", int(AckDeadline.Seconds())), "--min-retry-delay=10s", "--max-retry-delay=600s", "--expiration-period=never",
-		"--dead-letter-topic="+s.Topic(DeadLetters), fmt.Sprintf("--max-delivery-attempts=%d", Attempts))
-	return []string{create, s.bind(s.Expand(pubsubAgent), roleSubscriber, s.Resource()+"/subscriptions/"+f.Name)}
+		"--dead-letter-topic=" + s.Topic(DeadLetters), fmt.Sprintf("--max-delivery-attempts=%d", Attempts),
+	}
 }
 
 // some are the first of many names.
@@ -110,7 +134,7 @@ func who(member string) string {
 // short is the last part of a full name, with what it is.
 func short(on string) string {
 	kinds := map[string]string{
-		"topics": "topic ", "subscriptions": "subscription ", "secrets": "secret ", "services": "function ", "serviceAccounts": "service account ", "projects": "project ",
+		"buckets": "bucket ", "cryptoKeys": "key ", "topics": "topic ", "subscriptions": "subscription ", "secrets": "secret ", "services": "function ", "serviceAccounts": "service account ", "projects": "project ",
 		"folders": "folder ", "organizations": "organisation ",
 	}
 	return kinds[path.Base(path.Dir(on))] + path.Base(on)

@@ -88,7 +88,12 @@ func (e examination) deadLetters() []Problem {
 		return nil
 	}
 	return []Problem{wrong(Broken, checkDeadLetter, name, "topic "+DeadLetters+" has no subscription", "what no function could handle is lost, and nobody learns of it",
-		e.gcloud("pubsub", "subscriptions", "create", DeadLetters, "--topic="+DeadLetters, "--expiration-period=never")).after(apiPubSub, name)}
+		e.keepDead()).after(apiPubSub, name)}
+}
+
+// keepDead makes the subscription of dead letters.
+func (s Site) keepDead() string {
+	return s.gcloud("pubsub", "subscriptions", "create", DeadLetters, "--topic="+DeadLetters, "--expiration-period=never")
 }
 
 func (e examination) sink() []Problem {
@@ -96,13 +101,13 @@ func (e examination) sink() []Problem {
 		return nil
 	}
 	const consequence = "audit log entries do not reach the detectors until the hourly sweep, or at all"
-	destination := "pubsub.googleapis.com/" + e.Topic(LogTopic)
+	destination := e.sinkDestination()
 	var p Problem
 	switch s := e.Sink.Value; {
 	case s == nil && e.fedFromAbove():
 		p = e.cannot("the log sink", &Unread{Why: "topic " + LogTopic + " is fed by the sink of a folder or an organisation"}, "")
 	case s == nil:
-		p = wrong(Broken, checkSink, SinkName, "log sink "+SinkName+" does not exist", consequence, e.gcloud("logging", "sinks", "create", SinkName, destination, "--log-filter="+e.Filter))
+		p = wrong(Broken, checkSink, SinkName, "log sink "+SinkName+" does not exist", consequence, e.createSink(e.Filter))
 	case s.Disabled:
 		p = wrong(Broken, checkSink, SinkName, "log sink "+SinkName+" is disabled", consequence, e.gcloud("logging", "sinks", "update", SinkName, "--no-disabled"))
 	case s.Destination != destination:
@@ -114,6 +119,14 @@ func (e examination) sink() []Problem {
 		return nil
 	}
 	return []Problem{p.after(apiLogging, e.Topic(LogTopic))}
+}
+
+// sinkDestination is where the log sink sends to.
+func (s Site) sinkDestination() string { return "pubsub.googleapis.com/" + s.Topic(LogTopic) }
+
+// createSink makes the log sink.
+func (s Site) createSink(filter string) string {
+	return s.gcloud("logging", "sinks", "create", SinkName, s.sinkDestination(), "--log-filter="+filter)
 }
 
 // fedFromAbove reports whether the sink of a folder or an organisation may publish to
@@ -141,16 +154,21 @@ func (e examination) auditLogs() []Problem {
 	return all
 }
 
-// switchOn turns on what a service lacks. gcloud has no command for it, but it can
-// read a policy and write it.
-func (e examination) switchOn(l AuditLog) string {
-	var types []string
-	for _, t := range l.Types {
-		types = append(types, `{logType:"`+t+`"}`)
+// switchOn turns on the logs of services, besides those that are on. gcloud has no
+// command for it, but it can read a policy and write it, as long as nobody has changed it
+// in between: the etag says so. What could not be read is not written: input fails on nothing.
+func (s Site) switchOn(logs ...AuditLog) string {
+	var all []string
+	for _, l := range logs {
+		var types []string
+		for _, t := range l.Types {
+			types = append(types, `{logType:"`+t+`"}`)
+		}
+		all = append(all, `{service:"`+l.Service+`",auditLogConfigs:[`+strings.Join(types, ",")+`]}`)
 	}
-	file := "keyturn-policy.json"
-	return fmt.Sprintf(`%s | jq '.auditConfigs += [{service:"%s",auditLogConfigs:[%s]}]' > %s && gcloud projects set-iam-policy %s %s`,
-		"gcloud projects get-iam-policy "+e.Wanted.Project+" --format=json", l.Service, strings.Join(types, ","), file, e.Wanted.Project, file)
+	merge := `input | .auditConfigs = ([.auditConfigs[]?, ` + strings.Join(all, ", ") + `] | group_by(.service) | ` +
+		`map({service: .[0].service, auditLogConfigs: (map(.auditLogConfigs[]) | group_by(.logType) | map(add))}))`
+	return "policy=$(gcloud projects get-iam-policy " + s.Project + " --format=json | jq -n " + quoted(merge) + `) && printf '%s\n' "$policy" | gcloud projects set-iam-policy ` + s.Project + " /dev/stdin"
 }
 
 // patience is how late a job may be.

@@ -100,9 +100,9 @@ func (e examination) wantedGrants() []Grant {
 			subscriptions = append(subscriptions, s.Name)
 		}
 	}
-	all := e.Granted(writer, subscriptions)
+	all := append(e.Granted(writer, subscriptions), e.Federated()...)
 	if name := e.alertsSecret(); name != "" {
-		all = append(all, Grant{e.Expand(member(Alert)), roleAccessor, name, []Permission{{Name: mayAccess, Why: "reads who is told of what"}}})
+		all = append(all, e.alertsGrant(name))
 	}
 	return all
 }

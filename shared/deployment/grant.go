@@ -238,12 +238,17 @@ func (s Site) Granted(writer string, subscriptions []string) []Grant {
 		all = append(all, s.expand(g))
 	}
 	for _, name := range subscriptions {
-		all = append(all, Grant{s.Expand(pubsubAgent), roleSubscriber, name, []Permission{{Name: "pubsub.subscriptions.consume", Why: "takes a message off that goes to the dead letters", Beyond: "forwards without asking"}}})
+		all = append(all, s.consumer(name))
 	}
 	if writer != "" {
 		all = append(all, s.expand(publisher(writer, LogTopic, "sends audit log entries")))
 	}
 	return all
+}
+
+// consumer lets Pub/Sub take messages off a subscription that starts a function.
+func (s Site) consumer(subscription string) Grant {
+	return Grant{s.Expand(pubsubAgent), roleSubscriber, subscription, []Permission{{Name: "pubsub.subscriptions.consume", Why: "takes a message off that goes to the dead letters", Beyond: "forwards without asking"}}}
 }
 
 // expand fills in the variables of a grant.

@@ -126,7 +126,7 @@ func (e examination) seals() []Problem {
 		case part.Value.State != "ENABLED":
 			state := strings.ToLower(cmp.Or(part.Value.State, "missing"))
 			all = append(all, wrong(Broken, checkSeal, name, fmt.Sprintf("the latest version of secret %s is %s", id, state), consequence,
-				entropy+e.gcloud("secrets", "versions", "add", id, "--data-file=-")).after(apiSecrets))
+				e.reseal(id)).after(apiSecrets))
 		}
 	}
 	return all

@@ -285,12 +285,17 @@ func (e examination) mend(r Role, lacking []Permission) []string {
 	case state.Value.Deleted:
 		return []string{e.gcloud("iam", "roles", "undelete", r.ID)}
 	case state.Value.Gone:
-		names, _ = explain(r.Permissions)
-		return []string{e.gcloud("iam", "roles", "create", r.ID, "--title="+r.Title, "--permissions="+strings.Join(names, ","))}
+		return []string{e.createRole(r)}
 	case len(names) > 0:
 		return []string{e.gcloud("iam", "roles", "update", r.ID, "--add-permissions="+strings.Join(names, ","))}
 	}
 	return nil
+}
+
+// createRole makes a custom role.
+func (s Site) createRole(r Role) string {
+	names, _ := explain(r.Permissions)
+	return s.gcloud("iam", "roles", "create", r.ID, "--title="+r.Title, "--permissions="+strings.Join(names, ","), "--stage=GA")
 }
 
 // bound reports whether a policy has the very binding, without a condition.

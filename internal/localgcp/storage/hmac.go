@@ -1,5 +1,6 @@
-// Package storage is of Cloud Storage what concerns credentials: the HMAC keys of
-// service accounts, over the JSON API v1. It has no buckets.
+// Package storage is of Cloud Storage what concerns credentials and deployments: the HMAC
+// keys of service accounts, and buckets with their policies, over the JSON API v1. It has
+// no objects.
 package storage
 
 import (
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"example.com/keyturn/internal/localgcp/clock"
+	"example.com/keyturn/internal/localgcp/iam/policy"
 	"example.com/keyturn/internal/localgcp/random"
 	"example.com/keyturn/internal/localgcp/wire"
 )
@@ -41,17 +43,19 @@ type Config struct {
 	// that e-mail address.
 	ProjectOf func(email string) string
 	Random    *random.Source
+	Policies  *policy.Store // of buckets
 }
 
-// Service keeps the keys. It is safe for concurrent use.
+// Service keeps the keys and buckets. It is safe for concurrent use.
 type Service struct {
 	cfg Config
 
-	mu   sync.Mutex
-	keys []*key // oldest first
+	mu      sync.Mutex
+	keys    []*key // oldest first
+	buckets []*bucket
 }
 
-// New returns a service without keys.
+// New returns a service without keys and buckets.
 func New(cfg Config) *Service { return &Service{cfg: cfg} }
 
 // key is Cloud Storage's HmacKeyMetadata.
@@ -216,6 +220,8 @@ func Refuse(w http.ResponseWriter, err error) {
 		code, reason = http.StatusForbidden, "forbidden"
 	case codes.Unauthenticated:
 		code, reason = http.StatusUnauthorized, "authError"
+	case codes.AlreadyExists:
+		code, reason = http.StatusConflict, "conflict"
 	case codes.Aborted:
 		code, reason = http.StatusPreconditionFailed, "conditionNotMet"
 	case codes.ResourceExhausted:

@@ -20,6 +20,8 @@ type Method struct {
 	Path       *regexp.Regexp // of the whole path; its groups are Request.Args, unescaped
 	Name       string         // as the full name of a gRPC method, by which faults know it
 	Permission string         // that the caller needs; empty is none
+	// On names what the permission is asked of. Nil is Args[0].
+	On func(*Request) string
 	// Run does the work and returns the answer, which is written in JSON; nil is an
 	// empty answer with status 204.
 	Run func(*Request) (any, error)
@@ -90,7 +92,7 @@ func (r *Request) Size(name string) int {
 // API serves methods.
 type API struct {
 	Methods []Method
-	// Guard refuses a caller without the method's permission on what Args[0] names,
+	// Guard refuses a caller without the method's permission on the resource,
 	// and else has the work done, for the caller in its context. Required.
 	Guard func(r *http.Request, m Method, resource string, work func(context.Context) error) error
 	// Refuse writes an error. Nil is WriteStatus.
@@ -135,8 +137,14 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) (answer any, err err
 		if err != nil {
 			return nil, status.Errorf(codes.InvalidArgument, "The request cannot be read to its end or is longer than %d bytes.", maxBody)
 		}
-		err = a.Guard(r, m, args[1], func(ctx context.Context) (err error) {
-			answer, err = m.Run(&Request{Context: ctx, Args: args[1:], Query: r.URL.Query(), Body: body})
+		request := &Request{Context: r.Context(), Args: args[1:], Query: r.URL.Query(), Body: body}
+		on := args[1]
+		if m.On != nil {
+			on = m.On(request)
+		}
+		err = a.Guard(r, m, on, func(ctx context.Context) (err error) {
+			request.Context = ctx
+			answer, err = m.Run(request)
 			return err
 		})
 		return answer, err
