@@ -55,8 +55,8 @@ func (w *world) setOrgPolicy(constraint string, rule *orgpolicypb.PolicySpec_Pol
 func TestPoliciesAreReadWithTheirConditions(t *testing.T) {
 	w := newWorld(t, 0)
 	secret := w.secret("some", "payload")
-	w.grantOnSecret(secret, &iampb.Binding{Role: "roles/secretmanager.secretAccessor", Members: []string{"allUsers"}, Condition: &expr.Expr{Expression: "true"}})
-	w.grantOnProject(&cloudresourcemanager.Binding{Role: "roles/viewer", Members: []string{"group:g@acme.example"}, Condition: &cloudresourcemanager.Expr{Expression: "false"}})
+	w.grantOnSecret(secret, &iampb.Binding{Role: "roles/secretmanager.secretAccessor", Members: []string{"allUsers"}, Condition: &expr.Expr{Title: "always", Expression: "true"}})
+	w.grantOnProject(&cloudresourcemanager.Binding{Role: "roles/viewer", Members: []string{"group:g@acme.example"}, Condition: &cloudresourcemanager.Expr{Title: "never", Expression: "false"}})
 	got, err := w.SecretPolicy(t.Context(), secret)
 	must(t, err)
 	if len(got) != 1 || got[0].Condition != "true" || !slices.Equal(got[0].Members, []string{"allUsers"}) {

@@ -84,6 +84,13 @@ func (s *keySet) look(id string) (key *rsa.PublicKey, due bool) {
 	return key, (key == nil || now.After(s.fresh)) && !now.Before(s.next)
 }
 
+// paused reports whether there is to be no fetch now.
+func (s *keySet) paused() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now().Before(s.next)
+}
+
 func (s *keySet) empty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +99,12 @@ func (s *keySet) empty() bool {
 
 // refresh waits until the keys were fetched by whoever does so, or ctx ends.
 func (s *keySet) refresh(ctx context.Context) error {
-	done := s.flight.DoChan("", func() (any, error) { return nil, s.fetch(context.WithoutCancel(ctx)) })
+	done := s.flight.DoChan("", func() (any, error) {
+		if s.paused() { // they have come since this caller looked
+			return nil, nil
+		}
+		return nil, s.fetch(context.WithoutCancel(ctx))
+	})
 	select {
 	case result := <-done:
 		return result.Err
