@@ -29,7 +29,7 @@ func TestColdStart(t *testing.T) {
 		t.Fatalf("%v: %s\n%s", err, out.String(), told.String())
 	}
 	for _, row := range r.Rows {
-		if row.MsP50 <= 0 || row.MsP90 < row.MsP50 || row.BinMB < 5 || row.Ratio <= 0 {
+		if row.MsP50 <= 0 || row.MsP90 < row.MsP50 || row.BinMB < 5 || row.Ratio <= 0 || row.CPUMs <= 0 || row.CPURatio <= 0 {
 			t.Errorf("%+v", row)
 		}
 	}

@@ -52,10 +52,10 @@ func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // changes are the calls that may change something: all but those that are known not
-// to. A token is minted by POST.
+// to. A token is minted, and logs are read, by POST.
 func changes(counts map[string]int) []string {
 	harmless := func(call string) bool {
-		for _, prefix := range []string{"Get", "List", "Access", "Test", "GET ", "POST /token"} {
+		for _, prefix := range []string{"Get", "List", "Access", "Test", "GET ", "POST /token", "POST /v2/entries:list"} {
 			if strings.HasPrefix(call, prefix) || strings.HasSuffix(call, ":testIamPermissions") {
 				return true
 			}

@@ -227,10 +227,9 @@ func TestFailedDialIsTriedAgain(t *testing.T) {
 	_, iam := cloud.iamAdmin(t.Context())
 	_, keys := cloud.apiKeys(t.Context())
 	_, topics := cloud.topics(t.Context())
-	_, logging := cloud.cloudLogging(t.Context())
 	_, metrics := cloud.cloudMonitoring(t.Context())
 	_, rest := connect(t.Context(), cloud, &cloud.clients.rest, "REST", cloud.restClient)
-	must(t, errors.Join(secrets, iam, keys, topics, logging, metrics, rest))
+	must(t, errors.Join(secrets, iam, keys, topics, metrics, rest))
 }
 
 // TestFailedDialOverREST has the gRPC client of the same API dialled already.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"cloud.google.com/go/apikeys/apiv2/apikeyspb"
-	"cloud.google.com/go/logging/apiv2/loggingpb"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -165,8 +164,6 @@ func resourceOf(req any) string {
 		return r.GetName()
 	case *pubsubpb.PublishRequest:
 		return r.GetTopic()
-	case *loggingpb.ListLogEntriesRequest:
-		return strings.Join(r.GetResourceNames(), ",")
 	case *secretmanagerpb.UpdateSecretRequest:
 		return r.GetSecret().GetName()
 	case *apikeyspb.UpdateKeyRequest:

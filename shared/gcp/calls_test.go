@@ -46,6 +46,9 @@ func taped(t *testing.T, endpoint string) (*Cloud, *tape) {
 			if strings.HasPrefix(r.URL.Path, "/v1/") {
 				verb = "ListServiceAccountKeys"
 			}
+			if strings.HasSuffix(r.URL.Path, "/entries:list") {
+				verb = "ListLogEntries"
+			}
 			if strings.HasSuffix(r.URL.Path, ":getIamPolicy") {
 				verb = "GetIamPolicy"
 			}

@@ -10,7 +10,6 @@ import (
 	apikeys "cloud.google.com/go/apikeys/apiv2"
 	firestore "cloud.google.com/go/firestore/apiv1"
 	iam "cloud.google.com/go/iam/admin/apiv1"
-	logging "cloud.google.com/go/logging/apiv2"
 	longrunning "cloud.google.com/go/longrunning/autogen"
 	monitoring "cloud.google.com/go/monitoring/apiv3/v2"
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
@@ -24,7 +23,6 @@ type clients struct {
 	iam     lazy[*iam.IamClient]
 	keys    lazy[*apikeys.Client]
 	pubsub  lazy[*pubsub.TopicAdminClient]
-	logging lazy[*logging.Client]
 	metrics lazy[*monitoring.MetricClient]
 	docs    lazy[*firestore.Client]
 	rest    lazy[*http.Client]
@@ -78,17 +76,6 @@ func (c *Cloud) topics(ctx context.Context) (*pubsub.TopicAdminClient, error) {
 	})
 }
 
-func (c *Cloud) cloudLogging(ctx context.Context) (*logging.Client, error) {
-	return connect(ctx, c, &c.clients.logging, "Cloud Logging", func(ctx context.Context) (*logging.Client, error) {
-		client, err := logging.NewClient(ctx, c.options()...)
-		if err != nil {
-			return nil, err
-		}
-		client.CallOptions = &logging.CallOptions{}
-		return client, nil
-	})
-}
-
 func (c *Cloud) cloudMonitoring(ctx context.Context) (*monitoring.MetricClient, error) {
 	return connect(ctx, c, &c.clients.metrics, "Cloud Monitoring", func(ctx context.Context) (*monitoring.MetricClient, error) {
 		client, err := monitoring.NewMetricClient(ctx, c.options()...)
@@ -127,7 +114,7 @@ func (c *Cloud) restOptions() []option.ClientOption {
 // Close closes every client that was dialled. Those of REST hold nothing open.
 func (c *Cloud) Close() error {
 	k := &c.clients
-	return errors.Join(closing(&k.secrets), closing(&k.iam), closing(&k.keys), closing(&k.pubsub), closing(&k.logging), closing(&k.metrics), closing(&k.docs))
+	return errors.Join(closing(&k.secrets), closing(&k.iam), closing(&k.keys), closing(&k.pubsub), closing(&k.metrics), closing(&k.docs))
 }
 
 func closing[C io.Closer](l *lazy[C]) error {

@@ -2,16 +2,12 @@ package gcp
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"iter"
+	"net/http"
+	"strings"
 	"time"
-
-	"cloud.google.com/go/logging/apiv2/loggingpb"
-	"google.golang.org/api/iterator"
-	_ "google.golang.org/genproto/googleapis/cloud/audit" // protojson writes protoPayload only of a linked type
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // AuditFilter selects the entries that the detectors read. The log sink has it, too.
@@ -48,40 +44,50 @@ func (c *Cloud) Entries(ctx context.Context, since, until time.Time, yield func(
 // Log yields, as LogEntry JSON and oldest first, what Cloud Logging has of the project
 // that a filter selects. It stops at the first error of yield.
 func (c *Cloud) Log(ctx context.Context, filter string, yield func([]byte) error) error {
-	client, err := c.cloudLogging(ctx)
-	if err != nil {
-		return err
-	}
-	it := client.ListLogEntries(ctx, &loggingpb.ListLogEntriesRequest{
-		ResourceNames: []string{"projects/" + c.config.Project}, Filter: filter, OrderBy: "timestamp asc", PageSize: 1000,
-	})
-	for {
-		entry, err := it.Next()
-		if err == iterator.Done {
-			return nil
-		}
+	for entry, err := range c.logEntries(ctx, logQuery{ResourceNames: []string{"projects/" + c.config.Project}, Filter: filter, OrderBy: "timestamp asc", PageSize: 1000}) {
 		if err != nil {
 			return fmt.Errorf("listing log entries: %w", err)
 		}
-		line, err := protojson.MarshalOptions{Resolver: anyType{protoregistry.GlobalTypes}}.Marshal(entry)
-		if err != nil {
-			return fmt.Errorf("encoding log entry %s: %w", entry.GetInsertId(), err)
-		}
-		if err := yield(line); err != nil {
+		if err := yield(entry); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-// anyType takes a type that is not linked for an empty message. Audit entries
-// embed messages of every service; no detector reads them, and without them
-// the entry is still told.
-type anyType struct{ *protoregistry.Types }
+// logQuery is what Cloud Logging is asked for.
+type logQuery struct {
+	ResourceNames []string `json:"resourceNames"`
+	Filter        string   `json:"filter"`
+	OrderBy       string   `json:"orderBy"`
+	PageSize      int      `json:"pageSize"`
+	PageToken     string   `json:"pageToken,omitempty"`
+}
 
-func (t anyType) FindMessageByURL(url string) (protoreflect.MessageType, error) {
-	linked, err := t.Types.FindMessageByURL(url)
-	if err != nil {
-		return (*emptypb.Empty)(nil).ProtoReflect().Type(), nil
+// logEntries are, as LogEntry JSON, the entries that Cloud Logging has; an error is the
+// last. REST has them in the form of the log sink, with payloads of every type.
+func (c *Cloud) logEntries(ctx context.Context, q logQuery) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		more := true
+		err := pages(func(token string) (string, error) {
+			q.PageToken = token
+			page, err := overREST[struct {
+				Entries       []json.RawMessage
+				NextPageToken string
+			}](ctx, c, restCall{
+				method: "/google.logging.v2.LoggingServiceV2/ListLogEntries", resource: strings.Join(q.ResourceNames, ","),
+				api: cloudLogging, verb: http.MethodPost, path: "v2/entries:list", body: q,
+			})
+			for i := 0; i < len(page.Entries) && more; i++ {
+				more = yield(page.Entries[i], nil)
+			}
+			if !more {
+				return "", nil
+			}
+			return page.NextPageToken, err
+		})
+		if err != nil {
+			yield(nil, err)
+		}
 	}
-	return linked, nil
 }

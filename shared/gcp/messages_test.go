@@ -166,12 +166,10 @@ func TestEntriesEmbedMessagesOfEveryService(t *testing.T) {
 	start := w.clock.Now()
 	unknown := &anypb.Any{TypeUrl: "type.googleapis.com/google.iam.v1.logging.AuditData", Value: []byte{0x12, 0x02, 'h', 'i'}}
 	w.entry(activity, "unknown", start, embedding(unknown))
-	if got := w.entries(start, start.Add(time.Hour)); !slices.Equal(got, []string{"unknown"}) {
+	w.entry(activity, "garbage", start, embedding(&anypb.Any{TypeUrl: unknown.GetTypeUrl(), Value: []byte{0xff}}))
+	if got := w.entries(start, start.Add(time.Hour)); !slices.Equal(got, []string{"garbage", "unknown"}) {
 		t.Errorf("entries %q", got)
 	}
-	w.entry(activity, "garbage", start, embedding(&anypb.Any{TypeUrl: unknown.GetTypeUrl(), Value: []byte{0xff}}))
-	err := w.Entries(t.Context(), start, start.Add(time.Hour), func([]byte) error { return nil })
-	says(t, err, "encoding log entry garbage")
 }
 
 func embedding(message *anypb.Any) *audit.AuditLog {

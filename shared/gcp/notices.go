@@ -2,11 +2,9 @@ package gcp
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
-
-	"cloud.google.com/go/logging/apiv2/loggingpb"
-	"google.golang.org/api/iterator"
 )
 
 // LostNotice is a notice of Secret Manager's that its topic did not take, which
@@ -21,27 +19,23 @@ const maxNotices = 1000
 
 // LostNotices lists, newest first, the notices that were lost since a time.
 func (c *Cloud) LostNotices(ctx context.Context, since time.Time) ([]LostNotice, error) {
-	client, err := c.cloudLogging(ctx)
-	if err != nil {
-		return nil, err
-	}
-	it := client.ListLogEntries(ctx, &loggingpb.ListLogEntriesRequest{
+	q := logQuery{
 		ResourceNames: []string{"projects/" + c.config.Project},
 		Filter: fmt.Sprintf(`timestamp>="%s" AND log_id("secretmanager.googleapis.com/secret_event") AND (jsonPayload.type="TOPIC_NOT_FOUND" OR jsonPayload.type="TOPIC_PERMISSION_DENIED")`,
 			since.UTC().Format(time.RFC3339Nano)),
 		OrderBy: "timestamp desc", PageSize: maxNotices,
-	})
+	}
 	var lost []LostNotice
-	for range maxNotices {
-		entry, err := it.Next()
-		if err == iterator.Done {
-			break
-		}
+	for text, err := range c.logEntries(ctx, q) {
 		if err != nil {
 			return nil, fmt.Errorf("listing lost notices: %w", err)
 		}
-		fields := entry.GetJsonPayload().GetFields()
-		lost = append(lost, LostNotice{Secret: printable(fields["name"].GetStringValue()), Why: fields["type"].GetStringValue()})
+		var entry struct{ JSONPayload struct{ Name, Type string } }
+		_ = json.Unmarshal(text, &entry) // a field of another type stays empty
+		lost = append(lost, LostNotice{Secret: printable(entry.JSONPayload.Name), Why: entry.JSONPayload.Type})
+		if len(lost) == maxNotices {
+			break
+		}
 	}
 	return lost, nil
 }

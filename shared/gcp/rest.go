@@ -14,7 +14,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // RESTError gives the error of a REST client the status that gRPC would have
@@ -34,6 +36,18 @@ func RESTError(err error) error {
 		return status.Errorf(codes.Unavailable, "%s: %v", unanswered.Op, unanswered.Err)
 	}
 	return err
+}
+
+// anyType takes a type that is not linked for an empty message: refusals have details
+// of every service, and without them they are still told.
+type anyType struct{ *protoregistry.Types }
+
+func (t anyType) FindMessageByURL(url string) (protoreflect.MessageType, error) {
+	linked, err := t.Types.FindMessageByURL(url)
+	if err != nil {
+		return (*emptypb.Empty)(nil).ProtoReflect().Type(), nil
+	}
+	return linked, nil
 }
 
 // decodeRefusal reads an error in Google's REST form; of another form the HTTP

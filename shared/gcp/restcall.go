@@ -39,6 +39,7 @@ var (
 	resourceManager = restAPI{"Resource Manager", "cloudresourcemanager.googleapis.com"}
 	cloudAsset      = restAPI{"Cloud Asset", "cloudasset.googleapis.com"}
 	orgPolicy       = restAPI{"Organization Policy", "orgpolicy.googleapis.com"}
+	cloudLogging    = restAPI{"Cloud Logging", "logging.googleapis.com"}
 	cloudStorage    = restAPI{"Cloud Storage", "storage.googleapis.com"}
 	policyAnalyzer  = restAPI{"Policy Analyzer", "policyanalyzer.googleapis.com"} // of recent activities, not Cloud Asset's of the same name
 )

@@ -1,16 +1,14 @@
 package gcp
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
-
-	"cloud.google.com/go/logging/apiv2/loggingpb"
-	"google.golang.org/api/iterator"
-	"google.golang.org/genproto/googleapis/cloud/audit"
 )
 
 // User is somebody who used a key, as audit logs tell it.
@@ -32,27 +30,23 @@ const (
 // out of the newest 200 entries. Only the calls that are logged can be told, which
 // the reading ones by default are not.
 func (c *Cloud) AccountKeyUsers(ctx context.Context, account, id string, since time.Time) ([]User, error) {
-	client, err := c.cloudLogging(ctx)
-	if err != nil {
-		return nil, err
-	}
 	key := "//iam.googleapis.com/" + keyName(account, id)
-	it := client.ListLogEntries(ctx, &loggingpb.ListLogEntriesRequest{
+	q := logQuery{
 		ResourceNames: c.logsAbout(account),
 		Filter: fmt.Sprintf(`timestamp>="%s" AND protoPayload.authenticationInfo.serviceAccountKeyName=%s`,
 			since.UTC().Format(time.RFC3339Nano), strconv.Quote(key)),
 		OrderBy: "timestamp desc", PageSize: maxUsages,
-	})
+	}
 	var users []User
-	for range maxUsages {
-		entry, err := it.Next()
-		if err == iterator.Done {
-			break
-		}
+	read := 0
+	for entry, err := range c.logEntries(ctx, q) {
 		if err != nil {
 			return nil, fmt.Errorf("listing who used %s: %w", keyName(account, id), err)
 		}
 		users = count(users, entry)
+		if read++; read == maxUsages {
+			break
+		}
 	}
 	return users[:min(len(users), maxUsers)], nil
 }
@@ -67,31 +61,40 @@ func (c *Cloud) logsAbout(account string) []string {
 	return []string{own}
 }
 
+// usage is what of an audit entry tells who used a key.
+type usage struct {
+	Timestamp    time.Time
+	ProtoPayload struct {
+		Type               string `json:"@type"`
+		AuthenticationInfo struct{ PrincipalEmail, PrincipalSubject string }
+		RequestMetadata    struct{ CallerIP, CallerSuppliedUserAgent string }
+	}
+}
+
 // count adds an entry, which is not newer than those before, to its user. One
 // whose payload is of another form names nobody.
-func count(users []User, entry *loggingpb.LogEntry) []User {
-	var call audit.AuditLog
-	if err := entry.GetProtoPayload().UnmarshalTo(&call); err != nil {
+func count(users []User, entry []byte) []User {
+	var call usage
+	if err := json.Unmarshal(entry, &call); err != nil || call.ProtoPayload.Type != "type.googleapis.com/google.cloud.audit.AuditLog" {
 		return users
 	}
-	u := userOf(&call)
+	u := userOf(call)
 	for i, known := range users {
 		if known.Principal == u.Principal && known.CallerIP == u.CallerIP && known.UserAgent == u.UserAgent {
 			users[i].Count++
 			return users
 		}
 	}
-	u.Count, u.Last = 1, entry.GetTimestamp().AsTime()
+	u.Count, u.Last = 1, call.Timestamp
 	return append(users, u)
 }
 
-func userOf(call *audit.AuditLog) User {
-	who, from := call.GetAuthenticationInfo(), call.GetRequestMetadata()
-	principal := who.GetPrincipalEmail()
-	if principal == "" {
-		principal = who.GetPrincipalSubject()
+func userOf(call usage) User {
+	who, from := call.ProtoPayload.AuthenticationInfo, call.ProtoPayload.RequestMetadata
+	return User{
+		Principal: printable(cmp.Or(who.PrincipalEmail, who.PrincipalSubject)),
+		CallerIP:  printable(from.CallerIP), UserAgent: printable(from.CallerSuppliedUserAgent),
 	}
-	return User{Principal: printable(principal), CallerIP: printable(from.GetCallerIp()), UserAgent: printable(from.GetCallerSuppliedUserAgent())}
 }
 
 // printable is a text of somebody else's, cut short and without what could move

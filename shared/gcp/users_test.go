@@ -7,15 +7,13 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"cloud.google.com/go/logging/apiv2/loggingpb"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/genproto/googleapis/cloud/audit"
 	"google.golang.org/genproto/googleapis/rpc/context/attribute_context"
-	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// usage is an audit entry's payload of a call with a key.
-func usage(key, principal, ip, agent string) *audit.AuditLog {
+// audited is an audit entry's payload of a call with a key.
+func audited(key, principal, ip, agent string) *audit.AuditLog {
 	return &audit.AuditLog{
 		AuthenticationInfo: &audit.AuthenticationInfo{PrincipalEmail: principal, ServiceAccountKeyName: "//iam.googleapis.com/" + someAccount + "/keys/" + key},
 		RequestMetadata:    &audit.RequestMetadata{CallerIp: ip, CallerSuppliedUserAgent: agent, RequestAttributes: &attribute_context.AttributeContext_Request{}},
@@ -26,12 +24,12 @@ func TestAccountKeyUsers(t *testing.T) {
 	w := newWorld(t, 0)
 	start := w.clock.Now()
 	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
-	w.entry(activity, "too old", at(-1), usage("k", "robot@x", "10.0.0.9", ""))
-	w.entry(activity, "first", at(0), usage("k", "robot@x", "10.0.0.1", "gcloud"))
-	w.entry("cloudaudit.googleapis.com%2Fdata_access", "again", at(2), usage("k", "robot@x", "10.0.0.1", "gcloud"))
-	w.entry(activity, "other agent", at(1), usage("k", "robot@x", "10.0.0.1", "terraform"))
-	w.entry(activity, "other key", at(3), usage("k2", "robot@x", "10.0.0.2", "gcloud"))
-	federated := usage("k", "", "private", "")
+	w.entry(activity, "too old", at(-1), audited("k", "robot@x", "10.0.0.9", ""))
+	w.entry(activity, "first", at(0), audited("k", "robot@x", "10.0.0.1", "gcloud"))
+	w.entry("cloudaudit.googleapis.com%2Fdata_access", "again", at(2), audited("k", "robot@x", "10.0.0.1", "gcloud"))
+	w.entry(activity, "other agent", at(1), audited("k", "robot@x", "10.0.0.1", "terraform"))
+	w.entry(activity, "other key", at(3), audited("k2", "robot@x", "10.0.0.2", "gcloud"))
+	federated := audited("k", "", "private", "")
 	federated.AuthenticationInfo.PrincipalSubject = "principal://x"
 	w.entry(activity, "federated", at(4), federated)
 	w.clock.Advance(time.Hour)
@@ -55,7 +53,7 @@ func TestManyUsers(t *testing.T) {
 	w := newWorld(t, 0)
 	start := w.clock.Now()
 	for n := range maxUsages + 50 {
-		w.entry(activity, fmt.Sprint(n), start.Add(time.Duration(n)*time.Second), usage("k", "robot@x", fmt.Sprintf("10.0.0.%d", n%(maxUsers+1)), ""))
+		w.entry(activity, fmt.Sprint(n), start.Add(time.Duration(n)*time.Second), audited("k", "robot@x", fmt.Sprintf("10.0.0.%d", n%(maxUsers+1)), ""))
 	}
 	w.clock.Advance(time.Hour)
 	got, err := w.AccountKeyUsers(t.Context(), someAccount, "k", start)
@@ -85,22 +83,24 @@ func TestUsersOfAnAccountElsewhere(t *testing.T) {
 // TestHostileUser chooses what he is called.
 func TestHostileUser(t *testing.T) {
 	long := strings.Repeat("ü", 10*maxUserField)
-	u := userOf(usage("k", "a\x1b[31m\nb\u202e", "\xff1", long))
+	var call usage
+	call.ProtoPayload.AuthenticationInfo.PrincipalEmail = "a\x1b[31m\nb\u202e"
+	call.ProtoPayload.RequestMetadata.CallerIP, call.ProtoPayload.RequestMetadata.CallerSuppliedUserAgent = "\xff1", long
+	u := userOf(call)
 	if u.Principal != "a[31mb" || u.UserAgent != long[:2*maxUserField] || !utf8.ValidString(u.CallerIP) {
 		t.Errorf("user %+v", u)
 	}
 }
 
 func TestEntryThatNamesNobody(t *testing.T) {
-	other, err := anypb.New(&loggingpb.LogEntry{})
-	must(t, err)
-	for name, entry := range map[string]*loggingpb.LogEntry{
-		"no payload":      {},
-		"another payload": {Payload: &loggingpb.LogEntry_ProtoPayload{ProtoPayload: other}},
-		"text":            {Payload: &loggingpb.LogEntry_TextPayload{TextPayload: canary}},
-		"garbage":         {Payload: &loggingpb.LogEntry_ProtoPayload{ProtoPayload: &anypb.Any{TypeUrl: "type.googleapis.com/google.cloud.audit.AuditLog", Value: []byte{0xff}}}},
+	for name, entry := range map[string]string{
+		"no payload":      `{}`,
+		"another payload": `{"protoPayload":{"@type":"type.googleapis.com/google.logging.v2.LogEntry","authenticationInfo":{"principalEmail":"robot@x"}}}`,
+		"text":            `{"textPayload":"` + canary + `"}`,
+		"garbage":         `{"protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog","requestMetadata":7}}`,
+		"no entry":        `[]`,
 	} {
-		if got := count(nil, entry); got != nil {
+		if got := count(nil, []byte(entry)); got != nil {
 			t.Errorf("%s: users %v", name, got)
 		}
 	}

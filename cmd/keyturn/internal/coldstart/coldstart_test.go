@@ -25,13 +25,13 @@ func TestInits(t *testing.T) {
 }
 
 func TestJudgement(t *testing.T) {
-	good := Result{Ratio: 1.9, Inits: Inits{Own: []Init{{module, 0.1}}}}
+	good := Result{Rows: []Row{{Target: "Rotate", Ratio: 1.9, CPURatio: 2.1}, {Target: "Alert", Ratio: 2.2, CPURatio: 1.8}}, Inits: Inits{Own: []Init{{module, 0.1}}}}
 	slow, busy := good, good
-	slow.Ratio, busy.Inits.Own = 2.1, []Init{{module, 0.3}}
+	slow.Rows, busy.Inits.Own = []Row{{Target: "Alert", Ratio: 2.1, CPURatio: 2.3}}, []Init{{module, 0.3}}
 	if err := good.judge(); err != nil {
 		t.Error(err)
 	}
-	for want, r := range map[string]Result{"2.10 times hello-world": slow, "takes 0.30 ms before main": busy} {
+	for want, r := range map[string]Result{"Alert takes 2.10 times as long as hello-world, and 2.30 times the CPU time": slow, "takes 0.30 ms before main": busy} {
 		if err := r.judge(); !errors.Is(err, ErrSlow) || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}

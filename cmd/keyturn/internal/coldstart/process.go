@@ -25,6 +25,7 @@ type request struct {
 // start is one start of a program.
 type start struct {
 	took time.Duration // to the first 200
+	cpu  time.Duration // of all threads, to its end right after that
 	rss  int           // the most memory that it had until then, in kB; 0 is not known
 	log  []byte
 }
@@ -55,6 +56,7 @@ func run(ctx context.Context, path, target string, ask request, environ ...strin
 	s := start{took: took, rss: peak(cmd.Process.Pid)}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait() // it was killed
+	s.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if s.log = log.Bytes(); err != nil {
 		return s, fmt.Errorf("%s: %w: %.300s", target, err, bytes.TrimSpace(s.log))
 	}
